@@ -1,0 +1,67 @@
+# Everything a newcomer needs is `make report` and `make test`; both set up what they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export HF_HUB_OFFLINE ?= 1
+export TOKENIZERS_PARALLELISM ?= false
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: report
+report: $(READY)  ## Run the notebooks and write figures/ and report/index.html
+	$(BIN)/rerank-precision report
+
+.PHONY: test
+test: $(READY) browser  ## Run every test
+	$(BIN)/python -m pytest
+
+.PHONY: lab
+lab: $(READY)  ## Open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+.PHONY: notebooks
+notebooks: $(READY)  ## Run the notebooks and keep their outputs in notebooks/
+	$(BIN)/rerank-precision report --keep-outputs
+
+.PHONY: figures
+figures: report  ## Write figures/ (the report writes them as it runs)
+
+.PHONY: check
+check: $(READY)  ## Compare the committed notebooks and figures with a fresh run
+	$(BIN)/python tools/check_committed.py
+
+.PHONY: lint
+lint: $(READY)  ## Check style, format and spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+
+.PHONY: model
+model: $(READY)  ## Train the demo reranker again (under two hours on two cores)
+	$(BIN)/python tools/train_demo_reranker.py
+	$(BIN)/python tools/evaluate_demo_reranker.py
+
+.PHONY: lock
+lock: $(READY)  ## Write constraints.txt from the environment as it is
+	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
+
+.PHONY: clean
+clean:  ## Remove the environment, caches and the report
+	rm -rf $(VENV) .cache build report .pytest_cache .ruff_cache .hypothesis
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,dev]'
+	touch $@
+
+.PHONY: browser
+browser:
+	@sh tools/install_browser.sh

@@ -1,0 +1,122 @@
+"""The command line: report, score, check, paths."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from analysis.engines import ENGINES
+from analysis.errors import InputError
+from analysis.sigmoids import saturation
+
+FORWARD_DTYPES = ["float32", "float16", "bfloat16"]
+
+app = typer.Typer(
+    help="What floating-point precision does to reranking results.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Data = Annotated[
+    str, typer.Option(help="german, a JSONL/CSV/TSV file, a BEIR folder, ir_datasets:ID.")
+]
+Model = Annotated[str, typer.Option(help="demo, a checkpoint's folder, or a Hub id.")]
+Dtypes = Annotated[list[str], typer.Option("--dtype", help="Forward dtype; repeat for several.")]
+
+
+@app.command()
+def report(
+    data: Data = "german",
+    model: Model = "demo",
+    dtype: Dtypes = FORWARD_DTYPES,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for page, figures and notebooks (default: here).")
+    ] = None,
+    keep_outputs: Annotated[
+        bool, typer.Option(help="Write the outputs into notebooks/ (shipped model and data only).")
+    ] = False,
+) -> None:
+    """Run the notebooks; write figures and one self-contained HTML page."""
+    from analysis import report as reports
+
+    defaults = {"model": "demo", "data": "german", "dtypes": FORWARD_DTYPES}
+    chosen = {"model": _absolute(model), "data": _absolute(data), "dtypes": list(dtype)}
+    parameters = {name: value for name, value in chosen.items() if value != defaults[name]}
+    if parameters and keep_outputs:
+        raise InputError(
+            "--keep-outputs would put your data into the shipped notebooks", "leave it out"
+        )
+    if parameters and out is None:
+        raise InputError(
+            "the shipped figures would be replaced by yours",
+            "name a folder of your own: --out FOLDER",
+        )
+    run = reports.Run(parameters=parameters)
+    if out is not None:
+        run = reports.Run(parameters, out / "notebooks", out / "figures", out / "index.html")
+    reports.make_report(run, typer.echo)
+    if keep_outputs:
+        for notebook in reports.notebooks():
+            reports.keep_outputs(run.build / notebook.name, notebook)
+
+
+@app.command()
+def score(
+    out: Annotated[Path, typer.Argument(help="Parquet file for the logits.")],
+    data: Data = "german",
+    model: Model = "demo",
+    dtype: Dtypes = FORWARD_DTYPES,
+    trust_remote_code: Annotated[
+        bool, typer.Option(help="Run code that the checkpoint brings along.")
+    ] = False,
+) -> None:
+    """Score a set in each forward dtype and write the logits; a stopped run resumes."""
+    from analysis import models, readers, scoring
+    from analysis.store import Store
+
+    reranker = models.load(model, trust_remote_code=trust_remote_code)
+    logits = scoring.score(readers.read(data), reranker, dtype, store=Store())
+    out.parent.mkdir(parents=True, exist_ok=True)
+    logits.to_parquet(out, index=False)
+    typer.echo(f"{len(logits):,} logits: {out}")
+
+
+@app.command()
+def check(data: Annotated[str, typer.Argument(help="What to read; see `report --data`.")]) -> None:
+    """Read a set and say what is in it, or what is wrong with it."""
+    from analysis import readers
+
+    candidates = readers.read(data)
+    typer.echo(
+        f"{candidates.name}: {candidates.n_queries:,} queries, {candidates.n_pairs:,} pairs, "
+        f"{'all graded' if candidates.has_grades else 'not all graded'}"
+    )
+    for query_id in candidates.queries_without_candidates:
+        typer.echo(f"query {query_id} has no candidates and is left out")
+
+
+@app.command()
+def paths() -> None:
+    """List the known engines' score paths and where each saturates."""
+    for engine in ENGINES.values():
+        for path in engine.values():
+            edges = saturation(path.formula, path.activation_dtype)
+            typer.echo(f"{path}; exactly 1.0 from logit {edges.one_from:.7g}")
+
+
+def main() -> None:
+    """Run the command line; bad input is one line on standard error and exit status 2."""
+    try:
+        app()
+    except InputError as error:
+        typer.echo(f"rerank-precision: {error}", err=True)
+        sys.exit(2)
+
+
+def _absolute(source: str) -> str:
+    """Path of a local file or folder as seen from anywhere; other names stay as they are."""
+    return str(Path(source).resolve()) if Path(source).exists() else source

@@ -1,0 +1,301 @@
+"""Reranking sets: queries, their candidate passages and, where known, the grades.
+
+:func:`from_pairs` is the one gate into :class:`RerankingSet`: every reader passes its rows
+through it, so the floors above can trust what a set holds. What it answers to unusual input:
+
+- Candidate lists of unequal length, and lists of one, are as good as any other.
+- A query without candidates is listed in ``queries_without_candidates``; a set without any
+  pair is an error.
+- A missing grade is ``<NA>``, for some pairs or for all: scores can be analysed, and
+  :meth:`RerankingSet.require_grades` tells measures what is missing.
+- Grades are whole numbers from 0 to 100. The German set uses 0–3, collections of one's own may
+  go further; a number above 100 is rather a score or an id in the wrong column.
+- An empty passage is kept, because engines score it too. An empty query is an error.
+- A passage id names a passage within its query: the same id may have another text under
+  another query. The same (query id, passage id) twice is an error, and so are two texts of one
+  query id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from numbers import Integral, Real
+from typing import NamedTuple, TypeVar
+
+import pandas as pd
+
+from analysis.errors import InputError
+
+COLUMNS = ("query_id", "passage_id", "grade", "query", "passage")
+LARGEST_GRADE = 100
+
+_Value = TypeVar("_Value", str, int | None)
+
+
+class Place(NamedTuple):
+    """Where a value stands in the input, so that an error can name it."""
+
+    file: object = None
+    line: int | None = None
+    field: str | None = None
+
+    def error(self, problem: str, remedy: str) -> InputError:
+        """Make the :class:`InputError` that says ``problem`` and ``remedy`` about this place."""
+        return InputError(problem, remedy, file=self.file, line=self.line, field=self.field)
+
+
+def as_id(value: object, place: Place) -> str:
+    """Give an id as a string: a non-blank string as it is, a whole number as its decimal digits.
+
+    Raises :class:`InputError` for anything else: NaN, ``None``, booleans, fractions, blanks.
+    """
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, str) and value.strip():
+        return as_text(value, place)
+    raise place.error(f"{value!r} is no id", "give a non-empty string or a whole number")
+
+
+def as_text(value: object, place: Place) -> str:
+    """Check a text, possibly empty; raises :class:`InputError` if it is no Unicode string."""
+    if not isinstance(value, str):
+        raise place.error(f"{value!r} is no text", 'give a string ("" for an empty passage)')
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        # JSON can spell half of an emoji (\ud83d); tokenisers and Parquet refuse it much later.
+        raise place.error(
+            f"the text has half of a surrogate pair at character {error.start + 1}",
+            "write the whole character or remove it",
+        ) from error
+    return value
+
+
+def as_grade(value: object, place: Place, *, negatives_as_zero: bool = False) -> int | None:
+    """Give a grade from 0 to ``LARGEST_GRADE``, or None if missing (None, NaN, ``<NA>``).
+
+    A whole number written as a fraction (2.0) is taken, because pandas writes it so when other
+    grades are missing. ``negatives_as_zero`` is for qrels: TREC writes −1 or −2 for spam and
+    the like, which count as not relevant. Raises :class:`InputError` for anything else.
+    """
+    if value is None or value is pd.NA or (isinstance(value, Real) and value != value):
+        return None
+    if not _is_whole(value):
+        raise place.error(
+            f"{value!r} is no grade", "give a whole number, or nothing if the grade is unknown"
+        )
+    grade = max(int(value), 0) if negatives_as_zero else int(value)
+    if not 0 <= grade <= LARGEST_GRADE:
+        raise place.error(
+            f"the grade {grade} is outside 0 to {LARGEST_GRADE}",
+            "use 0 for not relevant and small whole numbers for more, such as 0 to 3",
+        )
+    return grade
+
+
+@dataclass(frozen=True, eq=False)
+class RerankingSet:
+    """Queries with their candidates; made by :func:`from_pairs`, which validates.
+
+    ``pairs`` has one row per (query, passage), in input order, with the columns ``query_id``,
+    ``passage_id`` (str), ``grade`` (Int64, ``<NA>`` if unknown), ``query``, ``passage`` (str).
+    Treat it as read-only: ``sha256`` is computed once.
+    """
+
+    name: str
+    pairs: pd.DataFrame
+    queries_without_candidates: tuple[str, ...] = ()
+
+    @property
+    def n_queries(self) -> int:
+        """Number of queries, those without candidates included."""
+        return self.pairs["query_id"].nunique() + len(self.queries_without_candidates)
+
+    @property
+    def n_pairs(self) -> int:
+        """Number of (query, passage) pairs."""
+        return len(self.pairs)
+
+    @property
+    def has_grades(self) -> bool:
+        """Whether the grade of every pair is known."""
+        return not self.pairs["grade"].isna().any()
+
+    def query_text(self, query_id: str) -> str:
+        """Text of a query that has candidates."""
+        return str(self.pairs.loc[self.pairs["query_id"] == query_id, "query"].iloc[0])
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the content: ids, grades and texts in their order.
+
+        The order counts because it decides ties under some tie rules. The name and the file
+        format do not count.
+        """
+        digest = hashlib.sha256()
+        for row in self.pairs[list(COLUMNS)].itertuples(index=False):
+            known = None if row.grade is pd.NA else int(row.grade)
+            digest.update(_line(row.query_id, row.passage_id, known, row.query, row.passage))
+        digest.update(_line(*self.queries_without_candidates))
+        return digest.hexdigest()
+
+    def require_grades(self) -> None:
+        """Raise :class:`InputError` unless every grade is known, saying which are missing."""
+        unknown = self.pairs[self.pairs["grade"].isna()]
+        if unknown.empty:
+            return
+        first = unknown.iloc[0]
+        raise InputError(
+            f"{len(unknown)} of {self.n_pairs} pairs in {unknown['query_id'].nunique()} of "
+            f"{self.n_queries} queries have no grade, and a measure needs all of them; the first "
+            f"is query {first.query_id!r}, passage {first.passage_id!r}",
+            'supply them as "grade" of each candidate (JSONL), in the column grade (CSV) or in a '
+            "qrels file (TREC, BEIR), or leave those queries out; scores can be analysed without",
+            file=self.name,
+            field="grade",
+        )
+
+    def summary(self) -> pd.DataFrame:
+        """One row per query, in input order; those without candidates come last.
+
+        Columns: ``query_id``, ``candidates`` (their number), ``grade_0`` to ``grade_3`` and any
+        higher grade that occurs (number of candidates with it), ``grade_missing``.
+        """
+        grades = self.pairs["grade"]
+        counts = {"candidates": pd.Series(1, index=self.pairs.index)}
+        for grade in sorted({0, 1, 2, 3} | set(grades.dropna())):
+            counts[f"grade_{grade}"] = grades.eq(grade).fillna(False)
+        counts["grade_missing"] = grades.isna()
+        table = pd.DataFrame(counts).astype("int64")
+        table = table.groupby(self.pairs["query_id"], sort=False).sum()
+        queries = [*table.index, *self.queries_without_candidates]
+        return table.reindex(queries, fill_value=0).rename_axis("query_id").reset_index()
+
+
+def from_pairs(
+    name: str,
+    pairs: pd.DataFrame,
+    queries_without_candidates: Iterable[object] = (),
+    *,
+    file: object = None,
+    lines: Sequence[int] | None = None,
+) -> RerankingSet:
+    """Validate pairs (columns as in :class:`RerankingSet`; ``grade`` may be left out) into a set.
+
+    ``file`` and ``lines`` (one line number per row) say where the rows came from; without them
+    an error names the row, counted from 0. Other columns are dropped. Raises
+    :class:`InputError` for what the module's docstring calls an error.
+    """
+    absent = [column for column in COLUMNS if column not in pairs and column != "grade"]
+    if absent:
+        raise Place(file).error(f"no column {', '.join(absent)}", f"give {', '.join(COLUMNS)}")
+    if pairs.empty:
+        raise Place(file).error(
+            "there is no (query, passage) pair", "give at least one query with a candidate"
+        )
+    source = _Source(file, lines)
+    checked = pd.DataFrame(
+        {
+            "query_id": source.checked(pairs, "query_id", as_id),
+            "passage_id": source.checked(pairs, "passage_id", as_id),
+            "grade": pd.array(
+                source.checked(pairs, "grade", as_grade)
+                if "grade" in pairs
+                else [None] * len(pairs),
+                dtype="Int64",
+            ),
+            "query": source.checked(pairs, "query", as_text),
+            "passage": source.checked(pairs, "passage", as_text),
+        }
+    )
+    _check_queries(checked, source)
+    _check_duplicates(checked, source)
+    empty = [as_id(query, Place(file, None, "query_id")) for query in queries_without_candidates]
+    _check_without_candidates(checked, empty, file)
+    return RerankingSet(name, checked, tuple(empty))
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where the rows of a frame came from."""
+
+    file: object
+    lines: Sequence[int] | None
+
+    def row(self, row: int) -> str:
+        """How to name a row in a sentence."""
+        return f"row {row}" if self.lines is None else f"line {self.lines[row]}"
+
+    def place(self, row: int, field: str) -> Place:
+        """Where a field of a row stands."""
+        if self.lines is None:
+            return Place(self.file, None, f"row {row}, {field}")
+        return Place(self.file, int(self.lines[row]), field)
+
+    def checked(
+        self, pairs: pd.DataFrame, field: str, check: Callable[[object, Place], _Value]
+    ) -> list[_Value]:
+        """Apply ``check`` to each value of a column."""
+        return [check(value, self.place(row, field)) for row, value in enumerate(pairs[field])]
+
+
+def _check_queries(pairs: pd.DataFrame, source: _Source) -> None:
+    """Check that a query has a text, and only one."""
+    blank = pairs["query"].str.strip() == ""
+    if blank.any():
+        row = int(blank.argmax())
+        raise source.place(row, "query").error(
+            f"the query {pairs['query_id'][row]!r} is empty", "write its text, or leave it out"
+        )
+    first_text = pairs.groupby("query_id", sort=False)["query"].transform("first")
+    other = pairs["query"] != first_text
+    if other.any():
+        row = int(other.argmax())
+        query_id = pairs["query_id"][row]
+        first = int((pairs["query_id"] == query_id).argmax())
+        raise source.place(row, "query").error(
+            f"query_id {query_id!r} has another text on {source.row(first)}",
+            "give each query one text, or each text its own query_id",
+        )
+
+
+def _check_duplicates(pairs: pd.DataFrame, source: _Source) -> None:
+    """Check that a passage is a candidate of a query once."""
+    again = pairs.duplicated(["query_id", "passage_id"])
+    if not again.any():
+        return
+    row = int(again.argmax())
+    query_id, passage_id = pairs["query_id"][row], pairs["passage_id"][row]
+    same = (pairs["query_id"] == query_id) & (pairs["passage_id"] == passage_id)
+    raise source.place(row, "passage_id").error(
+        f"passage {passage_id!r} of query {query_id!r} stands on {source.row(int(same.argmax()))} "
+        f"and again on {source.row(row)}",
+        "keep one of the two, or give them different ids",
+    )
+
+
+def _check_without_candidates(pairs: pd.DataFrame, empty: list[str], file: object) -> None:
+    """Check that a query without candidates is listed once and has none."""
+    known = set(pairs["query_id"])
+    for query_id in empty:
+        if query_id in known:
+            raise Place(file, None, "query_id").error(
+                f"{query_id!r} is listed without candidates but stands in the set already",
+                "name each query once",
+            )
+        known.add(query_id)
+
+
+def _is_whole(value: object) -> bool:
+    if isinstance(value, Integral):
+        return not isinstance(value, bool)
+    return isinstance(value, Real) and float(value).is_integer()
+
+
+def _line(*values: object) -> bytes:
+    """Values as one line of JSON, which no other values give."""
+    return json.dumps(values).encode() + b"\n"

@@ -1,0 +1,137 @@
+"""Order against order: who moves when the score path changes, and who is tied with whom."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import FancyBboxPatch
+
+from analysis.figures.lane import draw_axis, position
+from analysis.figures.style import FAINT, INK, MARKS, OKABE_ITO
+from analysis.formats import FORMATS
+
+MOVED_UP, MOVED_DOWN, BAND = OKABE_ITO[3], OKABE_ITO[6], "#F1D9A0"
+
+
+def rerank_views(reference: pd.DataFrame, scored: pd.DataFrame) -> Figure:
+    """Slope graph and score lane of one query side by side: reference against a path."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.8), width_ratios=(1, 1.1))
+    slope(left, reference, scored)
+    left.set_xticks([0, 1], ["float32 reference", "chosen path"])
+    score_lane(right, {"float32\nreference": reference, "chosen\npath": scored})
+    return figure
+
+
+def slope(ax: Axes, reference: pd.DataFrame, scored: pd.DataFrame, top: int = 20) -> list[Line2D]:
+    """Ranks of one query under the reference (left) and another path (right).
+
+    Both frames hold ``passage_id, rank, tie_size, tie_group, score`` of the same candidates.
+    Tied candidates form a band across the ranks that they share; lines lead into the middle of
+    it, since nothing says who is first inside. Movers are coloured, the others stay faint.
+    """
+    both = reference.merge(scored, on="passage_id", suffixes=("_reference", ""), sort=False)
+    both = both.assign(left=middle_rank(both, "_reference"), right=middle_rank(both, ""))
+    both = both[both[["left", "right"]].min(axis=1) <= top]
+    lines = []
+    for row in both.itertuples():
+        color = mover_color(row.left, row.right)
+        lines += ax.plot(
+            [0, 1],
+            [row.left, row.right],
+            color=color,
+            linewidth=1.2 if color == FAINT else 2.4,
+            marker="o",
+            markersize=4,
+            zorder=2 if color == FAINT else 3,
+        )
+    for left, ids in both.groupby("left")["passage_id"]:
+        ax.text(
+            -0.06, left, ", ".join(ids), ha="right", va="center", fontsize=8.5, parse_math=False
+        )
+    for x, suffix in ((0, "_reference"), (1, "")):
+        _bands(ax, both, suffix, x)
+    lowest = both[["left", "right"]].max().max() if len(both) else 1
+    ax.set(xlim=(-0.75, 1.75), ylim=(lowest + 0.9, 0.2), xticks=[0, 1], ylabel="rank")
+    ax.set_yticks(range(1, int(lowest) + 1))
+    ax.spines["bottom"].set_visible(False)
+    return lines
+
+
+def middle_rank(frame: pd.DataFrame, suffix: str = "") -> pd.Series:
+    """Mean of the ranks that each candidate's tie group occupies; its own rank without ties."""
+    group = frame.groupby(f"tie_group{suffix}")[f"rank{suffix}"]
+    return group.transform("mean")
+
+
+def mover_color(before: float, after: float) -> str:
+    """Colour of a candidate's line: up, down, or unmoved."""
+    if after == before:
+        return FAINT
+    return MOVED_UP if after < before else MOVED_DOWN
+
+
+def score_lane(ax: Axes, frames: dict[str, pd.DataFrame]) -> None:
+    """Scores of one query's candidates on the axis of 1 − s, one row per path.
+
+    Keys name the rows. Candidates with score exactly 1.0 stand in the lane, one above the other,
+    with their number. The axis ends at float32's last score below 1.
+    """
+    smallest = 1 - FORMATS["float32"].largest_below_one
+    draw_axis(ax, 1.0, smallest, axis="x")
+    for height, (name, scored) in enumerate(reversed(frames.items())):
+        dtype = scored["forward_dtype"].iloc[0]
+        places = position(1 - scored["score"], smallest)
+        exact = scored["score"].to_numpy() == 1.0
+        spread = np.where(exact, 0.05 * (np.cumsum(exact) - (exact.sum() + 1) / 2), 0.0)
+        mark = MARKS[dtype]
+        ax.scatter(
+            places,
+            height + spread,
+            marker=mark.marker,
+            color=mark.color,
+            s=34,
+            alpha=0.75,
+            linewidth=0,
+            label=name,
+        )
+        ax.annotate(
+            f"{int(exact.sum())} × 1.0",
+            (1, height),
+            xycoords=("axes fraction", "data"),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=9,
+        )
+    ax.set_yticks(range(len(frames)), list(reversed(frames)))
+    ax.set_ylim(-0.6, len(frames) - 0.4)
+
+
+def _bands(ax: Axes, both: pd.DataFrame, suffix: str, x: float) -> None:
+    """Draw one rounded band per tie group beside the ranks it occupies, with its score."""
+    for _, group in both[both[f"tie_size{suffix}"] > 1].groupby(f"tie_group{suffix}"):
+        size, middle = group[f"tie_size{suffix}"].iloc[0], middle_rank(group, suffix).iloc[0]
+        ax.add_patch(
+            FancyBboxPatch(
+                (x - 0.035, middle - size / 2 + 0.12),
+                0.07,
+                size - 0.24,
+                boxstyle="round,pad=0,rounding_size=0.03",
+                color=BAND,
+                zorder=1,
+            )
+        )
+        if x:
+            score = group[f"score{suffix}"].iloc[0]
+            ax.text(
+                x + 0.06,
+                middle,
+                f"{size} tied at {score:.6g}",
+                va="center",
+                fontsize=8.5,
+                color=INK,
+            )

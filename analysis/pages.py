@@ -1,0 +1,78 @@
+"""What a notebook says and shows: sentences with this run's numbers, figures, named values."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from html import escape
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from IPython.display import HTML, Markdown, display
+from matplotlib.figure import Figure
+
+from analysis.figures.style import img, save, style
+
+VALUES_MIME = "application/vnd.rerank-precision.values+json"
+FIGURES_VARIABLE = "RERANK_PRECISION_FIGURES"
+"""Environment variable with the folder that figures are written to; unset: only shown."""
+
+
+def say(sentence: str) -> None:
+    """Show a sentence (Markdown) whose numbers the caller computed."""
+    display(Markdown(sentence))
+
+
+def show(figure: Figure, name: str, caption: str, alt: str) -> None:
+    """Show a figure with its caption and alt text, and write its files where a report is made.
+
+    An HTML ``<img>`` carries the alt text into JupyterLab and into exported pages, which image
+    outputs do not.
+    """
+    folder = os.environ.get(FIGURES_VARIABLE)
+    with style():  # the bytes depend on it too: resolution, and the ids inside an SVG
+        if folder:
+            save(figure, name, caption, alt, Path(folder))
+        html = img(figure, alt)
+    display(HTML(f"<figure>{html}<figcaption>{escape(caption)}</figcaption></figure>"))
+    plt.close(figure)
+
+
+def table(frame: pd.DataFrame, caption: str, *, digits: int = 6) -> None:
+    """Show a frame as an HTML table with a caption; texts are escaped, missing values empty."""
+    texts = [pd.api.types.is_string_dtype(frame[name]) for name in frame]
+    head = _row("th", frame.columns, texts, digits)
+    body = "".join(_row("td", row, texts, digits) for row in frame.itertuples(index=False))
+    rows = f"<thead>{head}</thead><tbody>{body}</tbody>"
+    caption = f'<p class="caption">{escape(caption)}</p>'
+    display(HTML(f'<div class="table">{caption}<table class="values">{rows}</table></div>'))
+
+
+def record(values: Mapping[str, float], *, within: float = 0.0) -> None:
+    """Keep named values of this run in the notebook, for its test and for the reader.
+
+    ``within`` is the absolute difference that another CPU's kernels may make (0: none).
+    """
+    plain = {name: float(value) for name, value in values.items()}
+    lines = "\n".join(
+        f"- {name.replace('_', ' ')}: **{value:,.6g}**" for name, value in plain.items()
+    )
+    payload = {"values": plain, "within": within}
+    display({VALUES_MIME: payload, "text/markdown": lines, "text/plain": lines}, raw=True)
+
+
+def _row(tag: str, values: Iterable, texts: list[bool], digits: int) -> str:
+    """One row of a table; columns of text stand left, numbers right."""
+    sides = ["left" if text else "right" for text in texts]
+    cells = (
+        f'<{tag} style="text-align: {side}">{_cell(value, digits)}</{tag}>'
+        for side, value in zip(sides, values, strict=True)
+    )
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _cell(value: object, digits: int) -> str:
+    if pd.isna(value):
+        return ""
+    return f"{value:.{digits}g}" if isinstance(value, float) else escape(str(value))

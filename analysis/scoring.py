@@ -1,0 +1,252 @@
+"""Scoring: the logits of a reranking set, once per forward dtype.
+
+Batch composition and padding change logits in their last bits (bfloat16: up to 0.125), so both
+are fixed by the set, the tokeniser and two numbers, are the same for every dtype, and belong to
+the key under which logits are stored. The same run repeated gives the same bits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from analysis.datasets import RerankingSet
+from analysis.devices import describe, libraries
+from analysis.errors import InputError
+from analysis.models import FORWARD_DTYPES, Reranker
+from analysis.store import Store
+
+COLUMNS = ("query_id", "passage_id", "grade", "forward_dtype", "logit")
+
+_TOKENIZED_AT_ONCE = 1000
+_LISTED_PAIRS = 10
+
+Inputs = dict[str, NDArray[np.int64]]
+
+
+def score(
+    dataset: RerankingSet,
+    reranker: Reranker,
+    forward_dtypes: Sequence[str] = ("float32", "float16", "bfloat16"),
+    *,
+    max_length: int = 512,
+    batch_tokens: int = 8192,
+    store: Store | None = None,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Return the logits of every pair in each forward dtype, exactly as the network gave them.
+
+    One row per dtype and pair, dtypes as given, pairs in the set's order; columns
+    ``query_id, passage_id, grade, forward_dtype, logit`` (logit: float64).
+
+    A pair longer than ``max_length`` tokens (special ones included; at most what the model
+    takes) is cut as engines cut it: the longer text gives way until the pair fits. So the
+    passage is cut, and the query stays whole unless it alone takes more than half the room.
+    A batch is a rectangle of at most ``batch_tokens`` tokens, padding included, or one pair.
+
+    With a ``store``, logits are read from it where they are known and put into it where they
+    are computed, so that a run that was stopped goes on where it was.
+
+    Raises :class:`InputError` for a dtype the device has no network for, for lengths too small,
+    and for logits that are not finite (float16 overflows in some models); all dtypes are scored
+    and stored before.
+    """
+    for name, number in (("max_length", max_length), ("batch_tokens", batch_tokens)):
+        _check_positive(name, number)
+    _check_dtypes(forward_dtypes)
+    plan = _Plan(dataset, reranker, max_length, batch_tokens)
+    frames = []
+    for forward_dtype in forward_dtypes:
+        frame = dataset.pairs[["query_id", "passage_id", "grade"]].copy()
+        frame["forward_dtype"] = pd.Series(forward_dtype, index=frame.index, dtype="str")
+        frame["logit"] = _logits(plan, frame, forward_dtype, store, progress)
+        frames.append(frame)
+    scored = pd.concat(frames, ignore_index=True)
+    _check_finite(scored, reranker)
+    return scored
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What the network is given: the same batches for every forward dtype."""
+
+    dataset: RerankingSet
+    reranker: Reranker
+    max_length: int
+    batch_tokens: int
+
+    @property
+    def length(self) -> int:
+        """Longest pair in tokens: as asked, or what the model takes if that is less."""
+        return min(self.max_length, self.reranker.max_tokens or self.max_length)
+
+    @cached_property
+    def tokens(self) -> dict[str, list[NDArray[np.int64]]]:
+        """Token ids (and type ids, where the model has them) of each pair, cut to length."""
+        tokenizer, pairs = self.reranker.tokenizer, self.dataset.pairs
+        least = tokenizer.num_special_tokens_to_add(pair=True) + 2
+        if self.length < least:
+            raise InputError(
+                f"{self.length} tokens leave no room for a query and a passage",
+                f"give {least} or more",
+                field="max_length",
+            )
+        names = [name for name in tokenizer.model_input_names if name != "attention_mask"]
+        tokens = {name: [] for name in names}
+        for start in range(0, len(pairs), _TOKENIZED_AT_ONCE):
+            some = pairs.iloc[start : start + _TOKENIZED_AT_ONCE]
+            encoded = tokenizer(
+                some["query"].tolist(),
+                some["passage"].tolist(),
+                truncation="longest_first",
+                max_length=self.length,
+                return_attention_mask=False,
+            )
+            for name in names:
+                tokens[name] += [np.array(row, dtype=np.int64) for row in encoded[name]]
+        return tokens
+
+    @cached_property
+    def batches(self) -> list[NDArray[np.int64]]:
+        """Row numbers of each batch: pairs by length, longest first, equal ones in set order."""
+        lengths = np.array([len(row) for row in self.tokens["input_ids"]], dtype=np.int64)
+        order = np.argsort(-lengths, kind="stable")
+        batches = []
+        while len(order):
+            size = max(1, self.batch_tokens // int(lengths[order[0]]))
+            batches.append(order[:size])
+            order = order[size:]
+        return batches
+
+    def inputs(self, rows: NDArray[np.int64]) -> Inputs:
+        """One batch, padded to its longest pair; each array has the shape (n_rows, longest)."""
+        tokenizer = self.reranker.tokenizer
+        fill = {
+            "input_ids": tokenizer.pad_token_id,
+            "token_type_ids": tokenizer.pad_token_type_id,
+        }
+        padded = {
+            name: self._padded([texts[row] for row in rows], fill.get(name, 0))
+            for name, texts in self.tokens.items()
+        }
+        ones = [np.ones_like(self.tokens["input_ids"][row]) for row in rows]
+        return padded | {"attention_mask": self._padded(ones, 0)}
+
+    def _padded(self, texts: list[NDArray[np.int64]], fill: int) -> NDArray[np.int64]:
+        """Stack rows of tokens, with ``fill`` on the side where the tokeniser pads."""
+        width = max(map(len, texts))
+        left = self.reranker.tokenizer.padding_side == "left"
+        padded = np.full((len(texts), width), fill, dtype=np.int64)
+        for row, text in zip(padded, texts, strict=True):
+            start = width - len(text) if left else 0
+            row[start : start + len(text)] = text
+        return padded
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of everything that the network is given, batch by batch."""
+        digest = hashlib.sha256()
+        for rows in self.batches:
+            for name, values in self.inputs(rows).items():
+                digest.update(f"{name}{values.shape}".encode())
+                digest.update(values.astype("<i8").tobytes())
+        return digest.hexdigest()
+
+    def key(self, forward_dtype: str) -> dict[str, Any]:
+        """Everything that can change a logit."""
+        return {
+            "model": self.reranker.identity(),
+            "data": self.dataset.sha256,
+            "forward_dtype": forward_dtype,
+            "device": describe(self.reranker.device),
+            "max_length": self.length,
+            "batch_tokens": self.batch_tokens,
+            "batches": self.sha256,
+            "libraries": libraries(),
+        }
+
+
+def _logits(
+    plan: _Plan, pairs: pd.DataFrame, forward_dtype: str, store: Store | None, progress: bool
+) -> NDArray[np.float64]:
+    """Logits of all pairs in one dtype, from the store as far as they are there."""
+
+    def compute(wanted: Sequence[int]) -> Iterator[NDArray[np.float64]]:
+        return _forward(plan, forward_dtype, [plan.batches[batch] for batch in wanted], progress)
+
+    if store is not None:
+        return store.logits(plan.key(forward_dtype), pairs, plan.batches, compute)
+    logits = np.empty(len(pairs))
+    for rows, values in zip(plan.batches, compute(range(len(plan.batches))), strict=True):
+        logits[rows] = values
+    return logits
+
+
+def _forward(
+    plan: _Plan, forward_dtype: str, batches: list[NDArray[np.int64]], progress: bool
+) -> Iterator[NDArray[np.float64]]:
+    """Yield the logits of each batch; the network is loaded if there is any."""
+    if not batches:
+        return
+    reranker = plan.reranker
+    network = reranker.network(forward_dtype)
+    bar = tqdm(total=sum(map(len, batches)), desc=forward_dtype, unit="pair", disable=not progress)
+    with closing(bar):
+        for rows in batches:
+            inputs = {
+                name: torch.from_numpy(values).to(reranker.device)
+                for name, values in plan.inputs(rows).items()
+            }
+            # A caller's autocast would silently change the forward dtype.
+            with torch.inference_mode(), torch.autocast(reranker.device.type, enabled=False):
+                logits = reranker.logits(network(**inputs))
+            bar.update(len(rows))
+            yield logits
+
+
+def _check_positive(name: str, number: int) -> None:
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise InputError(f"{number!r} is no number of tokens", "give 1 or more", field=name)
+
+
+def _check_dtypes(forward_dtypes: Sequence[str]) -> None:
+    """Check all dtypes before the first is scored."""
+    unknown = [name for name in forward_dtypes if name not in FORWARD_DTYPES]
+    if isinstance(forward_dtypes, str) or not forward_dtypes or unknown:
+        raise InputError(
+            f"{forward_dtypes!r} are no forward dtypes",
+            f"give a list of some of {', '.join(FORWARD_DTYPES)}",
+            field="forward_dtypes",
+        )
+    if len(set(forward_dtypes)) < len(forward_dtypes):
+        raise InputError("a dtype is named twice", "name it once", field="forward_dtypes")
+
+
+def _check_finite(scored: pd.DataFrame, reranker: Reranker) -> None:
+    """Raise :class:`InputError` that lists pairs whose logit is infinite or NaN."""
+    bad = scored[~np.isfinite(scored["logit"])]
+    if bad.empty:
+        return
+    listed = "; ".join(
+        f"{row.query_id!r}, {row.passage_id!r}: {row.logit} in {row.forward_dtype}"
+        for row in bad.head(_LISTED_PAIRS).itertuples(index=False)
+    )
+    more = f" and {len(bad) - _LISTED_PAIRS} more" if len(bad) > _LISTED_PAIRS else ""
+    dtypes = ", ".join(bad["forward_dtype"].unique())
+    raise InputError(
+        f"{len(bad)} of {len(scored)} logits of {reranker.name} are not finite "
+        f"(query, passage): {listed}{more}",
+        f"leave out {dtypes} (float16 overflows above 65504: bfloat16 and float32 reach "
+        "further); what was computed stays in the store, if there is one",
+        field="logit",
+    )

@@ -1,0 +1,239 @@
+"""The store of logits: what a network once returned is computed once.
+
+A folder per key, named by the first 16 hex digits of the key's SHA-256::
+
+    <store>/3f1c09a2b4d5e6f7/
+        key.json               everything that could have changed the logits
+        shard-00000.parquet    row, logit: the pairs of a few batches
+        …
+        logits.parquet         query_id, passage_id, grade, forward_dtype, logit: all pairs
+
+Files are written beside their place and then renamed, so that a run killed at any moment leaves
+whole files; the next run computes what is missing and ends with the same bytes. Each file holds
+a digest of its content, so that a damaged one is noticed and made again. A lock makes a second
+process wait for the first, and then read what that one wrote.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from analysis.errors import InputError
+
+FOLDER_VARIABLE = "RERANK_PRECISION_STORE"
+BATCHES_PER_SHARD = 4
+
+_DEFAULT_FOLDER = Path(__file__).parent.parent / ".cache" / "logits"
+_DIGEST = b"rerank-precision.digest"
+
+Logits = NDArray[np.float64]
+Compute = Callable[[Sequence[int]], Iterator[Logits]]
+
+
+class Store:
+    """Logits kept in a folder, by default ``.cache/logits`` of the repository.
+
+    The environment variable ``RERANK_PRECISION_STORE`` names another default. What is no longer
+    wanted can be deleted at any time.
+    """
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        chosen = folder or os.environ.get(FOLDER_VARIABLE) or _DEFAULT_FOLDER
+        self.folder = Path(chosen).expanduser()
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.folder)!r})"
+
+    def place(self, key: Mapping[str, Any]) -> Path:
+        """Return the folder of a key, whether or not anything is there yet."""
+        return self.folder / _key_digest(key)[:16]
+
+    def logits(
+        self,
+        key: Mapping[str, Any],
+        pairs: pd.DataFrame,
+        batches: Sequence[NDArray[np.int64]],
+        compute: Compute,
+    ) -> Logits:
+        """Return the logits of all pairs, shape (n_pairs,), computing only what is not kept.
+
+        ``key`` holds whatever can change a logit, as JSON would. ``pairs`` has the columns
+        ``query_id, passage_id, grade, forward_dtype``. ``batches`` are the row numbers of the
+        pairs in each batch; every row is in one. ``compute`` is given the numbers of the batches
+        that are missing and yields the logits of each in that order; if it fails, the shards
+        that were complete stay. Raises :class:`InputError` if the folder cannot be written.
+        """
+        entry = _Entry(self.place(key), _key_digest(key))
+        kept = entry.read_all(pairs)
+        if kept is not None:
+            return kept
+        with entry.locked():
+            kept = entry.read_all(pairs)  # another process may just have written it
+            if kept is None:
+                entry.write_key(key)
+                kept = entry.fill(len(pairs), batches, compute)
+                entry.write_all(pairs, kept)
+        return kept
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """Some consecutive batches, kept in one file."""
+
+    name: str
+    batches: range
+    rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """The folder of one key."""
+
+    folder: Path
+    key: str
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Make the folder and hold its lock; the system frees it when a process dies."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"the store cannot be written ({error.strerror})",
+                f"choose another folder, for instance with {FOLDER_VARIABLE}",
+                file=self.folder,
+            ) from error
+        lock = FileLock(self.folder / "lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            logging.getLogger(__name__).warning("waiting for another process in %s", self.folder)
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def write_key(self, key: Mapping[str, Any]) -> None:
+        """Write the key for people to read; nothing else reads it."""
+        text = json.dumps(key, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        with _replacing(self.folder / "key.json") as temporary:
+            temporary.write_text(text, "utf-8")
+
+    def fill(self, n_pairs: int, batches: Sequence[NDArray[np.int64]], compute: Compute) -> Logits:
+        """Read the shards that are kept, compute and write the others."""
+        logits = np.empty(n_pairs)
+        missing = []
+        for shard in _shards(batches):
+            kept = self.read_shard(shard)
+            if kept is None:
+                missing.append(shard)
+            else:
+                logits[shard.rows] = kept
+        computed = compute([batch for shard in missing for batch in shard.batches])
+        for shard in missing:
+            logits[shard.rows] = np.concatenate(list(islice(computed, len(shard.batches))))
+            self.write_shard(shard, logits[shard.rows])
+        return logits
+
+    def read_shard(self, shard: _Shard) -> Logits | None:
+        """Return a shard's logits; None if it is absent, damaged or of other rows."""
+        table = self._read(shard.name)
+        if table is None or not np.array_equal(table["row"].to_numpy(), shard.rows):
+            return None
+        return table["logit"].to_numpy()
+
+    def write_shard(self, shard: _Shard, logits: Logits) -> None:
+        """Write a shard."""
+        self._write(shard.name, pa.table({"row": shard.rows, "logit": logits}))
+
+    def read_all(self, pairs: pd.DataFrame) -> Logits | None:
+        """Return the logits of all pairs; None if the file is absent, damaged or of others."""
+        table = self._read("logits.parquet")
+        if table is None or not table.drop_columns("logit").equals(_columns(pairs)):
+            return None
+        return table["logit"].to_numpy()
+
+    def write_all(self, pairs: pd.DataFrame, logits: Logits) -> None:
+        """Write the logits of all pairs with what they belong to."""
+        self._write("logits.parquet", _columns(pairs).append_column("logit", pa.array(logits)))
+
+    def _read(self, name: str) -> pa.Table | None:
+        """Return a file's table, or None if its content is not what was written."""
+        try:
+            # Not read_table: it would take "name=value" in the folder's path for a column.
+            with pq.ParquetFile(self.folder / name) as file:
+                table = file.read(use_threads=False)
+            recorded = table.schema.metadata[_DIGEST]
+            whole = recorded.decode() == self._digest(name, table)
+        except Exception:  # whatever a damaged file provokes in Arrow, it is to be made again
+            return None
+        return table.replace_schema_metadata() if whole else None
+
+    def _write(self, name: str, table: pa.Table) -> None:
+        """Write a table with the digest of its content."""
+        table = table.replace_schema_metadata({_DIGEST: self._digest(name, table)})
+        with _replacing(self.folder / name) as temporary:
+            # Ids and dtypes repeat, logits hardly do: a dictionary pays for texts alone.
+            texts = [field.name for field in table.schema if pa.types.is_string(field.type)]
+            pq.write_table(
+                table, temporary, use_dictionary=texts, compression="none", write_statistics=False
+            )
+
+    def _digest(self, name: str, table: pa.Table) -> str:
+        """SHA-256 of the key, the file's name and the content of every column."""
+        digest = hashlib.sha256(f"{self.key} {name} {table.column_names}".encode())
+        for column in table.columns:
+            if column.type == pa.float64():
+                digest.update(column.to_numpy().astype("<f8").tobytes())
+            else:
+                digest.update(json.dumps(column.to_pylist()).encode())
+        return digest.hexdigest()
+
+
+def _key_digest(key: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+
+
+def _shards(batches: Sequence[NDArray[np.int64]]) -> Iterator[_Shard]:
+    """Cut the batches into shards."""
+    for number, first in enumerate(range(0, len(batches), BATCHES_PER_SHARD)):
+        last = min(first + BATCHES_PER_SHARD, len(batches))
+        rows = np.concatenate(batches[first:last])
+        yield _Shard(f"shard-{number:05}.parquet", range(first, last), rows)
+
+
+def _columns(pairs: pd.DataFrame) -> pa.Table:
+    """Arrow's columns of the pairs, without pandas' own description of them."""
+    types = {"grade": pa.int64()}
+    columns = {name: pa.array(pairs[name], types.get(name, pa.string())) for name in pairs}
+    return pa.table(columns)
+
+
+@contextmanager
+def _replacing(file: Path) -> Iterator[Path]:
+    """Give a temporary file in the same folder; it takes the file's place once it is on disk.
+
+    Its name is fixed, so that what a killed run left is overwritten by the next.
+    """
+    temporary = file.with_name(f"{file.name}.tmp")
+    yield temporary
+    with temporary.open("rb+") as written:
+        os.fsync(written.fileno())
+    temporary.replace(file)

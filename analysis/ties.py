@@ -1,0 +1,119 @@
+"""Tie groups and tie rules: who stands where when scores are equal.
+
+Scores here are already what a path stored, so ties are counted after its last cast. A *tie group*
+is a maximal set of candidates of one query with equal scores.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from analysis.errors import InputError
+from analysis.scorepath import ScorePath, TieRule
+
+
+def score_frame(logits: pd.DataFrame, path: ScorePath) -> pd.DataFrame:
+    """Scores, ranks and tie groups of a path over a frame of logits.
+
+    ``logits`` holds one row per (query, passage) and forward dtype. The rows of the path's forward
+    dtype are taken; where the frame has none, :class:`InputError` says which it has. Returned,
+    in the frame's order, with ``path, score, rank, tie_group, tie_size`` added:
+
+    - ``rank``: 1 for the best, under the path's tie rule; with rule ``expected`` tied candidates
+      share the mean of the ranks that they occupy together;
+    - ``tie_group``: 1, 2, ... from the best score down, within the query;
+    - ``tie_size``: how many candidates share the score (1: no tie).
+
+    NaN logits have no place in an order and raise :class:`InputError`.
+    """
+    chosen = logits[logits["forward_dtype"] == path.forward_dtype]
+    if chosen.empty and not logits.empty:
+        available = ", ".join(logits["forward_dtype"].unique())
+        raise InputError(
+            f"no logits of a {path.forward_dtype} forward pass (there are {available})",
+            f"score with forward_dtypes including {path.forward_dtype!r}",
+            field="forward_dtype",
+        )
+    if chosen["logit"].isna().any():
+        first = chosen[chosen["logit"].isna()].iloc[0]
+        raise InputError(
+            f"the logit of query {first.query_id!r}, passage {first.passage_id!r} is NaN",
+            "score that pair again in a wider forward dtype, or leave it out",
+            field="logit",
+        )
+    scored = chosen.assign(path=path.name or str(path), score=path.scores(chosen["logit"]))
+    by_query = scored.groupby("query_id", sort=False)["score"]
+    return scored.assign(
+        rank=ranks(scored, path.tie_rule),
+        tie_group=by_query.rank(method="dense", ascending=False).astype(np.int64),
+        tie_size=scored.groupby(["query_id", "score"], sort=False)["score"].transform("size"),
+    )
+
+
+def ranks(scored: pd.DataFrame, tie_rule: TieRule) -> pd.Series:
+    """Rank of each row within its query by descending ``score``, under a tie rule.
+
+    ``input order`` keeps the rows' order (a stable sort); ``docid ascending`` and ``docid
+    descending`` compare passage ids as strings (trec_eval: descending); ``expected`` gives each
+    tied row the mean rank of its group.
+    """
+    by_query = scored.groupby("query_id", sort=False)["score"]
+    if tie_rule == "expected":
+        return by_query.rank(method="average", ascending=False)
+    ordered = scored
+    if tie_rule != "input order":
+        ordered = scored.sort_values(
+            "passage_id", ascending=tie_rule == "docid ascending", kind="stable"
+        )
+    by_query = ordered.groupby("query_id", sort=False)["score"]
+    return by_query.rank(method="first", ascending=False).reindex(scored.index)
+
+
+def tie_groups(scored: pd.DataFrame) -> pd.DataFrame:
+    """Return the groups of two or more tied candidates, one row each, best first within a query.
+
+    Columns ``query_id, score, size, first_rank, last_rank``: the ranks that the group occupies
+    whatever the tie rule.
+    """
+    groups = scored.groupby(["query_id", "tie_group"], sort=False)
+    table = groups.agg(score=("score", "first"), size=("score", "size")).reset_index()
+    table = table.sort_values(["query_id", "tie_group"], kind="stable")
+    table["last_rank"] = table.groupby("query_id")["size"].cumsum()
+    table["first_rank"] = table["last_rank"] - table["size"] + 1
+    columns = ["query_id", "score", "size", "first_rank", "last_rank"]
+    return table.loc[table["size"] > 1, columns].reset_index(drop=True)
+
+
+def summary(scored: pd.DataFrame, k: int = 10) -> pd.Series:
+    """Count what saturation and ties do to a set of scores.
+
+    ``saturated``: candidates with score exactly 1.0; ``tied``: candidates in a tie group;
+    ``tied_in_top_k`` : candidates of a tie group that reaches into the first ``k`` ranks;
+    ``queries_with_tied_first``: queries whose first place is shared.
+    """
+    groups = tie_groups(scored)
+    return pd.Series(
+        {
+            "candidates": len(scored),
+            "saturated": int((scored["score"] == 1.0).sum()),
+            "tied": int((scored["tie_size"] > 1).sum()),
+            f"tied_in_top_{k}": int(groups.loc[groups["first_rank"] <= k, "size"].sum()),
+            "queries_with_tied_first": int((groups["first_rank"] == 1).sum()),
+        }
+    )
+
+
+def moved(reference: pd.DataFrame, scored: pd.DataFrame) -> dict[str, int]:
+    """Count what a path changes against the reference, over all queries.
+
+    ``moved``: candidates with another rank; ``first_lost``: queries whose first candidate in the
+    reference is no longer alone in the first place.
+    """
+    both = reference.merge(scored, on=["query_id", "passage_id"], suffixes=("_reference", ""))
+    first = both[both["rank_reference"] == 1]
+    lost = (first["tie_group"] != 1) | (first["tie_size"] > 1)
+    return {
+        "moved": int((both["rank_reference"] != both["rank"]).sum()),
+        "first_lost": int(lost.sum()),
+    }

@@ -1,0 +1,178 @@
+"""The command line: what it prints, and what it answers to bad input."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import pytest
+
+from analysis.cli import main
+from analysis.engines import ENGINES
+
+FAST = """
+import sys, time
+start = time.perf_counter()
+import analysis
+seconds = time.perf_counter() - start
+heavy = ("torch", "transformers", "pandas", "pyarrow", "matplotlib", "numpy", "IPython")
+found = [name for name in heavy if name in sys.modules]
+import json
+print(json.dumps([seconds, found]))
+"""
+
+
+class Result(NamedTuple):
+    """What a command left behind."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def python(*arguments: str) -> Result:
+    """Run Python in a process of its own."""
+    env = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        env=env,
+        check=False,
+    )
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def run(*arguments: object) -> Result:
+    """Call ``main`` as the console script does, in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["rerank-precision", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+    return Result(exit_.value.code or 0, out.getvalue(), err.getvalue())
+
+
+def refused(result: Result) -> str:
+    """Check that bad input gave one line on standard error and exit status 2."""
+    lines = result.stderr.splitlines()
+    assert (result.returncode, result.stdout, len(lines)) == (2, "", 1), result.stderr
+    assert lines[0].startswith("rerank-precision: ")
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def own_set(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("own") / "own.jsonl"
+    passages = [{"passage_id": f"p{n}", "text": "der Wald " * n} for n in range(1, 4)]
+    lines = [{"query_id": "q1", "query": "wo im Wald", "candidates": passages}]
+    lines.append({"query_id": "q2", "query": "wer", "candidates": []})
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def test_import_is_fast_and_light():
+    runs = [json.loads(python("-c", FAST).stdout) for _ in range(5)]
+    assert min(seconds for seconds, _ in runs) < 0.3
+    assert all(heavy == [] for _, heavy in runs)
+
+
+def test_help_names_every_command():
+    result = run("--help")
+    assert result.returncode == 0
+    for command in ("report", "score", "check", "paths"):
+        assert f" {command} " in result.stdout
+
+
+def test_paths_prints_every_path_of_every_engine_with_its_end():
+    lines = run("paths").stdout.splitlines()
+    paths = [str(path) for engine in ENGINES.values() for path in engine.values()]
+    assert [line.partition("; exactly 1.0 from logit ")[0] for line in lines] == paths
+    ends = {line.partition(":")[0]: line.rpartition(" ")[2] for line in lines}
+    assert ends["Infinity 0.0.13–0.0.68, float16"] == "7.625"
+    assert ends["Haystack 2.x, float16"] == "8.320312"
+    assert ends["Haystack 2.x, bfloat16"] == "6.25"
+
+
+def test_check_german():
+    result = run("check", "german")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("german: ")
+    assert "all graded" in result.stdout
+
+
+def test_check_says_what_is_missing(own_set):
+    result = run("check", own_set)
+    assert result.returncode == 0
+    first, second = result.stdout.splitlines()
+    assert first.endswith("2 queries, 3 pairs, not all graded")
+    assert second == "query q2 has no candidates and is left out"
+
+
+def test_check_names_file_and_line_of_bad_input(tmp_path):
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text('{"query_id": "q1", "query": "wo", "candidates": [\n')
+    assert f"{bad}:1:" in refused(run("check", bad))
+
+
+def test_a_missing_file_is_one_line_in_a_process_of_its_own(tmp_path):
+    script = "import sys; from analysis.cli import main; main()"
+    line = refused(python("-c", script, "check", str(tmp_path / "nowhere.jsonl")))
+    assert "nowhere.jsonl: there is no such file or folder." in line
+
+
+def test_score_writes_logits_in_the_dtypes_asked_for(
+    tmp_path, own_set, tiny_checkpoint, monkeypatch
+):
+    monkeypatch.setenv("RERANK_PRECISION_STORE", str(tmp_path / "store"))
+    out = tmp_path / "deep" / "logits.parquet"
+    asked = ["--dtype", "float32", "--dtype", "bfloat16"]
+    result = run("score", out, "--data", own_set, "--model", tiny_checkpoint, *asked)
+    assert (result.returncode, result.stdout) == (0, f"6 logits: {out}\n")
+    logits = pd.read_parquet(out)
+    assert list(logits) == ["query_id", "passage_id", "grade", "forward_dtype", "logit"]
+    assert logits["forward_dtype"].tolist() == ["float32"] * 3 + ["bfloat16"] * 3
+    assert logits["passage_id"].tolist() == ["p1", "p2", "p3"] * 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (["--dtype", "float12"], "float12"),
+        (["--data", "nowhere.jsonl"], "nowhere.jsonl"),
+        (["--model", "./nowhere"], "nowhere"),
+    ],
+)
+def test_score_refuses_in_one_line(tmp_path, own_set, tiny_checkpoint, monkeypatch, wrong, says):
+    monkeypatch.setenv("RERANK_PRECISION_STORE", str(tmp_path / "store"))
+    good = {"--data": own_set, "--model": tiny_checkpoint} | {wrong[0]: wrong[1]}
+    options = [part for option in good.items() for part in option]
+    line = refused(run("score", tmp_path / "out.parquet", *options))
+    assert says in line
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_report_of_own_data_needs_a_folder_of_its_own(own_set):
+    assert "--out FOLDER" in refused(run("report", "--data", own_set))
+
+
+def test_report_keeps_outputs_of_the_shipped_set_only(tmp_path, own_set):
+    options = ["--data", own_set, "--out", tmp_path, "--keep-outputs"]
+    assert "--keep-outputs" in refused(run("report", *options))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_report_says_in_one_line_what_is_wrong_with_the_data(tmp_path):
+    result = run("report", "--data", tmp_path / "nowhere.jsonl", "--out", tmp_path / "out")
+    assert result.returncode == 2
+    assert result.stdout == "01_logit_to_score: running\n"
+    (line,) = result.stderr.splitlines()
+    assert "nowhere.jsonl: there is no such file or folder." in line

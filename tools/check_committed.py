@@ -1,0 +1,122 @@
+"""Hold the committed notebooks and figures against a fresh run.
+
+Exactly, where nothing depends on the CPU. Cells tagged ``measured`` show logits, whose last bits
+are a property of the CPU that computed them: of these, the named values must agree within the
+tolerance that the notebook states beside them. Figures are compared as images.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+from matplotlib.testing.compare import compare_images
+from matplotlib.testing.exceptions import ImageComparisonFailure
+from nbformat import NotebookNode
+
+from analysis.pages import VALUES_MIME
+from analysis.report import ROOT, Run, make_report, normalised, notebooks
+
+IMAGE_TOLERANCE = 12.0
+"""Root mean square over 0–255: a few moved dots pass, another picture does not."""
+
+
+def differences(committed: NotebookNode, fresh: NotebookNode) -> Iterator[str]:
+    """Yield what differs between a committed notebook and its re-run, one line each."""
+    if len(committed.cells) != len(fresh.cells):
+        yield "the number of cells differs"
+        return
+    for number, (ours, theirs) in enumerate(zip(committed.cells, fresh.cells, strict=True)):
+        yield from named_value_differences(number, ours, theirs)
+        measured = "measured" in ours.metadata.get("tags", [])
+        if not measured and without_images(ours) != without_images(theirs):
+            yield f"cell {number}: the outputs differ"
+
+
+def named_value_differences(number: int, ours: NotebookNode, theirs: NotebookNode) -> Iterator[str]:
+    """Yield each named value that one side lacks or that is outside its stated tolerance."""
+    fresh = {name: value for name, value, _ in named_values(theirs)}
+    for name in sorted(fresh.keys() - {name for name, _, _ in named_values(ours)}):
+        yield f"cell {number}: {name} is missing from the committed run"
+    for name, value, within in named_values(ours):
+        if name not in fresh:
+            yield f"cell {number}: {name} is missing from the fresh run"
+        elif not abs(fresh[name] - value) <= within:  # NaN is within nothing
+            yield f"cell {number}: {name} is {fresh[name]:g}, committed {value:g} (± {within:g})"
+
+
+def named_values(cell: NotebookNode) -> Iterator[tuple[str, float, float]]:
+    """Yield name, value and tolerance of what a cell recorded."""
+    for output in cell.get("outputs", []):
+        payload = output.get("data", {}).get(VALUES_MIME, {})
+        for name, value in payload.get("values", {}).items():
+            yield name, value, payload["within"]
+
+
+def without_images(cell: NotebookNode) -> list:
+    """Outputs of a cell but for its figures, which are compared as images."""
+    outputs = []
+    for output in cell.get("outputs", []):
+        data = dict(output.get("data", {}))
+        if "<img " in str(data.get("text/html", "")):
+            data.pop("text/html")
+        outputs.append((output.output_type, data, output.get("text")))
+    return outputs
+
+
+def figure_differences(committed: Path, fresh: Path, measured: set[str]) -> Iterator[str]:
+    """Yield each figure that is missing on one side or differs.
+
+    ``measured`` names those that logits enter: they are compared as images, the others exactly.
+    """
+    ours, theirs = ({file.name for file in folder.glob("*")} for folder in (committed, fresh))
+    yield from (f"figures/{name} is on one side only" for name in sorted(ours ^ theirs))
+    for name in sorted(ours & theirs):
+        if Path(name).stem not in measured:
+            if (committed / name).read_bytes() != (fresh / name).read_bytes():
+                yield f"figures/{name} differs"
+        elif name.endswith(".png") and not look_alike(committed / name, fresh / name):
+            yield f"figures/{name} looks different"
+
+
+def look_alike(ours: Path, theirs: Path) -> bool:
+    """Whether two PNGs have the same size and nearly the same pixels."""
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch) / theirs.name  # the comparison writes its picture beside this one
+        copy.write_bytes(theirs.read_bytes())
+        try:
+            return compare_images(str(ours), str(copy), IMAGE_TOLERANCE) is None
+        except ImageComparisonFailure:
+            return False
+
+
+def measured_figures(notebook: NotebookNode) -> set[str]:
+    """Names of the figures that cells tagged ``measured`` show."""
+    sources = [c.source for c in notebook.cells if "measured" in c.metadata.get("tags", [])]
+    return {name for source in sources for name in re.findall(r'^    "(\d\d_\w+)",$', source, re.M)}
+
+
+def main() -> int:
+    """Run the notebooks into a scratch folder and print every difference."""
+    found: list[str] = []
+    measured: set[str] = set()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        run = Run({}, folder / "build", folder / "figures", folder / "index.html")
+        make_report(run)
+        for notebook in notebooks():
+            committed = nbformat.read(notebook, as_version=4)
+            fresh = normalised(nbformat.read(run.build / notebook.name, as_version=4))
+            measured |= measured_figures(committed)
+            found += [f"{notebook.name}: {line}" for line in differences(committed, fresh)]
+        found += figure_differences(ROOT / "figures", run.figures, measured)
+    print("\n".join([*found, f"committed notebooks and figures: {len(found)} differences"]))
+    return int(bool(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
