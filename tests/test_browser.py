@@ -45,7 +45,7 @@ FLAGS = [
 ]
 ATTACK = '<script>window.hit = 1</script><img src="x" onerror="window.hit = 2"> & more'
 OLD_INFINITY = "Infinity 0.0.13–0.0.68"
-WAIT_MS = 30_000
+WAIT_MS = 60_000
 COLOR = "cell => getComputedStyle(cell).color"
 DARK_INK = "rgb(34, 34, 34)"
 BACKGROUND = "row => getComputedStyle(row).backgroundColor"
@@ -98,11 +98,16 @@ def lab(parameters, tmp_path_factory) -> str:
     off = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
     (folder / "config" / "labconfig").mkdir(parents=True)
     (folder / "config" / "labconfig" / "page_config.json").write_text(json.dumps(off))
+    # Cells out of sight are otherwise left undrawn, and undrawn text reads as empty.
+    tracker = folder / "settings" / "@jupyterlab" / "notebook-extension"
+    tracker.mkdir(parents=True)
+    (tracker / "tracker.jupyterlab-settings").write_text(json.dumps({"windowingMode": "none"}))
     env = {
         **os.environ,
         "JUPYTER_CONFIG_DIR": str(folder / "config"),
         "JUPYTER_DATA_DIR": str(folder / "data"),
         "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
         "IPYTHONDIR": str(folder / "ipython"),
     }
     port = free_port()
@@ -202,6 +207,11 @@ def view(browser, lab) -> View:
     page.get_by_text("Run All Cells", exact=True).click()
     view = View(page)
     expect(view.picture).to_be_visible(timeout=WAIT_MS)
+    view.picture.scroll_into_view_if_needed()
+    # Visible is not yet drawn: wait until the last of its texts can be read.
+    drawn = {"use_inner_text": True, "timeout": WAIT_MS}
+    expect(view.summary).to_contain_text("tie group", **drawn)
+    expect(view.rows.last).to_contain_text(re.compile(r"\w"), **drawn)
     yield view
     page.close()
 
