@@ -46,6 +46,10 @@ model: $(READY)  ## Train the demo reranker again (under two hours on two cores)
 	$(BIN)/python tools/train_demo_reranker.py
 	$(BIN)/python tools/evaluate_demo_reranker.py
 
+.PHONY: bench
+bench: $(READY)  ## Time the measures beside pytrec_eval and tie-aware-retrieval-metrics
+	OMP_NUM_THREADS=1 $(BIN)/python tools/bench.py
+
 .PHONY: lock
 lock: $(READY)  ## Write constraints.txt from the environment as it is
 	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt

@@ -4,7 +4,17 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["datasets", "models", "readers", "scoring", "staircase", "store"],
+    submodules=[
+        "agreement",
+        "compare",
+        "datasets",
+        "metrics",
+        "models",
+        "readers",
+        "scoring",
+        "staircase",
+        "store",
+    ],
     submod_attrs={
         "engines": ["ENGINES", "FLOAT32_REFERENCE", "engine_path"],
         "errors": ["InputError"],

@@ -5,11 +5,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_python_prints_what_stands_below_it():
-    code, printed = re.search(r"```python\n(.*?)```\n\n```text\n(.*?)```", README, re.S).groups()
+EXAMPLES = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README, re.S)
+
+
+def test_all_python_has_its_output_below_it():
+    assert len(EXAMPLES) == README.count("```python") >= 2
+
+
+@pytest.mark.parametrize(("code", "printed"), EXAMPLES)
+def test_the_python_prints_what_stands_below_it(code, printed):
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=True
     )

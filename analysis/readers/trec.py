@@ -47,16 +47,34 @@ def read_trec(
 def read_run(path: Path) -> list[Candidate]:
     """Read the candidates that a run file lists; its scores must be numbers, and are not kept."""
     candidates = []
-    for line, columns in _columns(path, "query_id Q0 passage_id rank score tag"):
-        _check_score(columns[4], Place(path, line, "score"))
+    for line, columns in run_lines(path):
+        check_score(columns[4], Place(path, line, "score"))
         candidates.append(Candidate(columns[0], columns[2], line))
     return candidates
+
+
+def run_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Give each line of a run: its number and its six columns as they stand, none checked."""
+    return _columns(path, "query_id Q0 passage_id rank score tag")
 
 
 def read_qrels(path: Path) -> Qrels:
     """Read the grades that a TREC qrels file gives."""
     rows = _columns(path, "query_id iteration passage_id grade")
     return qrels_of(((line, row[0], row[2], row[3]) for line, row in rows), path)
+
+
+def check_score(text: str, place: Place) -> None:
+    """Raise :class:`InputError` for a score that is no finite number."""
+    try:
+        finite = math.isfinite(float(text))
+    except ValueError:
+        finite = False
+    if not finite:
+        raise place.error(
+            f"{text!r} is no finite score",
+            "write the score as a number; an engine that gave NaN should be run again in float32",
+        )
 
 
 def _columns(path: Path, names: str) -> Iterator[tuple[int, list[str]]]:
@@ -69,15 +87,3 @@ def _columns(path: Path, names: str) -> Iterator[tuple[int, list[str]]]:
             )
         if columns:
             yield line, columns
-
-
-def _check_score(text: str, place: Place) -> None:
-    try:
-        finite = math.isfinite(float(text))
-    except ValueError:
-        finite = False
-    if not finite:
-        raise place.error(
-            f"{text!r} is no finite score",
-            "write the score as a number; an engine that gave NaN should be run again in float32",
-        )

@@ -1,0 +1,90 @@
+"""Tie groups that hold relevant passages: all that a measure needs to know about a ranking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.metrics.sums import Floats, Ints
+
+
+@dataclass(frozen=True)
+class TieGroups:
+    """Tie groups with at least one relevant passage, by query and from the best score down.
+
+    Groups without one add nothing to any measure and are left out; they are seen in ``above``.
+    All arrays have the shape (n_groups,) and hold whole numbers. A ranking without ties is the
+    special case of groups of size 1 (:meth:`of_places`): an expected value there is *the* value.
+    """
+
+    n_queries: int
+    query: Ints
+    """Position of the group's query, ascending."""
+    size: Ints
+    """Passages in the group."""
+    relevant: Ints
+    """Relevant passages in the group."""
+    above: Ints
+    """Passages of the query with a better score."""
+    relevant_above: Ints
+    """Relevant passages of the query with a better score."""
+    gain: Ints
+    """Sum of the grades."""
+    squared_gain: Ints
+    """Sum of the squared grades."""
+
+    @classmethod
+    def of_places(cls, n_queries: int, query: Ints, place: Ints, gain: Ints) -> TieGroups:
+        """Make a ranking without ties: one group per relevant passage, whose ``place`` is its rank.
+
+        The arrays must be sorted by query, then by place.
+        """
+        one = np.ones(len(query), dtype=np.int64)
+        return cls(n_queries, query, one, one, place - 1, rank_within(query), gain, gain**2)
+
+    def within(self, cutoff: int | None) -> Ints:
+        """How many places of each group lie within the first ``cutoff`` ranks (None: all)."""
+        return self.size if cutoff is None else np.clip(cutoff - self.above, 0, self.size)
+
+    def per_query(self, values: Floats) -> Floats:
+        """Sums of ``values`` (n_groups,) over each query's groups, shape (n_queries,)."""
+        return np.bincount(self.query, weights=values, minlength=self.n_queries)
+
+    def first(self) -> TieGroups:
+        """Keep each query's first group."""
+        return self.where(rank_within(self.query) == 0)
+
+    def where(self, chosen: NDArray[np.bool_]) -> TieGroups:
+        """Keep the ``chosen`` groups."""
+        columns = (getattr(self, item.name)[chosen] for item in fields(self)[1:])
+        return TieGroups(self.n_queries, *columns)
+
+
+@dataclass(frozen=True)
+class Judgements:
+    """What the qrels alone say: the number of relevant passages per query, and the best ranking.
+
+    ``n_relevant`` has the shape (n_queries,); ``ideal`` ranks every judged relevant passage,
+    retrieved or not, by falling grade.
+    """
+
+    n_relevant: Ints
+    ideal: TieGroups
+
+    @classmethod
+    def of_grades(cls, n_queries: int, query: Ints, grade: Ints) -> Judgements:
+        """Collect relevant passages, given by their query's position and their grade (≥ 1)."""
+        order = np.lexsort((-grade, query))
+        query, grade = query[order], grade[order]
+        ideal = TieGroups.of_places(n_queries, query, rank_within(query) + 1, grade)
+        return cls(np.bincount(query, minlength=n_queries), ideal)
+
+
+def rank_within(block: Ints) -> Ints:
+    """Position of each element within its run of equal values, counted from 0."""
+    index = np.arange(len(block))
+    begins = np.ones(len(block), dtype=bool)
+    begins[1:] = block[1:] != block[:-1]
+    return index - np.maximum.accumulate(np.where(begins, index, 0))

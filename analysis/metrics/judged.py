@@ -1,0 +1,192 @@
+"""A run and its judgements, joined: from frames with ids to arrays with numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.errors import InputError
+from analysis.formats import format_of
+from analysis.metrics.groups import Judgements
+from analysis.metrics.sums import Floats, Ints
+
+RUN_COLUMNS = ("query_id", "passage_id", "score")
+QRELS_COLUMNS = ("query_id", "passage_id", "grade")
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedRun:
+    """The judged queries of a run; made by :func:`judge`, which validates.
+
+    ``query_ids`` (n_queries,) are those of the qrels, in their order. ``query`` (position in
+    ``query_ids``), ``passage_id``, ``score`` (after the cast) and ``grade`` (0 without a
+    judgement) have the shape (n_rows,) and the run's order. ``stored_dtype`` is what scores were
+    cast to, "" if they were taken as they came.
+    """
+
+    query_ids: pd.Index
+    query: Ints
+    passage_id: pd.Series
+    score: Floats
+    grade: Ints
+    judgements: Judgements
+    stored_dtype: str
+    queries_without_qrels: tuple[str, ...]
+    """Queries of the run that nobody judged; they are left out."""
+
+    @property
+    def n_queries(self) -> int:
+        """Number of judged queries, those without rows in the run included."""
+        return len(self.query_ids)
+
+    @property
+    def queries_without_rows(self) -> tuple[str, ...]:
+        """Judged queries that the run has nothing for; every measure is 0 there."""
+        rows = np.bincount(self.query, minlength=self.n_queries)
+        return tuple(self.query_ids[rows == 0])
+
+    def order_keys(self) -> NDArray[np.uint64]:
+        """One number per row that ascends by query, then by falling score; equal where tied."""
+        return (self.query.astype(np.uint64) << np.uint64(32)) | _falling(self.score)
+
+
+def judge(run: pd.DataFrame, qrels: pd.DataFrame, *, stored_dtype: str | None = None) -> JudgedRun:
+    """Join a run (``query_id, passage_id, score``) with qrels (``query_id, passage_id, grade``).
+
+    Other columns are ignored. Ids are strings, or whole numbers, which stand for their digits.
+    Scores are rounded to ``stored_dtype`` before ties are counted (None: taken as they are). What
+    happens to queries that only one of the two frames has is said in :mod:`analysis.metrics`.
+
+    Raises :class:`InputError` for a missing column, an empty frame, an id that is none, a score
+    or grade that is no number or NaN, a grade that is no whole number, a (query, passage) that
+    stands twice, and frames without a common query.
+    """
+    run = checked_frame(run, RUN_COLUMNS, "run")
+    qrels = checked_frame(qrels, QRELS_COLUMNS, "qrels")
+    score = checked_scores(run, stored_dtype, "run")
+    relevant = qrels.assign(grade=_grades(qrels)).query("grade > 0")
+    query_ids = pd.Index(qrels["query_id"].unique())
+    query = query_ids.get_indexer(run["query_id"])
+    known = query >= 0
+    if not known.any():
+        raise InputError(
+            f"no query of the run is judged (the run has {run['query_id'].iloc[0]!r}, the qrels "
+            f"have {query_ids[0]!r})",
+            "give the qrels of the same queries, with the same ids",
+            field="query_id",
+        )
+    grade = run.merge(relevant, on=["query_id", "passage_id"], how="left")["grade"]
+    return JudgedRun(
+        query_ids=query_ids,
+        query=query[known],
+        passage_id=run["passage_id"][known],
+        score=score[known],
+        grade=grade.fillna(0).to_numpy(dtype=np.int64)[known],
+        judgements=Judgements.of_grades(
+            len(query_ids),
+            query_ids.get_indexer(relevant["query_id"]),
+            relevant["grade"].to_numpy(),
+        ),
+        stored_dtype=stored_dtype or "",
+        queries_without_qrels=tuple(run["query_id"][~known].unique()),
+    )
+
+
+def checked_frame(frame: pd.DataFrame, names: tuple[str, ...], source: str) -> pd.DataFrame:
+    """Keep the columns ``names``, the first two of them ids as strings, with a fresh index.
+
+    Raises the :class:`InputError` of :func:`judge`; ``source`` is what it calls the frame.
+    """
+    absent = [name for name in names if name not in frame]
+    if absent:
+        raise InputError(
+            f"the {source} has no column {', '.join(absent)}", f"give {', '.join(names)}"
+        )
+    if frame.empty:
+        raise InputError(f"the {source} has no rows", "give at least one (query, passage) pair")
+    frame = frame[list(names)].reset_index(drop=True)
+    for name in names[:2]:
+        frame[name] = _ids(frame[name], source)
+    again = frame.duplicated(list(names[:2]))
+    if again.any():
+        first = frame[again].iloc[0]
+        raise InputError(
+            f"passage {first.passage_id!r} of query {first.query_id!r} stands twice in the "
+            f"{source}",
+            "keep one row for each passage of a query; evaluate one path at a time",
+            field="passage_id",
+        )
+    return frame
+
+
+def _ids(column: pd.Series, source: str) -> pd.Series:
+    kind = pd.api.types.infer_dtype(column, skipna=False)
+    if kind == "integer":
+        return column.astype(str)
+    if kind != "string" or column.isna().any():
+        raise InputError(
+            f"the {source} has ids that are neither strings nor whole numbers ({kind})",
+            "give every id as a string or as a whole number",
+            field=str(column.name),
+        )
+    return column
+
+
+def checked_scores(run: pd.DataFrame, stored_dtype: str | None, source: str) -> Floats:
+    """Scores of a checked run after the cast, shape (n_rows,); :class:`InputError` for NaN."""
+    score = _numbers(run, "score", source)
+    if stored_dtype is not None:
+        score = format_of(stored_dtype).round(score).astype(np.float64)
+    nan = np.isnan(score)
+    if nan.any():
+        first = run.iloc[int(nan.argmax())]
+        raise InputError(
+            f"the score of query {first.query_id!r}, passage {first.passage_id!r} in the {source} "
+            "is NaN",
+            "score that pair again in a wider dtype, or leave it out",
+            field="score",
+        )
+    return score
+
+
+def _grades(qrels: pd.DataFrame) -> Ints:
+    grade = _numbers(qrels, "grade", "qrels")
+    # NaN is not equal to itself, so a missing grade is found here too.
+    wrong = (grade != np.floor(grade)) | np.isinf(grade)
+    if wrong.any():
+        first = qrels.iloc[int(wrong.argmax())]
+        raise InputError(
+            f"the grade of query {first.query_id!r}, passage {first.passage_id!r} is "
+            f"{grade[wrong][0]}",
+            "give whole numbers, 0 for not relevant, or leave the row out",
+            field="grade",
+        )
+    return np.maximum(grade, 0).astype(np.int64)
+
+
+def _numbers(frame: pd.DataFrame, name: str, source: str) -> Floats:
+    column = frame[name]
+    if not pd.api.types.is_numeric_dtype(column):
+        raise InputError(
+            f"the {source} has {column.dtype} values there", "give numbers", field=name
+        )
+    return column.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _falling(score: Floats) -> NDArray[np.uint64]:
+    """Whole numbers below 2³² that fall as the scores rise, equal where the scores are.
+
+    Where float32 holds every score, that is any path's scores but those stored as float64, its bit
+    patterns will do, which are in order once the sign is taken care of; otherwise ranks.
+    """
+    with np.errstate(over="ignore"):
+        narrow = score.astype(np.float32)
+    if not np.array_equal(narrow, score):
+        rank = np.unique(score, return_inverse=True)[1]
+        return (rank.max() - rank).astype(np.uint64)
+    bits = (narrow + np.float32(0)).view(np.uint32)  # adding 0 makes -0.0 the same as 0.0
+    sign = np.uint32(1 << 31)
+    return np.where(bits & sign, bits, ~(bits | sign)).astype(np.uint64)

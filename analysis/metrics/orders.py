@@ -1,0 +1,132 @@
+"""The orders that ties allow: the groups of a run, and its best, worst and rule-broken order.
+
+Scores are sorted once, as values; everything else concerns the relevant passages, which are few.
+For every measure here the best order puts a group's relevant passages first, by falling grade,
+and the worst last, by rising grade.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.errors import InputError
+from analysis.metrics.groups import TieGroups, rank_within
+from analysis.metrics.judged import JudgedRun
+from analysis.metrics.sums import Ints
+from analysis.scorepath import TieRule
+
+ORDERING_RULES: tuple[TieRule, ...] = tuple(
+    rule for rule in get_args(TieRule) if rule != "expected"
+)
+"""Tie rules that give one order; ``expected`` is what the other columns are about."""
+
+
+@dataclass(frozen=True, eq=False)
+class Retrieved:
+    """The relevant passages of a run, by query, falling score and falling grade.
+
+    ``keys`` (n_rows,) are the run's, equal where passages tie. The other arrays have the shape
+    (n_retrieved,): ``row`` in the run, ``query``, ``gain``, and of the
+    passage's tie group its ``size`` and the number of passages ``above`` it; ``within`` counts
+    the relevant passages of the group from 0.
+    """
+
+    run: JudgedRun
+    keys: NDArray[np.uint64]
+    row: Ints
+    query: Ints
+    gain: Ints
+    size: Ints
+    above: Ints
+    within: Ints
+
+    @classmethod
+    def of_run(cls, run: JudgedRun) -> Retrieved:
+        """Find the relevant passages of a run and their tie groups."""
+        keys = run.order_keys()
+        row = np.flatnonzero(run.grade)
+        row = row[np.lexsort((-run.grade[row], keys[row]))]
+        ordered = np.sort(keys)
+        first = np.searchsorted(ordered, keys[row], side="left")
+        size = np.searchsorted(ordered, keys[row], side="right") - first
+        query = run.query[row]
+        rows_of = np.bincount(run.query, minlength=run.n_queries)
+        above = first - (np.cumsum(rows_of) - rows_of)[query]
+        return cls(run, keys, row, query, run.grade[row], size, above, rank_within(keys[row]))
+
+    def groups(self) -> TieGroups:
+        """Tie groups with a relevant passage, every order of their members being possible."""
+        first = np.flatnonzero(self.within == 0)
+        return TieGroups(
+            n_queries=self.run.n_queries,
+            query=self.query[first],
+            size=self.size[first],
+            relevant=np.diff(np.append(first, len(self.row))),
+            above=self.above[first],
+            relevant_above=rank_within(self.query)[first],
+            gain=_block_sums(self.gain, first),
+            squared_gain=_block_sums(self.gain**2, first),
+        )
+
+    def best(self) -> TieGroups:
+        """Order with the relevant passages of each group first, by falling grade."""
+        return self._at(self.above + 1 + self.within)
+
+    def worst(self) -> TieGroups:
+        """Order with the relevant passages of each group last, by rising grade."""
+        return self._at(self.above + self.size - self.within)
+
+    def under(self, rule: TieRule) -> TieGroups:
+        """Order that a tie rule gives; :class:`InputError` for one that gives none."""
+        if rule not in ORDERING_RULES:
+            raise InputError(
+                f"the tie rule {rule!r} gives no single order",
+                f"choose one of {', '.join(ORDERING_RULES)}",
+                field="tie_rule",
+            )
+        return self._at(self.above + 1 + self._place_in_group(rule))
+
+    def _at(self, place: Ints) -> TieGroups:
+        order = np.lexsort((place, self.query))
+        return TieGroups.of_places(
+            self.run.n_queries, self.query[order], place[order], self.gain[order]
+        )
+
+    def _place_in_group(self, rule: TieRule) -> Ints:
+        """Position of each relevant passage among all members of its group, counted from 0."""
+        members, group = self._members()
+        preference = _preference(self.run.passage_id.iloc[members], rule)
+        order = np.lexsort((preference, group))
+        position = np.zeros(len(self.run.query), dtype=np.int64)
+        position[members[order]] = rank_within(group[order])
+        return position[self.row]
+
+    def _members(self) -> tuple[Ints, Ints]:
+        """Rows of all members of groups of two or more, and the number of each one's group."""
+        tied = np.unique(self.keys[self.row[self.size > 1]])
+        if not len(tied):
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        slot = np.minimum(np.searchsorted(tied, self.keys), len(tied) - 1)
+        rows = np.flatnonzero(tied[slot] == self.keys)
+        return rows, slot[rows]
+
+
+def _preference(passage_ids: pd.Series, rule: TieRule) -> Ints:
+    """Whole numbers, lowest first under the rule.
+
+    Ids are compared by code point, which for UTF-8 is trec_eval's comparison by byte.
+    """
+    if rule == "input order":
+        return np.arange(len(passage_ids))
+    codes = pd.factorize(passage_ids, sort=True)[0]
+    return codes if rule == "docid ascending" else -codes
+
+
+def _block_sums(values: NDArray[np.int64], first: Ints) -> Ints:
+    # reduceat refuses to sum no blocks at all
+    return np.add.reduceat(values, first) if len(first) else values[:0]

@@ -1,0 +1,297 @@
+"""Names, conventions, input and exactness of the measures."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from math import fsum, log2
+
+import numpy as np
+import pandas as pd
+import pytest
+from reader_files import refused, write
+
+from analysis.metrics import (
+    MEASURES,
+    average,
+    evaluate,
+    judge,
+    measure_of,
+    read_qrels_frame,
+    read_run_frame,
+)
+from analysis.metrics.orders import ORDERING_RULES
+from analysis.metrics.sums import PrefixSums, ranges
+
+ALL = ["nDCG", "nDCG@3", "RR", "RR@3", "AP", "AP@3", "P@3", "R", "R@3", "Success", "Success@3"]
+
+
+def run_of(*scores: float, query_id: object = "q") -> pd.DataFrame:
+    ids = [f"p{number}" for number in range(len(scores))]
+    return pd.DataFrame({"query_id": query_id, "passage_id": ids, "score": scores})
+
+
+def qrels_of(*grades: float, query_id: object = "q") -> pd.DataFrame:
+    ids = [f"p{number}" for number in range(len(grades))]
+    return pd.DataFrame({"query_id": query_id, "passage_id": ids, "grade": grades})
+
+
+def one(run: pd.DataFrame, qrels: pd.DataFrame, measure: str, **named) -> pd.Series:
+    return evaluate(run, qrels, [measure], **named).iloc[0]
+
+
+def test_names_are_read_and_written():
+    for name in ALL:
+        assert measure_of(name).name == name
+    assert measure_of("P@10").cutoff == 10
+    assert measure_of(measure_of("AP")) == measure_of("AP")
+
+
+def test_every_measure_says_what_it_is_and_whence():
+    for label, measure in MEASURES.items():
+        assert measure.label == label
+        assert measure.description
+        assert "McSherry" in measure.citation
+
+
+@pytest.mark.parametrize(
+    "name", ["ndcg@10", "nDCG@0", "nDCG@-1", "nDCG@1.5", "nDCG@", "@10", "MAP", "", "nDCG@03"]
+)
+def test_unknown_measures_are_refused(name):
+    assert "nDCG, RR, AP, P, R, Success" in refused(measure_of, name).remedy
+
+
+def test_precision_needs_a_cutoff():
+    assert refused(measure_of, "P").problem == "P needs a cut-off"
+    assert refused(evaluate, run_of(1), qrels_of(1), []).field == "measure"
+
+
+def test_the_table():
+    table = evaluate(run_of(1, 1), qrels_of(0, 1), ["RR", "P@1"], stored_dtype="float16")
+    assert table.drop(columns="query_id").to_dict("list") == {
+        "measure": ["RR", "P@1"],
+        "expected": [0.75, 0.5],
+        "min": [0.5, 0.0],
+        "max": [1.0, 1.0],
+        "std": [0.25, 0.5],
+        "oblivious": [1.0, 1.0],
+        "bias": [0.25, 0.5],
+        "tie_rule": ["docid descending"] * 2,
+        "stored_dtype": ["float16"] * 2,
+    }
+    assert table["query_id"].tolist() == ["q", "q"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "rank"), [("input order", 2), ("docid ascending", 1), ("docid descending", 3)]
+)
+def test_tie_rules(rule, rank):
+    run = run_of(1, 1, 1).iloc[[2, 0, 1]]
+    assert one(run, qrels_of(1), "RR", tie_rule=rule)["oblivious"] == 1 / rank
+
+
+def test_the_rule_expected_gives_no_order():
+    error = refused(evaluate, run_of(1), qrels_of(1), ["RR"], tie_rule="expected")
+    assert error.field == "tie_rule"
+    assert all(rule in error.remedy for rule in ORDERING_RULES)
+
+
+def test_the_cast_makes_ties():
+    run = run_of(0.99991, 0.9999)
+    assert one(run, qrels_of(0, 1), "RR")["std"] == 0
+    assert one(run, qrels_of(0, 1), "RR", stored_dtype="float16")["expected"] == 0.75
+
+
+def test_scores_that_only_float64_holds_are_in_order_too():
+    scores = [0.1, 1e300, -np.inf, -0.0, 0.0, np.inf, 0.1 + 2**-55, -1e-300]
+    ranks = pd.Series(scores).rank(ascending=False, method="min")
+    for passage, rank in enumerate(ranks):
+        qrels = qrels_of(*(float(other == passage) for other in range(len(scores))))
+        assert one(run_of(*scores), qrels, "RR")["max"] == 1 / rank
+
+
+def test_short_lists_and_distant_cutoffs():
+    run, qrels = run_of(2, 1), qrels_of(1, 0, 1)
+    assert one(run, qrels, "P@10")["expected"] == 1 / 10
+    assert one(run, qrels, "R@10")["expected"] == 1 / 2
+    assert one(run, qrels, "AP@10")["expected"] == one(run, qrels, "AP")["expected"] == 1 / 2
+    assert one(run, qrels, "nDCG@999999999")["expected"] == 1 / (1 + 1 / log2(3))
+
+
+def test_worthless_queries():
+    run = pd.concat([run_of(1, 1), run_of(2, 1, query_id="not judged")])
+    qrels = pd.concat([qrels_of(0, -2), qrels_of(1, query_id="not run")])
+    judged = judge(run, qrels)
+    assert judged.queries_without_qrels == ("not judged",)
+    assert judged.queries_without_rows == ("not run",)
+    table = evaluate(run, qrels, ALL)
+    assert table["query_id"].unique().tolist() == ["q", "not run"]
+    assert (table[["expected", "min", "max", "std", "oblivious", "bias"]] == 0).all(axis=None)
+
+
+def test_nothing_relevant_retrieved():
+    run, qrels = run_of(1, 1), qrels_of(0, 0, 3)
+    assert (evaluate(run, qrels, ALL)[["expected", "max", "std"]] == 0).all(axis=None)
+
+
+def test_a_ranking_without_uncertainty_is_exact_to_the_last_bit():
+    generator = np.random.default_rng(0)
+    run = run_of(*generator.permutation(200).astype(float))
+    run.loc[run["score"] > 190, "score"] = 1_000.0  # tied, but all alike
+    grades = np.where(run["score"] == 1_000, 2, generator.integers(0, 4, 200))
+    table = evaluate(run, qrels_of(*grades), ALL)
+    assert (table["min"] == table["max"]).all()
+    assert (table["expected"] == table["max"]).all()
+    assert (table["oblivious"] == table["max"]).all()
+    assert (table["std"] == 0).all()
+
+
+def test_the_ideal_ranking_is_worth_exactly_one():
+    run, qrels = run_of(4, 3, 3, 1), qrels_of(3, 2, 2, 1)
+    table = evaluate(run, qrels, ["nDCG", "nDCG@3", "RR", "AP", "R", "Success"])
+    assert (table[["expected", "min", "max"]] == 1).all(axis=None)
+
+
+def test_other_columns_and_whole_number_ids_do_not_matter():
+    run = run_of(2, 1, query_id=7).assign(path="x", grade=9)
+    assert one(run, qrels_of(0, 1, query_id="7"), "RR")["expected"] == 0.5
+
+
+def test_order_of_rows_does_not_matter():
+    generator = np.random.default_rng(0)
+    parts = [run_of(*generator.integers(0, 4, 9), query_id=f"q{n}") for n in range(5)]
+    qrels = pd.concat([qrels_of(*generator.integers(0, 3, 9), query_id=f"q{n}") for n in range(5)])
+    run = pd.concat(parts, ignore_index=True)
+    shuffled = evaluate(run.sample(frac=1, random_state=1), qrels, ALL)
+    pd.testing.assert_frame_equal(evaluate(run, qrels, ALL), shuffled, check_exact=True)
+
+
+def test_averages():
+    run = pd.concat([run_of(1, 1), run_of(1, 1, 1, query_id="q2")])
+    qrels = pd.concat([qrels_of(1), qrels_of(1, query_id="q2"), qrels_of(1, query_id="q3")])
+    table = evaluate(run, qrels, ["P@1", "RR"])
+    means = average(table)
+    assert means["measure"].tolist() == ["P@1", "RR"]
+    assert means["queries"].tolist() == [3, 3]
+    precision = means.iloc[0]
+    assert precision["expected"] == pytest.approx((1 / 2 + 1 / 3) / 3, rel=1e-15)
+    assert [precision["min"], precision["max"]] == [0, pytest.approx(2 / 3, rel=1e-15)]
+    assert precision["std"] == pytest.approx(np.sqrt(1 / 4 + 2 / 9) / 3, rel=1e-14)
+
+
+def test_nan_is_refused_by_name():
+    error = refused(judge, run_of(1, np.nan), qrels_of(1))
+    assert "query 'q', passage 'p1'" in error.problem
+    assert error.field == "score"
+    overflowed = refused(judge, run_of(1, 1e9), qrels_of(1), stored_dtype="float8_e4m3fn")
+    assert overflowed.field == "score"
+
+
+@pytest.mark.parametrize("grade", [0.5, np.nan, np.inf])
+def test_grades_that_are_none(grade):
+    assert refused(judge, run_of(1, 2), qrels_of(1, grade)).field == "grade"
+
+
+def test_missing_grades_of_a_set_are_refused():
+    grades = pd.array([1, None], dtype="Int64")
+    assert "p1" in refused(judge, run_of(1, 2), qrels_of(1, 1).assign(grade=grades)).problem
+
+
+def test_duplicates_empty_and_foreign_frames():
+    run, qrels = run_of(2, 1), qrels_of(1)
+    assert "twice in the run" in refused(judge, pd.concat([run, run]), qrels).problem
+    assert "twice in the qrels" in refused(judge, run, pd.concat([qrels, qrels])).problem
+    assert refused(judge, run.iloc[:0], qrels).problem == "the run has no rows"
+    assert refused(judge, run, qrels.iloc[:0]).problem == "the qrels has no rows"
+    assert "'other'" in refused(judge, run_of(1, query_id="other"), qrels).problem
+    assert "score" in refused(judge, run.drop(columns="score"), qrels).problem
+    assert refused(judge, run.assign(score="high"), qrels).field == "score"
+    assert refused(judge, run.assign(query_id=1.5), qrels).field == "query_id"
+    assert refused(judge, run.assign(passage_id=[None, "p"]), qrels).field == "passage_id"
+
+
+def test_trec_files(tmp_path):
+    run = read_run_frame(write(tmp_path / "run", "7 Q0 p1 1 0.5 tag", "", "7\tQ0 p2 2 .5 tag"))
+    qrels = read_qrels_frame(write(tmp_path / "qrels", "7 0 p2 1", "7 0 p9 -1"))
+    assert run.to_dict("list") == {
+        "query_id": ["7", "7"],
+        "passage_id": ["p1", "p2"],
+        "score": [0.5, 0.5],
+    }
+    assert qrels["grade"].tolist() == [1, 0]
+    assert one(run, qrels, "RR")[["expected", "oblivious"]].tolist() == [0.75, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("lines", "line", "field"),
+    [
+        (["q Q0 p 1 nan tag"], 1, "score"),
+        (["q Q0 p 1 2"], 1, None),
+        (["q Q0 p 1 2 t", "q Q0 p 2 1 t"], 2, "passage_id"),
+        ([], None, None),
+    ],
+)
+def test_bad_run_files(tmp_path, lines, line, field):
+    error = refused(read_run_frame, write(tmp_path / "run", *lines))
+    assert (error.line, error.field) == (line, field)
+
+
+def test_empty_qrels_file(tmp_path):
+    assert refused(read_qrels_frame, write(tmp_path / "qrels")).file == tmp_path / "qrels"
+
+
+def placements(above: int, found: int, size: int, relevant: int):
+    """Ranks of all relevant passages, for every placement in a group under ``above`` others."""
+    best = np.arange(1, found + 1)
+    for chosen in combinations(range(above + 1, above + size + 1), relevant):
+        yield np.concatenate([best, chosen])
+
+
+@pytest.mark.parametrize("cutoff", [None, 20])
+def test_a_large_group(cutoff):
+    above, found, size, relevant = 5, 2, 30, 3
+    scores = [10 - place for place in range(above)] + [1] * size
+    grades = [1] * found + [0] * (above - found) + [1] * relevant
+    values = []
+    for ranks in placements(above, found, size, relevant):
+        top = ranks[ranks <= (cutoff or 99)]
+        values.append(((np.arange(len(top)) + 1) / top).sum() / len(ranks))
+    measure = "AP" if cutoff is None else f"AP@{cutoff}"
+    row = one(run_of(*scores), qrels_of(*grades), measure)
+    expected = [np.mean(values), np.std(values), min(values), max(values)]
+    # Means over thousands of values, each a sum of five.
+    np.testing.assert_allclose(
+        row[["expected", "std", "min", "max"]].astype(float), expected, rtol=1e-12
+    )
+
+
+def test_small_differences_far_down_the_list_keep_their_digits():
+    above = 5_000
+    scores = [float(above - place) for place in range(above)] + [0.0, 0.0]
+    run = run_of(*scores)
+    qrels = pd.DataFrame({"query_id": "q", "passage_id": [f"p{above}"], "grade": [1]})
+    ends = {
+        "AP": (1 / (above + 1), 1 / (above + 2)),
+        "RR": (1 / (above + 1), 1 / (above + 2)),
+        "nDCG": (1 / log2(above + 2), 1 / log2(above + 3)),
+    }
+    for measure, (most, least) in ends.items():
+        row = one(run, qrels, measure)
+        assert row["expected"] == pytest.approx((most + least) / 2, rel=1e-14)
+        # The difference itself is known to the precision of its two terms.
+        assert row["std"] == pytest.approx((most - least) / 2, abs=1e-16 * 10 * most)
+
+
+def test_prefix_sums_are_as_accurate_as_single_sums():
+    terms = 1 / np.arange(1, 100_001)
+    sums = PrefixSums(terms)
+    generator = np.random.default_rng(0)
+    start, stop = np.sort(generator.integers(0, len(terms) + 1, (2, 200)), axis=0)
+    exact = [fsum(terms[a:b]) for a, b in zip(start, stop, strict=True)]
+    np.testing.assert_allclose(sums.between(start, stop), exact, rtol=1e-15, atol=0)
+
+
+def test_ranges():
+    owner, offset = ranges(np.array([2, 0, 3]))
+    assert owner.tolist() == [0, 0, 2, 2, 2]
+    assert offset.tolist() == [0, 1, 0, 1, 2]
+    assert [part.tolist() for part in ranges(np.array([], dtype=np.int64))] == [[], []]
