@@ -1,0 +1,78 @@
+"""Half logits that were multiplied by a constant before the sigmoid (a calibration factor).
+
+The product of half logits and a constant lies on a grid of its own, as sparse as theirs. A power
+of two moves no grid of binary floating point, so from scores alone the factor is known only up to
+one; with raw logits it is known (:mod:`analysis.fingerprint.given`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.fingerprint.observed import Observed, Scores
+from analysis.formats import FORMATS, format_of
+
+_MOST_SCORES, _FEWEST_SCORES = 64, 4
+_LOWEST_LOGIT, _HIGHEST_LOGIT = -30.0, -1.0
+_CELLS = 4
+"""Error of a float32 sigmoid, in representable scores, that a logit read back may carry."""
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """Half logits times a factor in [1, 2), which stands for all its products with 2ⁿ."""
+
+    forward: str
+    factor: float
+    odds: float
+    telling: int
+
+
+def factors() -> NDArray[np.float64]:
+    """Factors of up to two significant digits, without their powers of two; 1 is left out."""
+    mantissas = {
+        2 * math.frexp(digits * 10.0**-places)[0] for digits in range(1, 100) for places in range(3)
+    }
+    return np.array(sorted(mantissas - {1.0}))
+
+
+def scaled_logits(observed: Observed) -> Scaled | None:
+    """Find a factor and half dtype that explain every low score, or None.
+
+    Read from scores below 0.27, where a score tells its logit well; needs four of them.
+    """
+    if not observed.exact:
+        return None
+    logits = observed.logits()
+    low = observed.take((logits > _LOWEST_LOGIT) & (logits < _HIGHEST_LOGIT)).spread(_MOST_SCORES)
+    if low.scores.size < _FEWEST_SCORES:
+        return None
+    tried = factors()
+    found = [_fit(low, forward, tried) for forward in ("bfloat16", "float16")]
+    return next((one for one in found if one is not None), None)
+
+
+def _fit(low: Observed, forward: str, tried: NDArray[np.float64]) -> Scaled | None:
+    logits, half = low.logits(), format_of(forward)
+    reach = _CELLS * low.cells() + FORMATS["float32"].spacing_above(np.abs(logits))
+    nearest = half.round(logits[:, None] / tried).astype(np.float64)
+    fits = np.all(np.abs(nearest * tried - logits[:, None]) <= reach[:, None], axis=0)
+    if not fits.any():
+        return None
+    factor = float(tried[np.argmax(fits)])
+    return Scaled(
+        forward,
+        factor,
+        _odds(logits, reach, half.spacing_above(np.abs(logits / factor)) * factor, tried.size),
+        logits.size,
+    )
+
+
+def _odds(logits: Scores, reach: Scores, steps: Scores, tried: int) -> float:
+    """Log10 odds against as many logits falling near the grid, for one of so many factors."""
+    by_chance = np.minimum(1.0, 2 * reach / steps)
+    return float(-np.log10(by_chance).sum() - np.log10(2 * tried))

@@ -1,0 +1,246 @@
+"""Fingerprints: the right path where the scores carry the evidence, no path where they do not."""
+
+import json
+
+import numpy as np
+import pytest
+from score_lists import (
+    HALVES,
+    is_wrong,
+    reranker_logits,
+    scaled,
+    sigmoid_paths,
+    softmax_of,
+    sources,
+    twice,
+)
+
+from analysis.engines import (
+    ENGINES,
+    HAYSTACK_2,
+    INFINITY_FROM_0_0_69,
+    INFINITY_TO_0_0_68,
+    SENTENCE_TRANSFORMERS_FROM_6,
+)
+from analysis.errors import InputError
+from analysis.fingerprint import fingerprint
+from analysis.scorepath import ScorePath
+
+ENGINE_PATHS = [path for paths in ENGINES.values() for path in paths.values()]
+
+
+@pytest.mark.parametrize("path", sigmoid_paths(), ids=str)
+@pytest.mark.parametrize("seed", range(3))
+def test_the_path_is_found_from_realistic_scores(path, seed):
+    n = 800 if path.activation_dtype == "float64" else 200  # its formulas differ in few scores
+    verdict = fingerprint(path.scores(reranker_logits(n, np.random.default_rng(seed))))
+    assert verdict.path == path, verdict
+    assert verdict.kind == "sigmoid"
+    assert verdict.odds > 6
+
+
+@pytest.mark.parametrize("path", ENGINE_PATHS, ids=str)
+def test_every_known_engine_is_found_from_a_hundred_scores(path):
+    verdict = fingerprint(path.scores(reranker_logits(100, np.random.default_rng(20))))
+    assert verdict.path == path, verdict
+
+
+@pytest.mark.parametrize("source", sources(), ids=lambda source: source.name)
+@pytest.mark.parametrize("n", [1, 5, 20, 60, 300])
+def test_short_lists_never_get_a_wrong_verdict(source, n):
+    for seed in range(4):
+        scores = source.scores(reranker_logits(n, np.random.default_rng([n, seed])))
+        verdict = fingerprint(scores)
+        assert not is_wrong(verdict, source), verdict
+
+
+def test_infinity_over_json_is_read_from_its_digits():
+    """Servers print float32 scores with the fewest digits that name them."""
+    rng = np.random.default_rng(3)
+    for path in INFINITY_FROM_0_0_69.values():
+        scores = path.scores(reranker_logits(200, rng)).astype(np.float32)
+        printed = json.loads(f"[{', '.join(str(score) for score in scores)}]")
+        assert fingerprint(printed).path == path
+
+
+def test_float16_printed_with_its_own_digits():
+    path = INFINITY_TO_0_0_68["float16"]
+    scores = path.scores(reranker_logits(200, np.random.default_rng(3))).astype(np.float16)
+    verdict = fingerprint([float(str(score)) for score in scores])
+    assert verdict.path == path
+    assert verdict.decimals is None
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_arrays_of_any_dtype_that_holds_the_scores(dtype):
+    path = HAYSTACK_2["float16"]
+    scores = path.scores(reranker_logits(200, np.random.default_rng(5)))
+    assert fingerprint(scores.astype(dtype)).path == path
+
+
+def test_four_decimals_still_show_float16_steps_near_one():
+    path = INFINITY_TO_0_0_68["float16"]
+    scores = path.scores(reranker_logits(400, np.random.default_rng(6)))
+    verdict = fingerprint(np.round(scores, 4))
+    assert verdict.decimals == 4
+    assert path in verdict.paths
+
+
+def test_three_decimals_of_float32_scores_tell_nothing():
+    scores = ScorePath().scores(reranker_logits(400, np.random.default_rng(6)))
+    verdict = fingerprint(np.round(scores, 3))
+    assert (verdict.kind, verdict.decimals, verdict.path) == ("cannot tell", 3, None)
+    assert "all their digits" in verdict.wanted
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_wider_logits_rounded_to_a_half_type_have_no_trace(half):
+    path = ScorePath("float32", "fused", "float32", half)
+    verdict = fingerprint(path.scores(reranker_logits(500, np.random.default_rng(7))))
+    assert verdict.kind == "cannot tell"
+    assert path in verdict.paths
+
+
+@pytest.mark.parametrize("forward", ["float32", *HALVES])
+def test_softmax_over_two_labels(forward):
+    scores = softmax_of(forward)(reranker_logits(300, np.random.default_rng(8)))
+    verdict = fingerprint(scores)
+    assert (verdict.kind, verdict.path) == ("softmax", None), verdict
+
+
+@pytest.mark.parametrize("path", [ScorePath(), *HAYSTACK_2.values()], ids=str)
+def test_a_sigmoid_applied_twice(path):
+    verdict = fingerprint(twice(path)(reranker_logits(100, np.random.default_rng(9))))
+    assert (verdict.kind, verdict.path) == ("sigmoid twice", None)
+
+
+def test_logits_between_zero_and_one_are_no_proof_of_a_second_sigmoid():
+    rng = np.random.default_rng(9)
+    verdict = fingerprint(ScorePath().scores(rng.uniform(0, 1, 200)))
+    assert verdict.kind == "cannot tell"
+
+
+@pytest.mark.parametrize("forward", ["float32", *HALVES])
+def test_logits_passed_as_scores(forward):
+    path = ScorePath(forward, "none", forward, forward)
+    verdict = fingerprint(path.scores(reranker_logits(200, np.random.default_rng(10))))
+    assert (verdict.kind, verdict.path) == ("logits", path)
+
+
+def test_grades_and_rounded_logits_hide_their_dtype():
+    verdict = fingerprint([3, 2, 0, 1, -1, 2])
+    assert (verdict.kind, verdict.path) == ("logits", None)
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_half_logits_times_a_factor_are_not_taken_for_float32_logits(half):
+    scores = scaled(half, 0.3)(reranker_logits(200, np.random.default_rng(11)))
+    verdict = fingerprint(scores)
+    assert verdict.kind == "sigmoid"
+    assert verdict.path is None
+    assert {path.forward_dtype for path in verdict.paths} == {half}
+    assert "times" in verdict.reason
+
+
+MIXED = [
+    (INFINITY_TO_0_0_68["float16"], ScorePath()),
+    (SENTENCE_TRANSFORMERS_FROM_6["bfloat16"], ScorePath(formula="stepwise")),
+    (SENTENCE_TRANSFORMERS_FROM_6["float16"], SENTENCE_TRANSFORMERS_FROM_6["bfloat16"]),
+]
+
+
+@pytest.mark.parametrize("paths", MIXED, ids=lambda paths: f"{paths[0]} and {paths[1]}")
+def test_two_paths_in_one_list_are_a_mixture(paths):
+    rng = np.random.default_rng(12)
+    scores = np.concatenate([path.scores(reranker_logits(200, rng)) for path in paths])
+    verdict = fingerprint(rng.permutation(scores))
+    assert (verdict.kind, verdict.path) == ("mixture", None), verdict
+    assert set(paths) <= set(verdict.paths)
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_another_machines_exponential_leaves_the_formula_open_but_not_the_logits(half):
+    """Scores of half logits moved by one float32 value, as another ``exp`` moves some."""
+    rng = np.random.default_rng(13)
+    path = INFINITY_FROM_0_0_69[half]
+    scores = path.scores(reranker_logits(200, rng)).astype(np.float32)
+    moved = np.where(rng.random(200) < 0.5, np.nextafter(scores, np.float32(0)), scores)
+    verdict = fingerprint(moved)
+    assert (verdict.kind, verdict.path) == ("sigmoid", None), verdict
+    assert {path.forward_dtype for path in verdict.paths} == {half}
+    assert "another machine's exponential" in verdict.reason
+
+
+def test_random_numbers_are_nobodys_scores():
+    rng = np.random.default_rng(14)
+    for dtype in (np.float64, np.float32, np.float16):
+        for n in (10, 100, 1000):
+            verdict = fingerprint(rng.random(n).astype(dtype))
+            assert verdict.kind == "cannot tell", verdict
+
+
+@pytest.mark.parametrize("scores", [[], [0.7], [1.0] * 500, [0.25] * 500, [0.0, 0.5, 1.0]], ids=len)
+def test_lists_without_evidence(scores):
+    verdict = fingerprint(scores)
+    assert (verdict.kind, verdict.path) == ("cannot tell", None)
+    assert "at least 100 distinct scores" in verdict.wanted
+    assert (verdict.n_scores, verdict.n_distinct) == (len(scores), len(set(scores)))
+
+
+def test_order_and_duplicates_do_not_matter():
+    rng = np.random.default_rng(15)
+    scores = HAYSTACK_2["bfloat16"].scores(reranker_logits(300, rng))
+    verdict = fingerprint(scores)
+    for same in (np.sort(scores), np.unique(scores), np.repeat(scores, 3), rng.permutation(scores)):
+        found = fingerprint(same)
+        assert (found.path, found.odds) == (verdict.path, verdict.odds)
+
+
+def test_saturated_scores_neither_help_nor_hurt():
+    scores = HAYSTACK_2["float16"].scores(reranker_logits(200, np.random.default_rng(16)))
+    with_ones = fingerprint(np.concatenate([scores, np.ones(50), np.zeros(50)]))
+    assert with_ones.path == HAYSTACK_2["float16"]
+
+
+def test_one_score_that_a_path_cannot_attain_refutes_it():
+    path = HAYSTACK_2["float16"]
+    scores = path.scores(reranker_logits(200, np.random.default_rng(17)))
+    verdict = fingerprint(np.append(scores, 0.123456789))
+    assert verdict.path is None
+
+
+def test_a_million_scores_are_judged_by_an_even_spread():
+    path = INFINITY_FROM_0_0_69["float16"]
+    scores = path.scores(reranker_logits(1_000_000, np.random.default_rng(18)))
+    assert fingerprint(scores).path == path
+    wide = ScorePath().scores(reranker_logits(1_000_000, np.random.default_rng(18)))
+    verdict = fingerprint(wide)
+    assert verdict.path == ScorePath()
+    assert "evenly spread" in verdict.reason
+
+
+def test_the_verdict_reads_well_and_goes_through_json():
+    path = INFINITY_TO_0_0_68["float16"]
+    verdict = fingerprint(path.scores(reranker_logits(200, np.random.default_rng(19))))
+    text = str(verdict)
+    assert "float16 logits → stepwise sigmoid in float16" in text
+    assert "against chance" in text
+    fields = json.loads(json.dumps(verdict.to_dict()))
+    assert fields["path"]["formula"] == "stepwise"
+    assert [ScorePath(**path) for path in fields["paths"]] == list(verdict.paths)
+    assert verdict.wanted == ""
+
+
+@pytest.mark.parametrize(
+    ("scores", "problem"),
+    [
+        ([0.5, float("nan")], "scores: item 1 is nan"),
+        ([0.5, float("inf")], "scores: item 1 is inf"),
+        ([[0.5], [0.6]], r"scores: an array of shape \(2, 1\)"),
+        (0.5, r"scores: an array of shape \(\)"),
+        (["high", "low"], "scores: not a list of numbers"),
+    ],
+)
+def test_what_is_no_list_of_numbers_is_refused(scores, problem):
+    with pytest.raises(InputError, match=problem):
+        fingerprint(scores)

@@ -1,0 +1,77 @@
+"""Count wrong verdicts of the fingerprint over simulated score lists, and time it.
+
+    python tools/bench_fingerprint.py [LISTS]
+
+For every way to make scores that ``tests/score_lists.py`` names: LISTS lists (10,000 unless said
+otherwise) of 10 to 1,000 scores, log-uniform, of realistic reranker logits, each with its own
+seed. Printed: the share of wrong verdicts and of decided ones, from 100 scores on as well; then
+the seconds that 1,000,000 scores take, with and without the time to build the sets.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from score_lists import Source, is_wrong, reranker_logits, sources
+
+from analysis.fingerprint import Verdict, fingerprint
+from analysis.scorepath import ScorePath
+
+SMALLEST, LARGEST, ENOUGH = 10, 1_000, 100
+PROMISED = 0.001
+
+
+def simulate(source: Source, lists: int) -> dict[str, float]:
+    """Judge simulated lists of one source; returns shares of wrong and of decided verdicts."""
+    wrong, decided, decided_long, long = 0, 0, 0, 0
+    for seed in range(lists):
+        rng = np.random.default_rng(seed)
+        n = int(np.exp(rng.uniform(np.log(SMALLEST), np.log(LARGEST))))
+        verdict = fingerprint(source.scores(reranker_logits(n, rng)))
+        settled = _settled(verdict, source)
+        wrong += is_wrong(verdict, source)
+        decided += settled
+        long += n >= ENOUGH
+        decided_long += settled and n >= ENOUGH
+    return {
+        "wrong": wrong / lists,
+        "decided": decided / lists,
+        f"decided from {ENOUGH}": decided_long / max(1, long),
+    }
+
+
+def _settled(verdict: Verdict, source: Source) -> bool:
+    return verdict.kind == source.kind and (source.path is None or verdict.path == source.path)
+
+
+def seconds_for_a_million(path: ScorePath) -> float:
+    """Time one verdict on a million scores."""
+    scores = path.scores(reranker_logits(1_000_000, np.random.default_rng(0)))
+    started = time.perf_counter()
+    fingerprint(scores)
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    """Print the table; exit status 1 where a source exceeds the promised share of wrong ones."""
+    lists = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    paths = (ScorePath(), ScorePath("float16", "stepwise", "float32", "float32"))
+    for state in ("sets built on the way", "sets built before"):
+        for path in paths:
+            print(f"1,000,000 scores, {state}: {seconds_for_a_million(path):.2f} s ({path})")
+    worst = 0.0
+    for source in sources():
+        shares = simulate(source, lists)
+        worst = max(worst, shares["wrong"])
+        columns = "  ".join(f"{name} {share:8.3%}" for name, share in shares.items())
+        print(f"{columns}  {source.name}", flush=True)
+    sys.exit(worst > PROMISED)
+
+
+if __name__ == "__main__":
+    main()
