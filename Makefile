@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+INFINITY := build/engines/infinity-0.0.78
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
@@ -19,6 +20,11 @@ report: $(READY)  ## Run the notebooks and write figures/ and report/index.html
 .PHONY: test
 test: $(READY) browser  ## Run every test
 	$(BIN)/python -m pytest
+
+.PHONY: test-engines
+test-engines: $(READY) $(INFINITY)/.ready  ## Audit a real Infinity server in two dtypes
+	RERANK_PRECISION_INFINITY=$(INFINITY)/bin/infinity_emb \
+	  $(BIN)/python -m pytest tests/test_engines_live.py
 
 .PHONY: lab
 lab: $(READY)  ## Open the notebooks in JupyterLab
@@ -45,6 +51,26 @@ lint: $(READY)  ## Check style, format and spelling
 model: $(READY)  ## Train the demo reranker again (under two hours on two cores)
 	$(BIN)/python tools/train_demo_reranker.py
 	$(BIN)/python tools/evaluate_demo_reranker.py
+
+ENGINES := build/engines
+ENGINES_READY := $(patsubst tools/engines/requirements/%.txt,$(ENGINES)/%/.ready,$(wildcard tools/engines/requirements/*.txt)) \
+  $(patsubst tools/engines/overlays/%.txt,$(ENGINES)/%/.ready,$(wildcard tools/engines/overlays/*.txt))
+
+.PHONY: engines
+engines: $(READY) $(ENGINES_READY)  ## Record real engines again (maintainers; gigabytes, an hour)
+	$(BIN)/python tools/read_disable_half.py
+	$(BIN)/python tools/record_engines.py
+
+# Torch comes first and with what it needs; then only what is listed, since some engines pin more.
+$(ENGINES)/%/.ready: tools/engines/requirements/%.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet "$$(grep '^torch==' $<)"
+	$(@D)/bin/python -m pip install --quiet --no-deps --requirement $<
+	touch $@
+
+$(ENGINES)/%/.ready: tools/engines/overlays/%.txt
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(@D) --requirement $<
+	touch $@
 
 .PHONY: bench
 bench: $(READY)  ## Time the measures beside pytrec_eval and tie-aware-retrieval-metrics

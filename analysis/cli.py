@@ -1,4 +1,4 @@
-"""The command line: report, score, check, paths."""
+"""The command line: report, score, audit, check, paths."""
 
 from __future__ import annotations
 
@@ -83,6 +83,65 @@ def score(
     out.parent.mkdir(parents=True, exist_ok=True)
     logits.to_parquet(out, index=False)
     typer.echo(f"{len(logits):,} logits: {out}")
+
+
+@app.command()
+def audit(
+    url: Annotated[str | None, typer.Option(help="Address of a running reranking server.")] = None,
+    scores: Annotated[
+        str | None, typer.Option(help="JSONL, CSV, TSV or TREC run file of scores (.gz too).")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="demo, a checkpoint's folder, or a Hub id, to be run here.")
+    ] = None,
+    data: Data = "german",
+    dtype: Annotated[str | None, typer.Option(help="Forward dtype (--model) [float32].")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="Whose score path to apply (--model); see `paths`.")
+    ] = None,
+    server_model: Annotated[
+        str | None, typer.Option(help="Name the server knows its model by (--url).")
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds for one answer (--url).")] = 300.0,
+    trust_remote_code: Annotated[
+        bool, typer.Option(help="Run code that the checkpoint brings along (--model).")
+    ] = False,
+    fail_on: Annotated[
+        list[str], typer.Option(help='Exit status 1 if it holds: "saturated>0"; repeatable.')
+    ] = [],  # noqa: B006 -- typer's way to say "none"
+    json: Annotated[
+        str | None, typer.Option(help="File for the report as JSON; - for standard output.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="File for the report as a page.")] = None,
+) -> None:
+    """Tell from scores how they were computed, what that hides and what to do about it.
+
+    Needs one of --url, --scores and --model. Exit status: 0 fine, 1 a --fail-on condition holds,
+    2 bad input, 3 server trouble. A server's token is read from RERANK_PRECISION_TOKEN.
+    """
+    from analysis.audit import command
+    from analysis.audit.transport import ServerError
+
+    options = command.Options(
+        url=url,
+        scores=scores,
+        model=model,
+        data=data,
+        dtype=dtype,
+        engine=engine,
+        server_model=server_model,
+        timeout=timeout,
+        trust_remote_code=trust_remote_code,
+        fail_on=fail_on,
+        json=json,
+        html=html,
+    )
+    try:
+        status = command.run(options)
+    except ServerError as error:
+        typer.echo(f"rerank-precision: {error}", err=True)
+        status = command.SERVER_TROUBLE
+    raise typer.Exit(status)
 
 
 @app.command()

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from score_lists import (
     HALVES,
     is_wrong,
@@ -21,6 +22,7 @@ from analysis.engines import (
     INFINITY_FROM_0_0_69,
     INFINITY_TO_0_0_68,
     SENTENCE_TRANSFORMERS_FROM_6,
+    SENTENCE_TRANSFORMERS_TO_5,
 )
 from analysis.errors import InputError
 from analysis.fingerprint import fingerprint
@@ -43,6 +45,18 @@ def test_the_path_is_found_from_realistic_scores(path, seed):
 def test_every_known_engine_is_found_from_a_hundred_scores(path):
     verdict = fingerprint(path.scores(reranker_logits(100, np.random.default_rng(20))))
     assert verdict.path == path, verdict
+
+
+@pytest.mark.parametrize("dtype", ["float32", *HALVES])
+@pytest.mark.parametrize("batch", [1, 16, 33])
+def test_torch_itself_is_found_whatever_the_batch_size(dtype, batch):
+    """Short batches and the ends of long ones go through torch's scalar routine."""
+    logits = reranker_logits(200, np.random.default_rng([21, batch]))
+    batches = torch.from_numpy(logits).to(getattr(torch, dtype)).split(batch)
+    older = torch.cat([torch.sigmoid(logits) for logits in batches]).float().numpy()
+    assert fingerprint(older).path == SENTENCE_TRANSFORMERS_TO_5[dtype]
+    newer = torch.cat([torch.sigmoid(logits.float()) for logits in batches]).numpy()
+    assert fingerprint(newer).path == SENTENCE_TRANSFORMERS_FROM_6[dtype]
 
 
 @pytest.mark.parametrize("source", sources(), ids=lambda source: source.name)

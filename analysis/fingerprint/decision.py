@@ -182,13 +182,14 @@ def _scaled(observed: Observed) -> Decision | None:
 def _undecided(observed: Observed, weighed: list[Weighed], chance: float) -> Decision:
     left = [one.hypothesis for one in weighed if one.odds >= chance - ALLOWED]
     best = max(0.0, weighed[0].odds - chance) if weighed else 0.0
+    size = observed.scores.size
     if not left:
-        reason = f"no known path attains all {observed.scores.size:,} distinct scores"
+        reason = f"no known path attains all {size:,} distinct scores"
     else:
         reason = (
-            f"{len(left)} kinds of computation attain all {observed.scores.size:,} distinct "
-            f"scores, the likeliest with log10 odds of {best:.1f} against chance, and a verdict "
-            f"needs {DECIDED:g}"
+            f"all {size:,} distinct scores are attained by {len(left)} of {len(hypotheses())} "
+            f"known computations, with log10 odds of {best:.1f} against chance; a verdict needs "
+            f"{DECIDED:g}"
         )
     return Decision("cannot tell", None, _paths(left), best, reason)
 

@@ -1,0 +1,190 @@
+"""What an audit finds in scores: saturation, ties, the score path, what it hides.
+
+:func:`audit` puts it all into one :class:`Findings`, which the terminal summary, the page, the
+conditions and the JSON report read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.audit.hidden import Hidden, hidden_logits, is_wide
+from analysis.audit.remedies import remedy
+from analysis.audit.sources import Scored
+from analysis.fingerprint import Verdict, fingerprint
+from analysis.scorepath import ScorePath
+from analysis.ties import moved, score_frame, tie_groups
+
+TOP_K = 10
+"""How many ranks of each query the report looks at; a condition may name others."""
+
+HPS = ScorePath(name="float32 sigmoid (HPS)")
+RAW = ScorePath("float64", "none", "float64", "float64", name="raw logits")
+FLOAT32 = ScorePath(name="float32 throughout")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Saturation and ties of one set of scores, over all queries.
+
+    ``ones`` and ``zeros``: candidates whose score is exactly 1.0 or 0.0 (none where scores are
+    raw logits); ``tied``: candidates that share their score with another of their query;
+    ``tied_in_top``: for each k, those of them whose tie group reaches into the first k ranks;
+    ``queries_with_tied_first``: queries whose first place is shared.
+    """
+
+    queries: int
+    scores: int
+    ones: int
+    zeros: int
+    tied: int
+    tied_in_top: dict[int, int]
+    queries_with_tied_first: int
+
+    @property
+    def saturated(self) -> int:
+        """Candidates with a score of exactly 1.0 or 0.0."""
+        return self.ones + self.zeros
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """What another path would make of the same candidates.
+
+    ``first_changed``: queries whose first candidate there is not, alone, the first one here;
+    None for the path that is audited itself.
+    """
+
+    name: str
+    counts: Counts
+    first_changed: int | None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything that an audit reports.
+
+    ``path`` is the score path that was applied, or else the one that the fingerprint names, or
+    one of several that differ in no more than the last bit of a float32 sigmoid; None otherwise.
+    ``ties`` has one row per tie group that reaches into the top :data:`TOP_K`, those of most
+    candidates first: ``query_id, score, size, first_rank, last_rank``. ``alternatives`` is empty
+    where logits are unknown, and otherwise begins with the scores as they are.
+    """
+
+    scored: Scored
+    verdict: Verdict
+    path: ScorePath | None
+    counts: Counts
+    ties: pd.DataFrame
+    hidden: Hidden | None
+    alternatives: tuple[Alternative, ...]
+    remedy: str
+
+
+def audit(scored: Scored, ks: Iterable[int] = ()) -> Findings:
+    """Audit scores; ``ks`` are further k for which ties in the top k are counted."""
+    ks = sorted({TOP_K, *ks})
+    frame = with_ties(scored.frame)
+    logits = scored.frame["logit"].to_numpy() if scored.has_logits else None
+    verdict = fingerprint(scored.frame["score"].to_numpy(), logits)
+    path = scored.path or verdict.path or _agreed(verdict.paths)
+    bounded = verdict.kind != "logits"
+    counts = count(frame, ks, bounded=bounded)
+    groups = tie_groups(frame)
+    in_top = groups[groups["first_rank"] <= TOP_K]
+    found_alternatives = alternatives(scored, counts, ks) if scored.has_logits else ()
+    return Findings(
+        scored=scored,
+        verdict=verdict,
+        path=path,
+        counts=counts,
+        ties=in_top.sort_values("size", ascending=False, kind="stable").reset_index(drop=True),
+        hidden=_hidden(scored, path, frame, verdict),
+        alternatives=found_alternatives,
+        remedy=remedy(
+            verdict,
+            path,
+            saturated=counts.saturated,
+            tied_in_top=counts.tied_in_top[TOP_K],
+            still_tied=_still_tied(found_alternatives),
+        ),
+    )
+
+
+def with_ties(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add ``tie_group`` (1 for the best score of a query) and ``tie_size`` to scores."""
+    by_query = frame.groupby("query_id", sort=False)["score"]
+    return frame.assign(
+        tie_group=by_query.rank(method="dense", ascending=False).astype(np.int64),
+        tie_size=frame.groupby(["query_id", "score"], sort=False)["score"].transform("size"),
+    )
+
+
+def count(frame: pd.DataFrame, ks: Iterable[int], *, bounded: bool = True) -> Counts:
+    """Count saturation and ties; ``bounded`` is false for raw logits, which cannot saturate."""
+    groups = tie_groups(frame)
+    return Counts(
+        queries=frame["query_id"].nunique(),
+        scores=len(frame),
+        ones=int((frame["score"] == 1.0).sum()) if bounded else 0,
+        zeros=int((frame["score"] == 0.0).sum()) if bounded else 0,
+        tied=int((frame["tie_size"] > 1).sum()),
+        tied_in_top={k: int(groups.loc[groups["first_rank"] <= k, "size"].sum()) for k in ks},
+        queries_with_tied_first=int((groups["first_rank"] == 1).sum()),
+    )
+
+
+def top_scores(frame: pd.DataFrame) -> np.ndarray:
+    """Scores of the candidates that stand, or could stand, in the first ranks of their query."""
+    ranks = frame.groupby("query_id", sort=False)["score"].rank(method="min", ascending=False)
+    return frame.loc[ranks <= TOP_K, "score"].to_numpy()
+
+
+def alternatives(scored: Scored, counts: Counts, ks: list[int]) -> tuple[Alternative, ...]:
+    """Count what better paths would make of known logits.
+
+    HPS and raw logits take the logits that the scores came from; float32 throughout takes those
+    of a float32 forward pass, where there are any.
+    """
+    ids, own = scored.frame[["query_id", "passage_id"]], scored.frame["logit"]
+    as_it_is = scored.frame.assign(
+        rank=scored.frame.groupby("query_id", sort=False)["score"].rank("first", ascending=False)
+    )
+    candidates = [(HPS, own), (RAW, own)]
+    if scored.float32_logits is not None:
+        candidates.append((FLOAT32, scored.float32_logits))
+    found = [Alternative("as it is", counts, None)]
+    for path, logits in candidates:
+        # A half type's logits are float32 values, so this rounding changes none of them.
+        frame = score_frame(ids.assign(forward_dtype=path.forward_dtype, logit=logits), path)
+        first_changed = moved(frame, with_ties(as_it_is))["first_lost"]
+        made = count(frame, ks, bounded=path.formula != "none")
+        found.append(Alternative(path.name, made, first_changed))
+    return tuple(found)
+
+
+def _agreed(paths: tuple[ScorePath, ...]) -> ScorePath | None:
+    """First of the paths if all run in the same dtypes and evaluate a wide sigmoid."""
+    dtypes = {(path.forward_dtype, path.activation_dtype) for path in paths}
+    return paths[0] if len(dtypes) == 1 and is_wide(paths[0].activation_dtype) else None
+
+
+def _hidden(
+    scored: Scored, path: ScorePath | None, frame: pd.DataFrame, verdict: Verdict
+) -> Hidden | None:
+    if path is None:
+        return None
+    scores = top_scores(frame)
+    if scored.path is not None:
+        return hidden_logits(path, scores)
+    return hidden_logits(path, scores, verdict.decimals, verdict.calibration or 1.0)
+
+
+def _still_tied(found: tuple[Alternative, ...]) -> int | None:
+    """Ties in the top k that the order of raw logits keeps; None if logits are unknown."""
+    raw = [item for item in found if item.name == RAW.name]
+    return raw[0].counts.tied_in_top[TOP_K] if raw else None

@@ -1,0 +1,296 @@
+"""HTTP for the audit: one POST, bounded in time, in size and in how often it is tried.
+
+What a server answers is never quoted in an error, since it may echo documents or credentials.
+Redirects are not followed, so that texts and token go only where the user sent them. Credentials
+in an address, and the values of its query string, are masked wherever the address is shown.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import anyio
+import httpx
+from anyio.from_thread import start_blocking_portal
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential_jitter,
+)
+
+from analysis.errors import InputError
+
+TOKEN_VARIABLE = "RERANK_PRECISION_TOKEN"
+"""Environment variable with the token that is sent as ``Authorization: Bearer``."""
+
+_RETRIED = (429, 502, 503, 504)
+_READ_LOG = "the server's log says why"
+_REMEDIES = {
+    400: f"name the model with --server-model, or {_READ_LOG}",
+    404: "give the address of the reranking endpoint itself",
+    405: "give the address of the reranking endpoint itself",
+    413: "shorten or leave out the longest passages, or raise the server's limit",
+    422: f"name the model with --server-model, or {_READ_LOG}",
+    429: "wait, or ask for a higher rate limit; the answers so far are kept",
+    500: f"{_READ_LOG}; the answers so far are kept",
+    503: "wait until the model is loaded; the answers so far are kept",
+}
+_OTHER_REMEDY = f"{_READ_LOG}; the answers so far are kept"
+
+
+class ServerError(InputError):
+    """A server that cannot be reached, or whose answer cannot be used.
+
+    ``status`` is the HTTP status, if the server gave one that was not a success.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        remedy: str,
+        *,
+        url: httpx.URL,
+        field: str | None = None,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(problem, remedy, file=shown(url), field=field)
+        self.status = status
+
+
+class _PassingError(ServerError):
+    """Trouble that may pass: worth another attempt, after ``retry_after`` seconds at least."""
+
+    retry_after: float = 0.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much time and how many bytes a server gets.
+
+    ``answer_seconds`` is for one attempt from connecting to the last byte, however slowly the
+    bytes drip. Between attempts the wait doubles from ``first_wait`` seconds up to
+    ``longest_wait``, with some jitter; a server's ``Retry-After`` can lengthen it, up to
+    ``longest_wait``.
+    """
+
+    answer_seconds: float = 300.0
+    connect_seconds: float = 10.0
+    answer_bytes: int = 16 * 2**20
+    attempts: int = 4
+    first_wait: float = 0.5
+    longest_wait: float = 30.0
+
+
+class Transport:
+    """Posts JSON and returns the JSON of the answer; a context manager.
+
+    The token comes from ``RERANK_PRECISION_TOKEN``. Raises :class:`InputError` for a token that
+    no header can carry.
+    """
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self.has_token = bool(_token())
+        self._headers = {"Content-Type": "application/json"} | _authorization()
+
+    def __enter__(self) -> Self:
+        client = httpx.AsyncClient(
+            headers=self._headers,
+            timeout=httpx.Timeout(self.limits.answer_seconds, connect=self.limits.connect_seconds),
+            follow_redirects=False,
+        )
+        with ExitStack() as stack:
+            # An event loop in a thread of its own: a notebook's main thread runs one already.
+            self._portal = stack.enter_context(start_blocking_portal())
+            self._client = stack.enter_context(self._portal.wrap_async_context_manager(client))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def post(self, url: httpx.URL, payload: object) -> object:
+        """Return the parsed JSON answer; numbers are the float64 nearest to their decimals.
+
+        Tries again after 429, 502, 503, 504 and broken connections. Raises
+        :class:`ServerError` for whatever else is no JSON answer with status 200.
+        """
+        content = json.dumps(payload).encode()
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(_PassingError),
+            stop=stop_after_attempt(self.limits.attempts),
+            wait=self._wait,
+            reraise=True,
+        )
+        future = self._portal.start_task_soon(retrying, self._attempt, url, content)
+        try:
+            return future.result()
+        except BaseException:  # the user's interruption reaches this thread alone
+            future.cancel()
+            raise
+
+    def _wait(self, state: RetryCallState) -> float:
+        """Seconds until the next attempt."""
+        first, longest = self.limits.first_wait, self.limits.longest_wait
+        backoff = wait_exponential_jitter(multiplier=first, max=longest, jitter=first)(state)
+        error = state.outcome.exception() if state.outcome else None
+        wanted = error.retry_after if isinstance(error, _PassingError) else 0.0
+        return max(backoff, min(wanted, longest))
+
+    async def _attempt(self, url: httpx.URL, content: bytes) -> object:
+        """Post once. Causes are dropped from errors: they hold the request with its headers."""
+        seconds = self.limits.answer_seconds
+        try:
+            with anyio.fail_after(seconds):  # httpx limits each read, not their sum
+                async with self._client.stream("POST", url, content=content) as response:
+                    self._check_status(url, response)
+                    return _parsed(url, await self._body(url, response))
+        except httpx.ConnectTimeout:
+            problem = f"nobody answered within {self.limits.connect_seconds:g} s"
+            raise ServerError(problem, "check host and port, and firewalls", url=url) from None
+        except (TimeoutError, httpx.TimeoutException):
+            raise ServerError(
+                f"no complete answer within {seconds:g} s",
+                "give the server more time with --timeout; the answers so far are kept",
+                url=url,
+            ) from None
+        except httpx.ConnectError as error:
+            raise ServerError(
+                f"no connection ({error})", "start the server, or check host and port", url=url
+            ) from None
+        except (httpx.NetworkError, httpx.RemoteProtocolError):
+            problem = f"the connection broke off ({self.limits.attempts} attempts)"
+            raise _PassingError(problem, _OTHER_REMEDY, url=url) from None
+        except httpx.HTTPError as error:
+            problem = f"the exchange failed ({type(error).__name__})"
+            raise ServerError(problem, "check that this is an HTTP server", url=url) from None
+
+    async def _body(self, url: httpx.URL, response: httpx.Response) -> bytes:
+        """Read the body up to the limit."""
+        limit, body = self.limits.answer_bytes, bytearray()
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > limit:
+                raise ServerError(
+                    f"the answer is longer than {limit:,} bytes",
+                    "check that this is the reranking endpoint",
+                    url=url,
+                )
+        return bytes(body)
+
+    def _check_status(self, url: httpx.URL, response: httpx.Response) -> None:
+        status = response.status_code
+        if response.is_redirect:
+            target = response.headers.get("location", "")
+            raise ServerError(
+                f"the server redirects to {_shown_target(url, target)}",
+                "redirects are not followed: give that address, if you trust it",
+                url=url,
+                status=status,
+            )
+        if status in _RETRIED:
+            error = _PassingError(
+                f"HTTP status {_named(response)} ({self.limits.attempts} attempts)",
+                _REMEDIES.get(status, _OTHER_REMEDY),
+                url=url,
+                status=status,
+            )
+            error.retry_after = _seconds(response.headers.get("retry-after", ""))
+            raise error
+        if status != httpx.codes.OK:
+            remedy = _REMEDIES.get(status, _OTHER_REMEDY)
+            if status in (401, 403):
+                remedy = self._token_remedy()
+            raise ServerError(f"HTTP status {_named(response)}", remedy, url=url, status=status)
+
+    def _token_remedy(self) -> str:
+        if self.has_token:
+            return f"check the token in {TOKEN_VARIABLE} and what it may do"
+        return f"put the server's token into the environment variable {TOKEN_VARIABLE}"
+
+
+def parsed_url(text: str) -> httpx.URL:
+    """Check an address given by the user; raises :class:`InputError`, which does not repeat it."""
+    try:
+        url = httpx.URL(text)
+    except (httpx.InvalidURL, TypeError):
+        raise InputError("this is no address", "give http://HOST:PORT", field="--url") from None
+    if url.scheme not in ("http", "https") or not url.host:
+        problem = "the address needs http:// or https:// and a host"
+        raise InputError(problem, "give http://HOST:PORT", field="--url")
+    if url.userinfo and _token():
+        raise InputError(
+            f"there are credentials in the address and a token in {TOKEN_VARIABLE}",
+            "give one of the two",
+            field="--url",
+        )
+    return url
+
+
+def shown(url: httpx.URL) -> str:
+    """Spell an address as it may be shown: without password and without values of its query."""
+    masked = url.copy_with(query=None, fragment=None, username=None, password=None)
+    user = "***@" if url.userinfo else ""
+    text = str(masked).replace("://", f"://{user}", 1)
+    return f"{text}?***" if url.query else text
+
+
+def _shown_target(url: httpx.URL, target: str) -> str:
+    try:
+        return shown(url.join(target))
+    except httpx.InvalidURL:
+        return "an address that cannot be read"
+
+
+def _parsed(url: httpx.URL, body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        where = f" from byte {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
+        raise ServerError(
+            f"the answer of {len(body):,} bytes is no complete JSON{where}",
+            "check that this is the reranking endpoint, with nothing in between that cuts answers",
+            url=url,
+        ) from None
+
+
+def _named(response: httpx.Response) -> str:
+    """Status with its standard phrase; the server's own phrase is not trusted."""
+    try:
+        return f"{response.status_code} {httpx.codes(response.status_code).name.replace('_', ' ')}"
+    except ValueError:
+        return str(response.status_code)
+
+
+def _seconds(retry_after: str) -> float:
+    """Seconds of a ``Retry-After``; 0 where it is a date or nonsense."""
+    return float(retry_after) if retry_after.isascii() and retry_after.isdigit() else 0.0
+
+
+def _token() -> str:
+    return os.environ.get(TOKEN_VARIABLE, "").strip()
+
+
+def _authorization() -> dict[str, str]:
+    token = _token()
+    if not token:
+        return {}
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        raise InputError(
+            "the token has characters that no header can carry",
+            "set it to the token alone, without blanks or line breaks",
+            field=TOKEN_VARIABLE,
+        )
+    return {"Authorization": f"Bearer {token}"}

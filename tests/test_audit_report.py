@@ -1,0 +1,127 @@
+"""The report as JSON, as a page and in the terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import jsonschema
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from analysis.audit.conditions import parse
+from analysis.audit.findings import audit
+from analysis.audit.page import page_html
+from analysis.audit.report import MOST_TIES, SCHEMA, as_json, as_text
+from analysis.audit.sources import Scored
+from analysis.audit.terminal import print_summary
+from analysis.engines import INFINITY_FROM_0_0_69, INFINITY_TO_0_0_68
+from analysis.scorepath import ScorePath
+
+OLD = INFINITY_TO_0_0_68["float16"]
+ATTACK = '<script>alert("[bold]x[/bold]")</script> & "more"'
+CONDITIONS = [parse("saturated>0"), parse("top3-ties>100000")]
+
+
+def findings(path=OLD, n=200, *, known=True, ids="q"):
+    logits = path.logits(np.random.default_rng(3).normal(4, 5, n))
+    frame = pd.DataFrame(
+        {
+            "query_id": [f"{ids}{number % 10}" for number in range(n)],
+            "passage_id": [f"p{number}" for number in range(n)],
+            "score": path.scores(logits),
+            "logit": logits if known else np.nan,
+        }
+    )
+    details = {"endpoint": ATTACK}
+    return audit(Scored("url", f"http://host/{ATTACK}", frame, details), ks=[3])
+
+
+def text_of(found, width=100):
+    out = io.StringIO()
+    print_summary(found, CONDITIONS, console=Console(file=out, width=width, highlight=False))
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def old():
+    return findings(ids=ATTACK)
+
+
+CASES = {
+    "halves": lambda: findings(),
+    "no logits": lambda: findings(known=False),
+    "float32": lambda: findings(INFINITY_FROM_0_0_69["float32"]),
+    "raw logits": lambda: findings(ScorePath("float16", "none", "float16", "float16")),
+    "few": lambda: findings(n=3, known=False),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_json_is_as_its_schema_says(case):
+    schema = json.loads(SCHEMA.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    text = as_text(CASES[case](), CONDITIONS)
+    jsonschema.validate(json.loads(text), schema)
+    assert set(json.loads(text)) == set(schema["required"])
+
+
+def test_json_says_what_was_found(old):
+    report = as_json(old, CONDITIONS)
+    assert report["counts"]["saturated"] == old.counts.ones + old.counts.zeros
+    assert report["counts"]["tied_in_top"]["3"] == old.counts.tied_in_top[3]
+    assert len(report["ties"]) == min(len(old.ties), MOST_TIES)
+    assert report["path"]["activation_dtype"] == "float16"
+    assert report["hidden"]["one_from"] == 7.625
+    assert [item["holds"] for item in report["conditions"]] == [True, False]
+    top = report["hidden"]["steps"][0]
+    assert (top["score"], top["width"], top["logit_high"]) == (1.0, None, None)
+
+
+def test_the_page_escapes_every_text(old):
+    page = page_html(old, CONDITIONS)
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert "<style>" in page
+
+
+def test_the_page_needs_nothing_from_elsewhere_and_says_all_of_it(old):
+    page = page_html(old, CONDITIONS).replace("http://host/", "")
+    assert "http" not in page
+    assert "data:image/png;base64," in page
+    for sentence in ("float32 sigmoid (HPS)", "Evaluate the sigmoid in float32", "7.625"):
+        assert sentence in page
+    assert "saturated&gt;0: holds" in page
+    assert "top3-ties&gt;100000: does not hold" in page
+
+
+def test_the_page_without_logits_or_a_sigmoid_says_so():
+    assert "logits are not known" in page_html(CASES["no logits"]())
+    assert "<figure>" not in page_html(CASES["raw logits"]())
+
+
+def test_the_terminal_says_all_of_it_and_takes_texts_as_texts(old):
+    shown = text_of(old, width=200)
+    for part in (
+        f"Audit of http://host/{ATTACK}",
+        f"{old.counts.saturated:,} of 200 scores are saturated",
+        "stepwise sigmoid in float16",
+        "from 7.625 on becomes exactly 1.0",
+        "float32 sigmoid (HPS)",
+        "Evaluate the sigmoid in float32",
+        "saturated>0: HOLDS",
+        "top3-ties>100000: does not hold",
+        "[bold]x[/bold]",
+    ):
+        assert part in shown
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_case_is_shown_and_no_placeholder_stays(case):
+    found = CASES[case]()
+    for shown in (text_of(found, width=60), page_html(found).partition("</style>")[2]):
+        prose = shown.replace("data:image", "")
+        assert "None" not in prose
+        assert " nan" not in prose.lower()

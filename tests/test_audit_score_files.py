@@ -1,0 +1,144 @@
+"""Files of scores: what is read, exactly, and what is refused with file, line and field."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+
+from analysis.audit.score_files import read_scores
+from analysis.errors import InputError
+
+SCORES = {"jsonl": None, "csv": ",", "tsv": "\t"}
+
+
+def write(path, suffix, rows, logits=None):
+    """Write (query, passage, spelled score) rows in a format; logits are spelled too."""
+    columns = ["query_id", "passage_id", "score"] + (["logit"] if logits else [])
+    rows = [(*row, *extra) for row, extra in zip(rows, logits or [()] * len(rows), strict=True)]
+    if suffix == "jsonl":
+        lines = [
+            f'{{"query_id": "{q}", "passage_id": "{p}", "score": {s}'
+            + (f', "logit": {rest[0]}' if rest else "")
+            + "}"
+            for q, p, s, *rest in rows
+        ]
+    elif suffix == "trec":
+        lines = [f"{q} Q0 {p} {n} {s} tag" for n, (q, p, s) in enumerate(rows, 1)]
+    else:
+        lines = [SCORES[suffix].join(row) for row in [columns, *rows]]
+    file = path / f"scores.{suffix}"
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return file
+
+
+ROWS = [("q1", "a", "0.9990"), ("q1", "b", "0.1000"), ("q2", "a", "1.0000")]
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "tsv", "trec"])
+def test_every_format_gives_the_same(tmp_path, suffix):
+    scores = read_scores(write(tmp_path, suffix, ROWS))
+    assert scores.frame["query_id"].tolist() == ["q1", "q1", "q2"]
+    assert scores.frame["passage_id"].tolist() == ["a", "b", "a"]
+    assert scores.frame["score"].tolist() == [0.999, 0.1, 1.0]
+    assert scores.frame["logit"].isna().all()
+    assert scores.decimals == 4
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "tsv"])
+def test_logits_are_read_where_they_are_known(tmp_path, suffix):
+    logits = [("7.5",), ("-0.15625",), ("1e2",)]
+    frame = read_scores(write(tmp_path, suffix, ROWS, logits)).frame
+    assert frame["logit"].tolist() == [7.5, -0.15625, 100.0]
+
+
+@pytest.mark.parametrize(
+    ("spelled", "decimals"),
+    [
+        (["0.5000", "0.9990"], 4),
+        (["0.5", "0.999"], None),
+        (["1", "0"], None),
+        (["9.99e-1", "0.5"], None),
+        (["-3.25", "12.50"], 2),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "trec"])
+def test_printed_decimals(tmp_path, suffix, spelled, decimals):
+    rows = [("q", f"p{number}", text) for number, text in enumerate(spelled)]
+    scores = read_scores(write(tmp_path, suffix, rows))
+    assert scores.decimals == decimals
+    assert scores.frame["score"].tolist() == [float(text) for text in spelled]
+
+
+def test_floats_survive_to_the_last_bit(tmp_path):
+    values = np.random.default_rng(1).random(200)
+    file = tmp_path / "scores.jsonl"
+    file.write_text(
+        "".join(
+            json.dumps({"query_id": 1, "passage_id": n, "score": float(v)}) + "\n"
+            for n, v in enumerate(values)
+        )
+    )
+    frame = read_scores(file).frame
+    np.testing.assert_array_equal(frame["score"], values)
+    assert frame["query_id"].unique().tolist() == ["1"]
+
+
+def test_gzip_blank_lines_and_other_columns(tmp_path):
+    file = tmp_path / "run.csv.gz"
+    text = "rank,score,passage_id,query_id\n1,0.5,p1,q1\n\n2,0.25,p2,q1\n"
+    file.write_bytes(gzip.compress(text.encode()))
+    assert read_scores(file).frame["score"].tolist() == [0.5, 0.25]
+
+
+GOOD = '{"query_id": "q", "passage_id": "p", "score": 0.5}\n'
+REFUSED = [
+    ("a.jsonl", GOOD + '{"query_id": "q"}\n', 2, "passage_id", "missing"),
+    ("a.jsonl", GOOD + '{"query_id": "q", "passage_id": "r"}\n', 2, "score", "missing"),
+    ("a.jsonl", GOOD + "{\n", 2, None, "invalid JSON"),
+    ("a.jsonl", "[1]\n", 1, None, "a JSON list"),
+    ("a.jsonl", GOOD.replace("0.5", "NaN"), 1, "score", "'NaN' is no finite number"),
+    ("a.jsonl", GOOD.replace("0.5", "Infinity"), 1, "score", "no finite number"),
+    ("a.jsonl", GOOD.replace("0.5", "null"), 1, "score", "null is no finite number"),
+    ("a.jsonl", GOOD.replace("0.5", "true"), 1, "score", "no finite number"),
+    ("a.jsonl", GOOD.replace("0.5", "[0.5]"), 1, "score", "no finite number"),
+    ("a.jsonl", GOOD.replace("0.5", "1e999"), 1, "score", "no finite number"),
+    ("a.jsonl", GOOD.replace('"q"', '""'), 1, "query_id", "is no id"),
+    ("a.jsonl", GOOD + GOOD, 2, "passage_id", "stands on line 1 already"),
+    ("a.jsonl", "", None, None, "there is no score"),
+    ("a.csv", "query_id,passage_id\nq,p\n", 1, None, "no column score"),
+    ("a.csv", "query_id,passage_id,score\nq,p\n", 2, None, "2 cells under 3 columns"),
+    ("a.csv", "query_id,passage_id,score\nq,p,\n", 2, "score", "'' is no finite number"),
+    ("a.csv", "query_id,passage_id,score\nq,p,0,5\n", 2, None, "4 cells under 3 columns"),
+    ("a.csv", "query_id,passage_id,score,logit\nq,p,1,9\nq,r,1,\n", 3, "logit", "is missing"),
+    ("a.csv", "", 1, None, "no column query_id, passage_id, score"),
+    ("a.trec", "q Q0 p 1 0.5\n", 1, None, "5 columns instead of 6"),
+    ("a.trec", "q Q0 p 1 nan tag\n", 1, "score", "'nan' is no finite number"),
+    ("a.run", "q Q0 p 1 0.5 t\nq Q0 p 2 0.4 t\n", 2, "passage_id", "stands on line 1"),
+    ("a.parquet", "", None, None, "suffix '.parquet'"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "line", "field", "says"), REFUSED)
+def test_bad_input_names_file_line_and_field(tmp_path, name, text, line, field, says):
+    file = tmp_path / name
+    file.write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_scores(file)
+    error = caught.value
+    assert (error.file, error.line, error.field) == (file, line, field)
+    assert says in error.problem
+    assert error.remedy
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(InputError, match="there is no such file"):
+        read_scores(tmp_path / "nowhere.jsonl")
+
+
+def test_a_lone_score_on_a_run_line_keeps_ids_with_odd_blanks(tmp_path):
+    file = tmp_path / "a.txt"
+    file.write_text("q\u00a01 Q0\tp 1   0.5 tag\r\n", encoding="utf-8")
+    assert read_scores(file).frame["query_id"].tolist() == ["q\u00a01"]
