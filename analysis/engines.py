@@ -1,93 +1,131 @@
-"""The score paths of known engines, as named constants.
+"""Which score path an engine takes: by its name, its version and the device it runs on.
 
-Each engine is a mapping from forward dtype to its :class:`~analysis.scorepath.ScorePath`, because
-its user chooses that dtype (or the device does). Every constant says where it was read; nothing
-here was measured on a GPU.
+What is known stands in :mod:`analysis.catalogue`; its constants can be imported from here.
 """
 
 from __future__ import annotations
 
 from types import MappingProxyType
 
+from packaging.version import InvalidVersion, Version
+
+from analysis.catalogue import (
+    CATALOGUE,
+    CHECKPOINT,
+    DEVICES,
+    FLOAT32_REFERENCE,
+    FORWARD_DTYPES,
+    HAYSTACK_2,
+    INFINITY_FROM_0_0_69,
+    INFINITY_ONNX,
+    INFINITY_TO_0_0_12,
+    INFINITY_TO_0_0_68,
+    SENTENCE_TRANSFORMERS_FROM_6,
+    SENTENCE_TRANSFORMERS_TO_5,
+    Device,
+    Engine,
+    EnginePaths,
+)
 from analysis.errors import InputError
-from analysis.scorepath import PathFormula, ScorePath
+from analysis.scorepath import ScorePath
 
-FORWARD_DTYPES = ("float32", "float16", "bfloat16")
-EnginePaths = MappingProxyType[str, ScorePath]
-
-
-def _engine(
-    name: str,
-    formula: PathFormula,
-    *,
-    activation: str | None = None,
-    forward: tuple[str, ...] = FORWARD_DTYPES,
-    stored: str | None = None,
-) -> EnginePaths:
-    """Paths of one engine per forward dtype; ``None`` means the forward dtype."""
-    return MappingProxyType(
-        {
-            dtype: ScorePath(
-                forward_dtype=dtype,
-                formula=formula,
-                activation_dtype=activation or dtype,
-                stored_dtype=stored or activation or dtype,
-                name=f"{name}, {dtype}",
-            )
-            for dtype in forward
-        }
-    )
-
-
-FLOAT32_REFERENCE = ScorePath(name="float32 reference")
-"""Forward pass, ``torch.sigmoid`` and stored score in float32: what others are compared with."""
-
-INFINITY_TO_0_0_68 = _engine("Infinity 0.0.13–0.0.68", "stepwise", forward=("float32", "float16"))
-"""``1 / (1 + exp(-x))`` in NumPy, in the logits' dtype: float16 by default on CUDA.
-
-Source: ``infinity_emb/transformer/crossencoder/torch.py`` and ``.../utils`` of those versions.
-"""
-
-INFINITY_FROM_0_0_69 = _engine("Infinity 0.0.69+", "stepwise", activation="float32")
-"""Logits are cast to float32 first; by default on CUDA they are bfloat16, else float16."""
-
-HAYSTACK_2 = _engine("Haystack 2.x", "fused")
-"""``torch.sigmoid`` in the forward dtype, ordered by ``torch.sort`` (stable on a CPU).
-
-Source: ``TransformersSimilarityRanker`` of Haystack 2.0 to 2.31, calibration factor 1.
-"""
-
-SENTENCE_TRANSFORMERS_TO_5 = _engine("sentence-transformers ≤ 5", "fused")
-"""``torch.nn.Sigmoid`` in the forward dtype; since 3.1 cast to float32 afterwards.
-
-The late cast widens the array and changes no value, so the stored dtype stays the forward one.
-"""
-
-SENTENCE_TRANSFORMERS_FROM_6 = _engine("sentence-transformers ≥ 6", "fused", activation="float32")
-"""Logits are upcast to float32 before the activation (sentence-transformers PR 3893)."""
+__all__ = [
+    "CATALOGUE",
+    "CHECKPOINT",
+    "DEVICES",
+    "ENGINES",
+    "FLOAT32_REFERENCE",
+    "FORWARD_DTYPES",
+    "HAYSTACK_2",
+    "INFINITY_FROM_0_0_69",
+    "INFINITY_ONNX",
+    "INFINITY_TO_0_0_12",
+    "INFINITY_TO_0_0_68",
+    "SENTENCE_TRANSFORMERS_FROM_6",
+    "SENTENCE_TRANSFORMERS_TO_5",
+    "Engine",
+    "EnginePaths",
+    "engine_of",
+    "engine_path",
+    "find_engine",
+]
 
 ENGINES: MappingProxyType[str, EnginePaths] = MappingProxyType(
-    {
-        "Infinity 0.0.13–0.0.68": INFINITY_TO_0_0_68,
-        "Infinity 0.0.69+": INFINITY_FROM_0_0_69,
-        "Haystack 2.x": HAYSTACK_2,
-        "sentence-transformers ≤ 5": SENTENCE_TRANSFORMERS_TO_5,
-        "sentence-transformers ≥ 6": SENTENCE_TRANSFORMERS_FROM_6,
-    }
+    {engine.name: engine.paths for engine in CATALOGUE if engine.was_run}
 )
-"""Every engine by name, each a mapping from forward dtype to path."""
+"""The engines that were run, by name, each a mapping from forward dtype to path."""
 
 
 def engine_path(engine: str, forward_dtype: str) -> ScorePath:
-    """Return the path of an engine in a forward dtype; unknown names raise :class:`InputError`."""
+    """Return the path of an engine in a forward dtype; unknown names raise :class:`InputError`.
+
+    ``engine`` is a name in :data:`ENGINES`.
+    """
     if engine not in ENGINES:
         raise InputError(
             f"unknown engine {engine!r}", f"choose one of {'; '.join(ENGINES)}", field="engine"
         )
-    paths = ENGINES[engine]
+    return _path(engine, ENGINES[engine], forward_dtype)
+
+
+def engine_of(
+    engine: str, version: str, *, device: Device, checkpoint_dtype: str = "float32"
+) -> tuple[ScorePath, ...]:
+    """Answer "I run this engine in this version on this device": the score path it takes.
+
+    That is the path when nobody chooses a dtype. Several, the preferred one first, where the
+    hardware or a library below the engine decides among them. ``engine`` is a key of the
+    catalogue (``"infinity"``, ``"haystack"``, ``"sentence-transformers"``, …), ``device`` is
+    ``"cuda"``, ``"mps"`` or ``"cpu"``. ``checkpoint_dtype`` is what the model's weights are stored
+    in; some engines follow it. Raises :class:`InputError` for what is not known.
+
+    >>> [path.name for path in engine_of("infinity", "0.0.55", device="cuda")]
+    ['Infinity 0.0.13–0.0.68, float16']
+    """
+    found = find_engine(engine, version)
+    if device not in DEVICES:
+        raise InputError(
+            f"unknown device {device!r}", f"choose one of {', '.join(DEVICES)}", field="device"
+        )
+    if device not in found.default_dtype:
+        raise InputError(
+            f"what {found.name} runs in on {device} by default is not known here",
+            f"choose its dtype yourself, one of {', '.join(found.paths)}",
+            field="device",
+        )
+    dtypes = [
+        checkpoint_dtype if dtype == CHECKPOINT else dtype for dtype in found.default_dtype[device]
+    ]
+    return tuple(_path(found.name, found.paths, dtype) for dtype in dict.fromkeys(dtypes))
+
+
+def find_engine(engine: str, version: str) -> Engine:
+    """Return the catalogue's entry for an engine and version; see :func:`engine_of`."""
+    entries = [entry for entry in CATALOGUE if entry.key == engine]
+    if not entries:
+        known = dict.fromkeys(entry.key for entry in CATALOGUE)
+        raise InputError(
+            f"unknown engine {engine!r}", f"choose one of {', '.join(known)}", field="engine"
+        )
+    try:
+        number = Version(version)
+    except InvalidVersion as error:
+        raise InputError(
+            f"{version!r} is no version", 'give it as pip does, such as "0.0.78"', field="version"
+        ) from error
+    for entry in entries:
+        if entry.covers(number):
+            return entry
+    known = "; ".join(entry.versions for entry in entries)
+    raise InputError(
+        f"how {engine} {version} scores is not known here", f"known: {known}", field="version"
+    )
+
+
+def _path(name: str, paths: EnginePaths, forward_dtype: str) -> ScorePath:
     if forward_dtype not in paths:
         raise InputError(
-            f"{engine} does not run in {forward_dtype!r}",
+            f"{name} does not run in {forward_dtype!r}",
             f"choose one of {', '.join(paths)}",
             field="forward_dtype",
         )

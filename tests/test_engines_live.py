@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(
     not INFINITY, reason="NO INFINITY HERE: no real server is audited. Run 'make test-engines'."
 )
 
-N_QUERIES = 12
+N_QUERIES = 8
 START_SECONDS, STOP_SECONDS = 300, 30
 QUIET = {
     "DO_NOT_TRACK": "1",

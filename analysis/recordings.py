@@ -1,0 +1,118 @@
+"""What real engines returned: the recordings in ``data/engines``, read for tests and notebooks.
+
+Recorded by ``make engines`` (``tools/record_engines.py``); the card in that folder says how. A
+run is one engine in one version, behind one interface, in one forward dtype, on the German set.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.engines import find_engine
+from analysis.errors import InputError
+from analysis.scorepath import ScorePath
+
+FOLDER = Path(__file__).parent.parent / "data" / "engines"
+RUN_COLUMNS = ("engine", "version", "api", "forward_dtype")
+COLUMNS = (
+    *RUN_COLUMNS,
+    "query_id",
+    "passage_id",
+    "logit",
+    "logit_dtype",
+    "score",
+    "score_dtype",
+    "rank",
+)
+JSON_NUMBER = "json"
+"""In place of a dtype: the number came as decimal text, and is kept as float64 reads that."""
+
+
+def recordings() -> pd.DataFrame:
+    """Every recorded run, one row per run and pair, in the order of the runs and of the set.
+
+    Columns :data:`COLUMNS`. ``logit`` and ``score`` are float64, which holds what was returned
+    exactly; ``logit_dtype`` and ``score_dtype`` are the dtypes that the network and the engine's
+    public interface returned, the latter often wider than the scores' own. ``rank`` (Int64) is the
+    place in the engine's own order within the query, missing where the engine does not order.
+    """
+    return pd.read_parquet(FOLDER / "engines.parquet")
+
+
+def recording(
+    engine: str, version: str, forward_dtype: str, *, api: str = "in-process"
+) -> pd.DataFrame:
+    """One run's rows of :func:`recordings`; InputError names the runs there are, if it is none.
+
+    ``engine`` is a key of the catalogue (``"infinity"``), ``api`` is ``"in-process"`` or
+    ``"http"``.
+    """
+    asked = (engine, version, api, forward_dtype)
+    everything = recordings()
+    chosen = everything.loc[np.all(everything[list(RUN_COLUMNS)] == asked, axis=1)]
+    if chosen.empty:
+        known = everything[list(RUN_COLUMNS)].drop_duplicates().itertuples(index=False)
+        raise InputError(
+            f"there is no recording of {' '.join(asked)}",
+            f"choose one of {'; '.join(map(' '.join, known))}",
+            field="recording",
+        )
+    return chosen.reset_index(drop=True)
+
+
+def runs() -> pd.DataFrame:
+    """Return the runs, one row each: :data:`RUN_COLUMNS`, ``attention`` and the ``versions``.
+
+    ``versions`` is a dictionary of the packages that computed it.
+    """
+    return pd.DataFrame(about()["runs"])
+
+
+def about() -> dict[str, Any]:
+    """What all runs share: command, date, CPU, threads, batch size, checksums; and the runs."""
+    return _read("runs.json")
+
+
+def disable_half() -> pd.DataFrame:
+    """Where Infinity's variable INFINITY_DISABLE_HALF was advertised, read, and of any effect.
+
+    One row per version, oldest first: ``version, advertised, read, works, condition`` (the test
+    in Infinity's source that reads it, or None).
+    """
+    return pd.DataFrame(_read("disable_half.json"))
+
+
+def trust_remote_code() -> pd.DataFrame:
+    """Where Infinity's double pass of ``trust_remote_code`` kept a reranker from loading.
+
+    One row per attempt: ``infinity, sentence_transformers, trust_remote_code, loads, error``.
+    """
+    return pd.DataFrame(_read("trust_remote_code.json"))
+
+
+def recorded_path(engine: str, version: str, forward_dtype: str) -> ScorePath:
+    """Return the score path that the catalogue gives for a recorded run."""
+    return find_engine(engine, version).paths[forward_dtype]
+
+
+def unprinted(recorded: pd.DataFrame) -> pd.DataFrame:
+    """Rows of :func:`recordings` with the numbers that a server held before it printed them.
+
+    What came as JSON text is rounded to float32: a float32 in its shortest decimal form, read as
+    float64, is not that float32, but rounds to it. Other rows stay as they are.
+    """
+    restored = recorded.copy()
+    for column in ("logit", "score"):
+        printed = recorded[f"{column}_dtype"] == JSON_NUMBER
+        rounded = recorded[column].astype(np.float32).astype(np.float64)
+        restored[column] = recorded[column].where(~printed, rounded)
+    return restored
+
+
+def _read(name: str) -> Any:  # noqa: ANN401
+    return json.loads((FOLDER / name).read_text("utf-8"))

@@ -1,0 +1,159 @@
+"""The catalogue of engines: every version finds its path, and no path is only half described."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from analysis.engines import (
+    CATALOGUE,
+    CHECKPOINT,
+    DEVICES,
+    ENGINES,
+    engine_of,
+    engine_path,
+    find_engine,
+)
+from analysis.errors import InputError
+from analysis.formats import format_of
+
+LOGITS = np.linspace(-12, 12, 4001)
+RELEASES = [f"0.0.{patch}" for patch in range(11, 79)]
+
+
+def of_key(key: str) -> list:
+    return [entry for entry in CATALOGUE if entry.key == key]
+
+
+@pytest.mark.parametrize(
+    ("engine", "version", "device", "expected"),
+    [
+        ("infinity", "0.0.12", "cuda", "float32 float32"),
+        ("infinity", "0.0.13", "cuda", "float16 float16"),
+        ("infinity", "0.0.32", "cpu", "float32 float32"),
+        ("infinity", "0.0.55", "mps", "float32 float32"),
+        ("infinity", "0.0.68", "cuda", "float16 float16"),
+        ("infinity", "0.0.69", "cuda", "bfloat16 float32, float16 float32"),
+        ("infinity", "0.0.78", "cpu", "float32 float32"),
+        ("infinity-onnx", "0.0.78", "cpu", "float32 float64"),
+        ("haystack", "2.31.0", "cuda", "float32 float32"),
+        ("sentence-transformers", "5.7.0", "cpu", "float32 float32"),
+        ("sentence-transformers", "6.0.0", "cpu", "float32 float32"),
+        ("text-embeddings-inference", "1.8", "cuda", "float16 float32"),
+        ("vllm", "0.11", "cuda", "float32 float32"),
+    ],
+)
+def test_a_version_on_a_device_finds_its_path(engine, version, device, expected):
+    paths = engine_of(engine, version, device=device)
+    assert ", ".join(f"{p.forward_dtype} {p.activation_dtype}" for p in paths) == expected
+
+
+@pytest.mark.parametrize(
+    ("engine", "version", "expected"),
+    [
+        # transformers 4 loads float32, transformers 5 what the checkpoint holds
+        ("haystack", "2.31.0", ["float32", "bfloat16"]),
+        ("sentence-transformers", "5.1.2", ["float32", "bfloat16"]),
+        ("sentence-transformers", "6.2.0", ["bfloat16"]),
+        ("mxbai-rerank-v1", "0.1.6", ["bfloat16"]),
+        ("infinity", "0.0.68", ["float16"]),
+    ],
+)
+def test_some_engines_follow_the_checkpoint(engine, version, expected):
+    paths = engine_of(engine, version, device="cuda", checkpoint_dtype="bfloat16")
+    assert [path.forward_dtype for path in paths] == expected
+
+
+def test_every_release_of_infinity_has_exactly_one_entry():
+    for release in RELEASES:
+        assert sum(entry.covers(Version(release)) for entry in of_key("infinity")) == 1
+    assert not any(entry.covers(Version("0.0.10")) for entry in of_key("infinity"))
+
+
+def test_ranges_of_one_engine_do_not_overlap():
+    for key in {entry.key for entry in CATALOGUE}:
+        versions = [
+            Version(spec.version) for entry in of_key(key) for spec in SpecifierSet(entry.versions)
+        ]
+        for version in versions:
+            assert sum(entry.covers(version) for entry in of_key(key)) <= 1
+
+
+@pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.name)
+def test_entries_are_whole(entry):
+    assert entry.source
+    assert entry.default_dtype
+    assert set(entry.default_dtype) <= set(DEVICES)
+    for dtypes in entry.default_dtype.values():
+        assert dtypes
+        assert set(dtypes) <= {*entry.paths, CHECKPOINT}
+    for dtype, path in entry.paths.items():
+        assert path.forward_dtype == dtype
+        assert path.name.endswith(f", {dtype}")
+
+
+def test_names_are_unique_and_engines_are_those_that_were_run():
+    assert len({entry.name for entry in CATALOGUE}) == len(CATALOGUE)
+    assert list(ENGINES) == [
+        "Infinity 0.0.13–0.0.68",
+        "Infinity 0.0.69+",
+        "Haystack 2.x",
+        "sentence-transformers ≤ 5",
+        "sentence-transformers ≥ 6",
+    ]
+    assert engine_path("Infinity 0.0.69+", "float16").activation_dtype == "float32"
+
+
+def test_onnx_and_flagembedding_evaluate_the_formula_on_python_floats():
+    """A list of Python floats makes NumPy compute in float64."""
+    logits = LOGITS.astype(np.float16).tolist()
+    expected = 1 / (1 + np.exp(-np.array(logits)))
+    for key in ("infinity-onnx", "flagembedding-normalize"):
+        (entry,) = of_key(key)
+        scores = entry.paths["float32"].scores(logits)
+        assert scores.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_mxbai_v1_casts_after_the_sigmoid_and_restores_nothing(dtype):
+    logits = torch.from_numpy(LOGITS).to(getattr(torch, dtype))
+    (entry,) = of_key("mxbai-rerank-v1")
+    expected = torch.sigmoid(logits).float().double()
+    assert entry.paths[dtype].scores(logits.double().numpy()).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("key", ["flagembedding", "mxbai-rerank-v2", "llama.cpp"])
+def test_engines_without_a_sigmoid_return_logits(key):
+    (entry,) = of_key(key)
+    for dtype, path in entry.paths.items():
+        expected = format_of(dtype).round(LOGITS).astype(np.float64)
+        assert path.scores(LOGITS).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("vespa", "8.0", "cpu"), "engine: unknown engine 'vespa'.*choose one of infinity, "),
+        (("infinity", "0.0.10", "cpu"), "version: how infinity 0.0.10 scores is not known"),
+        (("infinity", "latest", "cpu"), "version: 'latest' is no version"),
+        (("haystack", "3.0", "cpu"), "version: how haystack 3.0 scores is not known.*<3"),
+        (("infinity", "0.0.78", "tpu"), "device: unknown device 'tpu'.*choose one of cuda, "),
+        (("text-embeddings-inference", "1.8", "mps"), "device: .* on mps by default is not known"),
+    ],
+)
+def test_what_is_not_known_is_said(arguments, says):
+    engine, version, device = arguments
+    with pytest.raises(InputError, match=says):
+        engine_of(engine, version, device=device)
+
+
+def test_a_checkpoint_dtype_that_the_engine_does_not_run_in_is_refused():
+    with pytest.raises(InputError, match="does not run in 'float8_e5m2'"):
+        engine_of("sentence-transformers", "6.2.0", device="cpu", checkpoint_dtype="float8_e5m2")
+
+
+def test_prereleases_are_found():
+    assert find_engine("sentence-transformers", "5.2.0rc1").name == "sentence-transformers ≤ 5"
