@@ -25,11 +25,9 @@ import pandas as pd
 
 from analysis.datasets import Place, as_id
 from analysis.readers.lines import separated_rows, text_lines
+from analysis.readers.trec import run_lines
 
 _REQUIRED = ("query_id", "passage_id", "score")
-_RUN_COLUMNS = "query_id Q0 passage_id rank score tag"
-# trec_eval separates at ASCII blanks; str.split() would also cut an id at a no-break space.
-_RUN_COLUMN = re.compile(r"[^ \t\r\n]+")
 _FIXED_POINT = re.compile(r"[+-]?[0-9]*\.([0-9]+)")
 
 
@@ -139,15 +137,8 @@ def _table_rows(path: Path, delimiter: str) -> Iterator[_Row]:
 
 
 def _run_rows(path: Path) -> Iterator[_Row]:
-    for line, text in enumerate(text_lines(path), 1):
-        columns = _RUN_COLUMN.findall(text)
-        if columns and len(columns) != len(_RUN_COLUMNS.split()):
-            raise Place(path, line).error(
-                f"{len(columns)} columns instead of {len(_RUN_COLUMNS.split())}",
-                f"write {_RUN_COLUMNS}",
-            )
-        if columns:
-            yield _Row(line, columns[0], columns[2], columns[4], None)
+    for line, columns in run_lines(path):
+        yield _Row(line, columns[0], columns[2], columns[4], None)
 
 
 _READERS: dict[str, Callable[[Path], Iterator[_Row]]] = {
