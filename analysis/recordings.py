@@ -54,7 +54,7 @@ def recording(
     """
     asked = (engine, version, api, forward_dtype)
     everything = recordings()
-    chosen = everything.loc[np.all(everything[list(RUN_COLUMNS)] == asked, axis=1)]
+    chosen = everything.loc[np.all(everything[list(RUN_COLUMNS)] == list(asked), axis=1)]
     if chosen.empty:
         known = everything[list(RUN_COLUMNS)].drop_duplicates().itertuples(index=False)
         raise InputError(
