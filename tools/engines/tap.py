@@ -7,6 +7,7 @@ its pair and found again by them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import wraps
 from typing import Any
 
 import torch
@@ -17,7 +18,8 @@ Tokens = tuple[int, ...]
 class LogitTap:
     """Listens to a network of transformers and remembers each pair's logit.
 
-    The logit is read in the dtype that the network returned, before any cast of the engine's.
+    The logit is read in the dtype that the network returned, before any cast of the engine's. The
+    network's ``forward`` is wrapped, because sentence-transformers 6 calls it past PyTorch's hooks.
     """
 
     def __init__(self, network: torch.nn.Module, tokenizer: Any) -> None:  # noqa: ANN401
@@ -25,7 +27,15 @@ class LogitTap:
         self._logits: dict[Tokens, float] = {}
         self.dtype = ""
         self.attention = str(network.config._attn_implementation)
-        network.register_forward_hook(self._listen, with_kwargs=True)
+        forward = network.forward
+
+        @wraps(forward)
+        def heard(**inputs: Any) -> Any:  # noqa: ANN401
+            outputs = forward(**inputs)
+            self._remember(inputs, outputs.logits)
+            return outputs
+
+        network.forward = heard
 
     def logits(self, query: str, passages: Sequence[str]) -> list[float]:
         """Logits of a query's passages; a KeyError if the network has not seen one of them."""
@@ -33,12 +43,8 @@ class LogitTap:
         tokens = self._tokenizer(pairs, truncation="longest_first")["input_ids"]
         return [self._logits[tuple(row)] for row in tokens]
 
-    def _listen(
-        self, _network: torch.nn.Module, _args: tuple[()], inputs: dict[str, Any], outputs: object
-    ) -> None:
-        self.dtype = str(outputs.logits.dtype).removeprefix("torch.")
-        values = outputs.logits.squeeze(1).double().tolist()
-        for ids, mask, logit in zip(
-            inputs["input_ids"], inputs["attention_mask"], values, strict=True
-        ):
+    def _remember(self, inputs: dict[str, Any], logits: torch.Tensor) -> None:
+        self.dtype = str(logits.dtype).removeprefix("torch.")
+        pairs = zip(inputs["input_ids"], inputs["attention_mask"], strict=True)
+        for (ids, mask), logit in zip(pairs, logits.squeeze(1).double().tolist(), strict=True):
             self._logits[tuple(ids[mask.bool()].tolist())] = logit
