@@ -250,7 +250,7 @@ CATALOGUE: tuple[Engine, ...] = (
         versions="",
         paths=_paths("vLLM", "fused", forward=_OUTPUT_FLOAT32),
         default_dtype=_everywhere("float32"),
-        source="vllm/model_executor/layers/pooler.py",
+        source="the project's notes; the file was not read for this entry",
         note="the network runs in the model's dtype, its score head and logits in float32",
     ),
     Engine(
@@ -286,7 +286,7 @@ CATALOGUE: tuple[Engine, ...] = (
         versions="",
         paths=_paths("llama.cpp server", "none", forward=_OUTPUT_FLOAT32),
         default_dtype=_everywhere("float32"),
-        source="tools/server/server.cpp",
+        source="the project's notes; the file was not read for this entry",
         note="raw logits; the weights are in the file's dtype",
     ),
 )
