@@ -95,7 +95,9 @@ def audit(
         str | None, typer.Option(help="demo, a checkpoint's folder, or a Hub id, to be run here.")
     ] = None,
     data: Data = "german",
-    dtype: Annotated[str | None, typer.Option(help="Forward dtype (--model) [float32].")] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="Forward dtype (--model); float32 if not given.")
+    ] = None,
     engine: Annotated[
         str | None, typer.Option(help="Whose score path to apply (--model); see `paths`.")
     ] = None,

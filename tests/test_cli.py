@@ -88,7 +88,7 @@ def test_import_is_fast_and_light():
 def test_help_names_every_command():
     result = run("--help")
     assert result.returncode == 0
-    for command in ("report", "score", "check", "paths"):
+    for command in ("report", "score", "audit", "check", "paths"):
         assert f" {command} " in result.stdout
 
 

@@ -39,7 +39,9 @@ def remedy(
 
 
 def _nothing(path: ScorePath | None) -> str:
-    sentence = "Nothing to mend on this data: no score is saturated and nothing ties in the top"
+    sentence = (
+        "Nothing to mend on this data: no score is saturated and nothing ties in the top ranks"
+    )
     if path is None or path.formula == "none" or is_wide(path.activation_dtype):
         return f"{sentence}."
     return (
