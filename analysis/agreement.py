@@ -18,8 +18,7 @@ from scipy import stats
 
 from analysis.errors import InputError
 from analysis.metrics.judged import RUN_COLUMNS, checked_frame, checked_scores
-
-Floats = NDArray[np.float64]
+from analysis.metrics.sums import Floats
 
 
 def agreement(

@@ -11,13 +11,13 @@ from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.errors import InputError
+from analysis.metrics.sums import Floats
 
-Verdict = Literal["certain: first", "certain: second", "certain: equal", "not certain under ties"]
-FIRST, SECOND, EQUAL, NOT_CERTAIN = get_args(Verdict)
+Certainty = Literal["certain: first", "certain: second", "certain: equal", "not certain under ties"]
+FIRST, SECOND, EQUAL, NOT_CERTAIN = get_args(Certainty)
 
 ROUNDING = 1e-12
 """Differences up to this count as none: measures are exact to it, but not always to the last bit
@@ -28,16 +28,14 @@ POWER = 0.8
 RESAMPLES = 9_999
 BATCH = 1_000  # resamples held in memory at a time
 
-Floats = NDArray[np.float64]
-
 
 def differences(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     """First run less second run, per measure and query.
 
     Both are results of :func:`analysis.metrics.evaluate` over the same judgements and measures.
-    Returns ``query_id, measure, difference, min, max, verdict`` in the order of ``first``:
+    Returns ``query_id, measure, difference, min, max, certainty`` in the order of ``first``:
     ``difference`` of the expected values; ``min`` and ``max`` that it has over all orders of the
-    ties of both runs; ``verdict`` as :func:`verdict` gives it. Raises :class:`InputError` where
+    ties of both runs; ``certainty`` as :func:`certainty` gives it. Raises :class:`InputError` where
     the two differ in their queries or measures.
     """
     keys = ["query_id", "measure"]
@@ -55,11 +53,11 @@ def differences(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
         difference=both["expected_1"] - both["expected_2"],
         min=least,
         max=most,
-        verdict=[verdict(*ends) for ends in zip(least, most, strict=True)],
+        certainty=[certainty(*ends) for ends in zip(least, most, strict=True)],
     )
 
 
-def verdict(least: float, most: float) -> Verdict:
+def certainty(least: float, most: float) -> Certainty:
     """Say what a difference between ``least`` and ``most`` leaves certain: which run is better.
 
     ``certain: first`` (or ``second``) if it is better under every order of the ties,
@@ -78,7 +76,7 @@ def compare(first: pd.DataFrame, second: pd.DataFrame, *, seed: int = 0) -> pd.D
     Takes what :func:`differences` takes. Returns one row per measure:
 
     - ``measure, queries``; ``first, second``: mean expected values; ``difference``: first less
-      second; ``min, max``: its ends over all orders of the ties; ``verdict`` on them;
+      second; ``min, max``: its ends over all orders of the ties; ``certainty`` on them;
     - ``p_value``: paired randomisation test on the expected values, two-sided (Smucker, Allan and
       Carterette, CIKM 2007): every sign of every query's difference, or 9,999 random ones where
       there are more;
@@ -88,7 +86,7 @@ def compare(first: pd.DataFrame, second: pd.DataFrame, *, seed: int = 0) -> pd.D
       0.05 would find with probability 0.8 among so many queries, and how many queries it would
       need to find the difference observed (see :func:`queries_needed`).
 
-    The randomisation test and the interval speak about other queries, ``verdict`` about other
+    The randomisation test and the interval speak about other queries, ``certainty`` about other
     orders of the ties; neither implies the other. Raises :class:`InputError` as
     :func:`differences` does, and for fewer than two queries, which no test can compare.
     """
@@ -109,7 +107,7 @@ def compare(first: pd.DataFrame, second: pd.DataFrame, *, seed: int = 0) -> pd.D
                 "difference": table["difference"].mean(),
                 "min": table["min"].mean(),
                 "max": table["max"].mean(),
-                "verdict": verdict(table["min"].mean(), table["max"].mean()),
+                "certainty": certainty(table["min"].mean(), table["max"].mean()),
                 **_tests(table["difference"].to_numpy(), seed),
             }
         )

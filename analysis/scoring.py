@@ -182,6 +182,7 @@ def _logits(
     """Logits of all pairs in one dtype, from the store as far as they are there."""
 
     def compute(wanted: Sequence[int]) -> Iterator[NDArray[np.float64]]:
+        """Yield the logits of the batches of these numbers."""
         return _forward(plan, forward_dtype, [plan.batches[batch] for batch in wanted], progress)
 
     if store is not None:

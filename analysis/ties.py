@@ -43,9 +43,13 @@ def score_frame(logits: pd.DataFrame, path: ScorePath) -> pd.DataFrame:
             field="logit",
         )
     scored = chosen.assign(path=path.name or str(path), score=path.scores(chosen["logit"]))
+    return with_tie_groups(scored.assign(rank=ranks(scored, path.tie_rule)))
+
+
+def with_tie_groups(scored: pd.DataFrame) -> pd.DataFrame:
+    """Add ``tie_group`` and ``tie_size``, as in :func:`score_frame`, to ``query_id, score``."""
     by_query = scored.groupby("query_id", sort=False)["score"]
     return scored.assign(
-        rank=ranks(scored, path.tie_rule),
         tie_group=by_query.rank(method="dense", ascending=False).astype(np.int64),
         tie_size=scored.groupby(["query_id", "score"], sort=False)["score"].transform("size"),
     )

@@ -8,14 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.audit.findings import TOP_K, audit, count, top_scores, with_ties
+from analysis.audit.findings import TOP_K, audit, count, top_scores
 from analysis.audit.hidden import MOST_STEPS, hidden_logits
 from analysis.audit.remedies import remedy
 from analysis.audit.sources import Scored
+from analysis.audit.words import STEPS_SHOWN, step_rows
 from analysis.engines import INFINITY_FROM_0_0_69, INFINITY_TO_0_0_68, engine_path
 from analysis.fingerprint import Verdict
 from analysis.formats import format_of
 from analysis.scorepath import ScorePath
+from analysis.ties import with_tie_groups
 
 OLD = INFINITY_TO_0_0_68["float16"]
 NEW = {dtype: INFINITY_FROM_0_0_69[dtype] for dtype in ("float32", "float16", "bfloat16")}
@@ -39,12 +41,22 @@ def realistic(n=400):
     return np.random.default_rng(7).normal(3, 5, n)
 
 
+def test_the_most_shared_steps_are_shown_the_highest_score_first():
+    scores = OLD.scores([9.0] * 5 + [6.6] * 7 + [2.0] * 2 + [1.0, 0.0, -1.0, -2.0, -3.0, -4.0])
+    shown = [row[0] for row in step_rows(hidden_logits(OLD, scores))]
+    expected = sorted(set(scores), reverse=True)[:STEPS_SHOWN]
+    assert [float(score) for score in shown] == pytest.approx(expected, abs=1e-9)  # nine digits
+    many = OLD.scores([*np.linspace(-4, 5, 40), *[-5.0] * 3])
+    shown = [float(row[0]) for row in step_rows(hidden_logits(OLD, many))]
+    assert shown[-1] == pytest.approx(OLD.scores([-5.0])[0], abs=1e-9)
+
+
 def test_counts_against_plain_counting():
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(
         {"query_id": rng.integers(0, 9, 300).astype(str), "score": rng.integers(0, 21, 300) / 20}
     )
-    found = count(with_ties(frame), [1, 3, 10])
+    found = count(with_tie_groups(frame), [1, 3, 10])
     tied, first, top = 0, 0, dict.fromkeys([1, 3, 10], 0)
     for _, scores in frame.groupby("query_id")["score"]:
         ordered = sorted(scores, reverse=True)
@@ -62,7 +74,7 @@ def test_counts_against_plain_counting():
 
 
 def test_raw_logits_cannot_saturate():
-    frame = with_ties(pd.DataFrame({"query_id": "q", "score": [1.0, 0.0, 7.5]}))
+    frame = with_tie_groups(pd.DataFrame({"query_id": "q", "score": [1.0, 0.0, 7.5]}))
     assert count(frame, [10], bounded=False).saturated == 0
 
 
@@ -170,7 +182,7 @@ def test_alternatives_over_known_logits():
             item.counts.saturated,
             item.counts.tied_in_top[TOP_K],
             item.counts.queries_with_tied_first,
-            item.first_changed,
+            item.first_lost,
         )
         for item in found.alternatives
     }

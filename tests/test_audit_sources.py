@@ -157,6 +157,18 @@ def test_a_folder_that_cannot_be_made_is_named(tiny_pairs, tmp_path, monkeypatch
         ask(running.url, tiny_pairs)
 
 
+@pytest.mark.parametrize("damaged", ["", '{"query_id": "q1", "sco', '{"query_id": "q1"}', "[]"])
+def test_a_damaged_answer_is_asked_for_again(tiny_pairs, audits, damaged):
+    with serving(stops_after(3)) as running:
+        with pytest.raises(ServerError):
+            ask(running.url, tiny_pairs)
+        last = sorted(audits.rglob("*.json"))[-1]
+        last.write_text(damaged, encoding="utf-8")
+        running.answer = infinity()
+        resumed = ask(running.url, tiny_pairs)
+        assert resumed.frame.equals(ask(running.url, tiny_pairs).frame)
+
+
 def test_kept_numbers_read_back_exactly(tiny_pairs, audits):
     with serving(stops_after(1)) as running, pytest.raises(ServerError):
         ask(running.url, tiny_pairs)

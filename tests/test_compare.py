@@ -17,11 +17,11 @@ from analysis.compare import (
     NOT_CERTAIN,
     POWER,
     SECOND,
+    certainty,
     compare,
     detectable,
     differences,
     queries_needed,
-    verdict,
 )
 from analysis.metrics import evaluate
 
@@ -51,19 +51,19 @@ def test_differences_of_each_query():
     assert table["difference"].tolist() == [0.5, 0, 0, -0.25]
     assert table["min"].tolist() == [0.5, -0.5, 0, -0.5]
     assert table["max"].tolist() == [0.5, 0.5, 0, 0]
-    assert table["verdict"].tolist() == [FIRST, NOT_CERTAIN, EQUAL, NOT_CERTAIN]
+    assert table["certainty"].tolist() == [FIRST, NOT_CERTAIN, EQUAL, NOT_CERTAIN]
 
 
 def test_differences_turn_round_with_the_runs():
     there, back = differences(FIRST_RUN, SECOND_RUN), differences(SECOND_RUN, FIRST_RUN)
     assert (there["difference"] == -back["difference"]).all()
     assert (there["min"] == -back["max"]).all()
-    assert back["verdict"][0] == SECOND
+    assert back["certainty"][0] == SECOND
 
 
-def test_verdict_does_not_take_rounding_for_a_difference():
-    assert verdict(-1e-16, 1e-16) == verdict(1e-16, 1e-16) == EQUAL
-    assert verdict(-1e-16, 0.1) == NOT_CERTAIN
+def test_certainty_does_not_take_rounding_for_a_difference():
+    assert certainty(-1e-16, 1e-16) == certainty(1e-16, 1e-16) == EQUAL
+    assert certainty(-1e-16, 0.1) == NOT_CERTAIN
 
 
 def test_the_difference_of_every_order_lies_between_the_ends():
@@ -84,7 +84,7 @@ def test_the_table():
     assert row["measure"] == "RR"
     assert row["queries"] == 4
     assert row["first"] - row["second"] == row["difference"] == 0.0625
-    assert (row["min"], row["max"], row["verdict"]) == (-0.125, 0.25, NOT_CERTAIN)
+    assert (row["min"], row["max"], row["certainty"]) == (-0.125, 0.25, NOT_CERTAIN)
     assert row["low"] <= row["difference"] <= row["high"]
 
 
@@ -111,7 +111,7 @@ def test_a_clear_difference_is_found_and_repeats_with_its_seed():
     row = table.iloc[0]
     assert row["p_value"] <= 2 / 10_000
     assert 0 < row["low"] < row["difference"] < row["high"]
-    assert row["verdict"] == FIRST
+    assert row["certainty"] == FIRST
     assert row["queries_needed"] < 60
     assert row["detectable"] < row["difference"]
     pd.testing.assert_frame_equal(table, compare(first, second), check_exact=True)
@@ -125,7 +125,7 @@ def test_equal_runs():
     row = compare(*made(np.zeros(10))).iloc[0]
     assert row["p_value"] == 1
     assert (row["low"], row["high"], row["detectable"]) == (0, 0, 0)
-    assert row["verdict"] == EQUAL
+    assert row["certainty"] == EQUAL
     assert row["queries_needed"] is pd.NA
 
 

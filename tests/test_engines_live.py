@@ -40,11 +40,7 @@ def checkpoint(tmp_path_factory) -> Path:
     """Save the demo reranker, its adapter merged, as an ordinary checkpoint."""
     from analysis import models
 
-    folder = tmp_path_factory.mktemp("demo")
-    reranker = models.load("demo")
-    reranker.network("float32").save_pretrained(folder)
-    reranker.tokenizer.save_pretrained(folder)
-    return folder
+    return models.load("demo").save_merged(tmp_path_factory.mktemp("demo"))
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from analysis.audit.remedies import remedy
 from analysis.audit.sources import Scored
 from analysis.fingerprint import Verdict, fingerprint
 from analysis.scorepath import ScorePath
-from analysis.ties import moved, score_frame, tie_groups
+from analysis.ties import moved, ranks, score_frame, summary, tie_groups, with_tie_groups
 
 TOP_K = 10
 """How many ranks of each query the report looks at; a condition may name others."""
@@ -55,13 +55,13 @@ class Counts:
 class Alternative:
     """What another path would make of the same candidates.
 
-    ``first_changed``: queries whose first candidate there is not, alone, the first one here;
+    ``first_lost``: queries whose first candidate there is not, alone, the first one here;
     None for the path that is audited itself.
     """
 
     name: str
     counts: Counts
-    first_changed: int | None
+    first_lost: int | None
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Findings:
 def audit(scored: Scored, ks: Iterable[int] = ()) -> Findings:
     """Audit scores; ``ks`` are further k for which ties in the top k are counted."""
     ks = sorted({TOP_K, *ks})
-    frame = with_ties(scored.frame)
+    frame = with_tie_groups(scored.frame)
     logits = scored.frame["logit"].to_numpy() if scored.has_logits else None
     verdict = fingerprint(scored.frame["score"].to_numpy(), logits)
     path = scored.path or verdict.path or _agreed(verdict.paths)
@@ -115,26 +115,21 @@ def audit(scored: Scored, ks: Iterable[int] = ()) -> Findings:
     )
 
 
-def with_ties(frame: pd.DataFrame) -> pd.DataFrame:
-    """Add ``tie_group`` (1 for the best score of a query) and ``tie_size`` to scores."""
-    by_query = frame.groupby("query_id", sort=False)["score"]
-    return frame.assign(
-        tie_group=by_query.rank(method="dense", ascending=False).astype(np.int64),
-        tie_size=frame.groupby(["query_id", "score"], sort=False)["score"].transform("size"),
-    )
-
-
 def count(frame: pd.DataFrame, ks: Iterable[int], *, bounded: bool = True) -> Counts:
-    """Count saturation and ties; ``bounded`` is false for raw logits, which cannot saturate."""
-    groups = tie_groups(frame)
+    """Count saturation and ties of a frame with tie groups.
+
+    ``ks`` has one k at least; ``bounded`` is false for raw logits, which cannot saturate.
+    """
+    by_k = {k: summary(frame, k) for k in ks}
+    of_any = next(iter(by_k.values()))
     return Counts(
         queries=frame["query_id"].nunique(),
         scores=len(frame),
-        ones=int((frame["score"] == 1.0).sum()) if bounded else 0,
+        ones=int(of_any["saturated"]) if bounded else 0,
         zeros=int((frame["score"] == 0.0).sum()) if bounded else 0,
-        tied=int((frame["tie_size"] > 1).sum()),
-        tied_in_top={k: int(groups.loc[groups["first_rank"] <= k, "size"].sum()) for k in ks},
-        queries_with_tied_first=int((groups["first_rank"] == 1).sum()),
+        tied=int(of_any["tied"]),
+        tied_in_top={k: int(found[f"tied_in_top_{k}"]) for k, found in by_k.items()},
+        queries_with_tied_first=int(of_any["queries_with_tied_first"]),
     )
 
 
@@ -151,9 +146,7 @@ def alternatives(scored: Scored, counts: Counts, ks: list[int]) -> tuple[Alterna
     of a float32 forward pass, where there are any.
     """
     ids, own = scored.frame[["query_id", "passage_id"]], scored.frame["logit"]
-    as_it_is = scored.frame.assign(
-        rank=scored.frame.groupby("query_id", sort=False)["score"].rank("first", ascending=False)
-    )
+    as_it_is = with_tie_groups(scored.frame.assign(rank=ranks(scored.frame, "input order")))
     candidates = [(HPS, own), (RAW, own)]
     if scored.float32_logits is not None:
         candidates.append((FLOAT32, scored.float32_logits))
@@ -161,9 +154,9 @@ def alternatives(scored: Scored, counts: Counts, ks: list[int]) -> tuple[Alterna
     for path, logits in candidates:
         # A half type's logits are float32 values, so this rounding changes none of them.
         frame = score_frame(ids.assign(forward_dtype=path.forward_dtype, logit=logits), path)
-        first_changed = moved(frame, with_ties(as_it_is))["first_lost"]
+        first_lost = moved(frame, as_it_is)["first_lost"]
         made = count(frame, ks, bounded=path.formula != "none")
-        found.append(Alternative(path.name, made, first_changed))
+        found.append(Alternative(path.name, made, first_lost))
     return tuple(found)
 
 

@@ -77,7 +77,7 @@ class KeptAnswers:
         """Return the answer to a query (counted from 0), or None if it is not kept."""
         try:
             return Answer(**json.loads(self._file(number).read_text(encoding="utf-8")))
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError, TypeError):  # not there, or damaged by others
             return None
 
     def put(self, number: int, answer: Answer) -> None:

@@ -13,13 +13,14 @@ from analysis.audit.chart import shared_scores_img
 from analysis.audit.conditions import Condition
 from analysis.audit.findings import TOP_K, Findings, top_scores
 
+HERE = Path(__file__).parent
 TIES_SHOWN = 10
 
 
 def page_html(findings: Findings, conditions: Sequence[Condition] = ()) -> str:
     """Render the findings."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader([HERE, HERE.parent]),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,

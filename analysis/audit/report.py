@@ -92,7 +92,7 @@ def _alternative(item: Alternative) -> dict[str, object]:
     return {
         "name": item.name,
         "counts": _counts(item.counts),
-        "first_changed": item.first_changed,
+        "first_lost": item.first_lost,
     }
 
 

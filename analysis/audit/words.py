@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-import pandas as pd
-
 from analysis.audit.findings import TOP_K, Findings
 from analysis.audit.hidden import Hidden
 
@@ -73,11 +71,11 @@ def count_rows(findings: Findings) -> list[tuple[str, str]]:
 
 
 def step_rows(hidden: Hidden) -> list[tuple[str, str, str, str]]:
-    """Give some steps from the highest score to the lowest: score, logits, width, share."""
-    places = pd.Series(range(len(hidden.steps))).quantile(
-        [number / (STEPS_SHOWN - 1) for number in range(STEPS_SHOWN)], interpolation="nearest"
-    )
-    chosen = hidden.steps.iloc[sorted(set(places))]
+    """Give the most shared steps, the highest score first: score, logits, width, share.
+
+    Of equally shared ones the highest.
+    """
+    chosen = hidden.steps.nlargest(STEPS_SHOWN, "share").sort_index()
     return [
         (
             score_text(step.score),
@@ -97,7 +95,7 @@ def alternative_rows(findings: Findings) -> list[tuple[str, str, str, str, str]]
             f"{item.counts.saturated:,}",
             f"{item.counts.tied_in_top[TOP_K]:,}",
             f"{item.counts.queries_with_tied_first:,}",
-            "" if item.first_changed is None else f"{item.first_changed:,}",
+            "" if item.first_lost is None else f"{item.first_lost:,}",
         )
         for item in findings.alternatives
     ]
@@ -114,7 +112,7 @@ ALTERNATIVE_HEADS = (
     "saturated",
     f"top-{TOP_K} ties",
     "first tied",
-    "first moved",
+    "first lost",
 )
 
 

@@ -16,11 +16,13 @@ from analysis.readers.collection import Candidate, Qrels, Texts, joined
 class _Query(Protocol):
     query_id: str
 
-    def default_text(self) -> str: ...
+    def default_text(self) -> str:
+        """What the query says."""
 
 
 class _Document(Protocol):
-    def default_text(self) -> str: ...
+    def default_text(self) -> str:
+        """Title and body, as the library joins them."""
 
 
 class _Judgement(Protocol):
@@ -35,20 +37,36 @@ class _ScoredDocument(Protocol):
 
 
 class _DocStore(Protocol):
-    def get_many(self, doc_ids: Iterable[str]) -> Mapping[str, _Document]: ...
+    def get_many(self, doc_ids: Iterable[str]) -> Mapping[str, _Document]:
+        """Documents by id; unknown ids are left out."""
 
 
 class _Dataset(Protocol):
     """What is used of the library's datasets."""
 
-    def has_queries(self) -> bool: ...
-    def has_docs(self) -> bool: ...
-    def has_qrels(self) -> bool: ...
-    def has_scoreddocs(self) -> bool: ...
-    def queries_iter(self) -> Iterator[_Query]: ...
-    def docs_store(self) -> _DocStore: ...
-    def qrels_iter(self) -> Iterator[_Judgement]: ...
-    def scoreddocs_iter(self) -> Iterator[_ScoredDocument]: ...
+    def has_queries(self) -> bool:
+        """Whether there are queries."""
+
+    def has_docs(self) -> bool:
+        """Whether there are documents."""
+
+    def has_qrels(self) -> bool:
+        """Whether there are judgements."""
+
+    def has_scoreddocs(self) -> bool:
+        """Whether there are candidates of a first stage."""
+
+    def queries_iter(self) -> Iterator[_Query]:
+        """All queries."""
+
+    def docs_store(self) -> _DocStore:
+        """The documents, by id."""
+
+    def qrels_iter(self) -> Iterator[_Judgement]:
+        """All judgements."""
+
+    def scoreddocs_iter(self) -> Iterator[_ScoredDocument]:
+        """All candidates, query by query."""
 
 
 def read_ir_datasets(dataset_id: str) -> RerankingSet:
