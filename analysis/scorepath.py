@@ -74,14 +74,16 @@ class ScorePath:
         activated = sigmoid(forwarded, self.formula, self.activation_dtype)
         return stored.round(activated).astype(np.float64)
 
-    def __str__(self) -> str:
+    @property
+    def computation(self) -> str:
+        """The stages that leave a trace in the scores: all but the tie rule."""
         sigmoid_ = (
             "no sigmoid"
             if self.formula == "none"
             else f"{self.formula} sigmoid in {self.activation_dtype}"
         )
-        stages = (
-            f"{self.forward_dtype} logits → {sigmoid_} → "
-            f"stored as {self.stored_dtype} → ties by {self.tie_rule}"
-        )
+        return f"{self.forward_dtype} logits → {sigmoid_} → stored as {self.stored_dtype}"
+
+    def __str__(self) -> str:
+        stages = f"{self.computation} → ties by {self.tie_rule}"
         return f"{self.name}: {stages}" if self.name else stages

@@ -17,7 +17,7 @@ from pathlib import Path
 from analysis.audit.conditions import Condition
 from analysis.audit.findings import TOP_K, Alternative, Counts, Findings
 from analysis.audit.hidden import Hidden
-from analysis.scorepath import ScorePath
+from analysis.fingerprint import stages
 
 SCHEMA = Path(__file__).with_name("audit.schema.json")
 SCHEMA_VERSION = 1
@@ -40,7 +40,7 @@ def as_json(findings: Findings, conditions: Sequence[Condition] = ()) -> dict[st
         "counts": _counts(findings.counts),
         "ties": findings.ties.head(MOST_TIES).to_dict("records"),
         "verdict": findings.verdict.to_dict(),
-        "path": None if findings.path is None else _path(findings.path),
+        "path": None if findings.path is None else stages(findings.path),
         "hidden": None if findings.hidden is None else _hidden(findings.hidden),
         "alternatives": [_alternative(item) for item in findings.alternatives],
         "remedy": findings.remedy,
@@ -64,15 +64,6 @@ def as_text(findings: Findings, conditions: Sequence[Condition] = ()) -> str:
 def _counts(counts: Counts) -> dict[str, object]:
     in_top = {str(k): n for k, n in counts.tied_in_top.items()}
     return asdict(counts) | {"saturated": counts.saturated, "tied_in_top": in_top}
-
-
-def _path(path: ScorePath) -> dict[str, str]:
-    return {
-        "forward_dtype": path.forward_dtype,
-        "formula": path.formula,
-        "activation_dtype": path.activation_dtype,
-        "stored_dtype": path.stored_dtype,
-    }
 
 
 def _hidden(hidden: Hidden) -> dict[str, object]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 from analysis.audit.findings import TOP_K, Findings
 from analysis.audit.hidden import Hidden
 
 STEPS_SHOWN = 6
-PATHS_SHOWN = 4
 
 
 def headline(findings: Findings) -> str:
@@ -27,13 +25,9 @@ def headline(findings: Findings) -> str:
 
 def path_found(findings: Findings) -> str:
     """Name the path, and whether it was applied by the audit or found by the fingerprint."""
-    verdict = findings.verdict
-    text = str(replace(verdict, paths=verdict.paths[:PATHS_SHOWN]))
-    if verdict.path is None and len(verdict.paths) > PATHS_SHOWN:
-        text += f"\nallowed as well: {len(verdict.paths) - PATHS_SHOWN} more paths"
     if findings.scored.path is None:
-        return text
-    return f"applied: {findings.scored.path}\nfingerprint: {text}"
+        return str(findings.verdict)
+    return f"applied: {findings.scored.path}\nfingerprint: {findings.verdict}"
 
 
 def hidden_sentence(findings: Findings) -> str:

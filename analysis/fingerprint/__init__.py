@@ -5,6 +5,6 @@ returns a :class:`Verdict`. Its evidence is exact: the sets of scores that paths
 """
 
 from analysis.fingerprint.judge import fingerprint
-from analysis.fingerprint.verdict import Verdict
+from analysis.fingerprint.verdict import Verdict, stages
 
-__all__ = ["Verdict", "fingerprint"]
+__all__ = ["Verdict", "fingerprint", "stages"]

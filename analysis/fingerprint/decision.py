@@ -5,7 +5,7 @@ Each rule here abstains rather than guess: a path is named only where no other o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from analysis.fingerprint.evidence import (
     ALLOWED,
@@ -100,9 +100,9 @@ def chance_odds(weighed: list[Weighed]) -> float:
 
 def _sigmoid(observed: Observed, left: list[Weighed], odds: float) -> Decision:
     paths = _paths([one.hypothesis for one in left])
-    fits = f"all {observed.scores.size:,} distinct scores are attained by {_described(paths[0])}"
+    fits = f"all {observed.scores.size:,} distinct scores are attained by {paths[0].computation}"
     if len(left) > 1:
-        fits += f", and too few speak against {_described(left[1].hypothesis.paths[0])}"
+        fits += f", and too few speak against {left[1].hypothesis.paths[0].computation}"
     return Decision(
         "sigmoid",
         paths[0] if len(left) == 1 else None,
@@ -196,10 +196,6 @@ def _undecided(observed: Observed, weighed: list[Weighed], chance: float) -> Dec
 
 def _paths(groups: list[Hypothesis]) -> tuple[ScorePath, ...]:
     return tuple(dict.fromkeys(path for group in groups for path in group.paths))
-
-
-def _described(path: ScorePath) -> str:
-    return str(replace(path, name="")).rpartition(" → ties")[0]
 
 
 def against_chance(odds: float) -> str:

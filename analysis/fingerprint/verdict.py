@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from analysis.scorepath import ScorePath
 
+_PATHS_SHOWN = 4
+
 Kind = Literal["sigmoid", "logits", "softmax", "sigmoid twice", "mixture", "cannot tell"]
 
 
@@ -40,11 +42,16 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the verdict as JSON-ready values; keys are the fields, paths are objects."""
-        fields = asdict(self)
-        return fields | {"paths": list(fields["paths"])}
+        return asdict(self) | {
+            "path": None if self.path is None else stages(self.path),
+            "paths": [stages(path) for path in self.paths],
+        }
 
     def __str__(self) -> str:
-        found = [f"path: {self.path}"] if self.path else [f"allowed: {path}" for path in self.paths]
+        allowed = [f"allowed: {path.computation}" for path in self.paths[:_PATHS_SHOWN]]
+        if len(self.paths) > _PATHS_SHOWN:
+            allowed.append(f"allowed as well: {len(self.paths) - _PATHS_SHOWN} more paths")
+        found = [f"path: {self.path.computation}"] if self.path else allowed
         lines = [f"{self.kind} ({self.n_scores:,} scores, {self.n_distinct:,} distinct)", *found]
         if self.decimals is not None:
             lines.append(f"rounded to {self.decimals} decimals")
@@ -52,3 +59,9 @@ class Verdict:
             lines.append(f"calibration factor: {self.calibration:g}")
         lines.append(f"because: {self.reason}")
         return "\n".join([*lines, f"would tell more: {self.wanted}"] if self.wanted else lines)
+
+
+def stages(path: ScorePath) -> dict[str, str]:
+    """Return the stages of a path that scores can show; the tie rule is none of them."""
+    names = ("forward_dtype", "formula", "activation_dtype", "stored_dtype")
+    return {name: getattr(path, name) for name in names}
