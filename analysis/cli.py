@@ -1,8 +1,9 @@
-"""The command line: report, score, audit, check, paths."""
+"""The command line: report, score, fingerprint, audit, check, paths."""
 
 from __future__ import annotations
 
 import sys
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
@@ -83,6 +84,21 @@ def score(
     out.parent.mkdir(parents=True, exist_ok=True)
     logits.to_parquet(out, index=False)
     typer.echo(f"{len(logits):,} logits: {out}")
+
+
+@app.command()
+def fingerprint(
+    scores: Annotated[str, typer.Argument(help="JSONL, CSV, TSV or TREC run file (.gz too).")],
+    json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
+) -> None:
+    """Tell from a file of scores, and of logits if it has them, which score path made them."""
+    from analysis.audit.score_files import read_scores
+    from analysis.fingerprint import fingerprint as judge
+
+    frame = read_scores(scores).frame
+    logits = None if frame["logit"].isna().all() else frame["logit"].to_numpy()
+    verdict = judge(frame["score"].to_numpy(), logits)
+    typer.echo(dumps(verdict.to_dict(), ensure_ascii=False, indent=2) if json else verdict)
 
 
 @app.command()

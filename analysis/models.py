@@ -46,7 +46,9 @@ from analysis.errors import InputError
 
 FORWARD_DTYPES = ("float64", "float32", "float16", "bfloat16")
 
-_DEMO_ADAPTER = Path(__file__).parent.parent / "data" / "models" / "demo"
+_SHIPPED = Path(__file__).parent.parent / "data" / "models"
+_DEMO_ADAPTER = _SHIPPED / "demo"
+_SOFTENED_ADAPTER = _SHIPPED / "demo-softened"
 # Their position embeddings begin after the padding index.
 _OFFSET_POSITIONS = ("roberta", "camembert", "xlm-roberta", "xlm-roberta-xl", "mpnet")
 
@@ -58,7 +60,8 @@ class Reranker:
     ``name`` is what :func:`load` was given. ``checkpoint_dtype`` is the dtype of the stored
     weights; it is recorded and decides nothing. ``attention`` is ``"sdpa"``, or ``"eager"`` for
     the architectures without it. ``revision`` is the commit of a Hub model. ``adapter`` is the
-    folder of a LoRA adapter to be merged into the weights.
+    folder of a LoRA adapter to be merged into the weights. ``weights_dtype`` names a dtype that the
+    weights are rounded to before they take the forward dtype: its weights without its arithmetic.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Reranker:
     revision: str | None = None
     adapter: Path | None = None
     trust_remote_code: bool = False
+    weights_dtype: str | None = None
 
     @property
     def max_tokens(self) -> int | None:
@@ -88,17 +92,19 @@ class Reranker:
         """Everything about the model that can change a logit, ready for JSON.
 
         SHA-256 of the weight files, of ``config.json``, of the adapter and of the checkpoint's
-        own code (if trusted); the revision; the attention implementation. The tokeniser shows
-        in the batches it makes.
+        own code (if trusted); the revision; the attention implementation; the dtype that the
+        weights are rounded to, if any. The tokeniser shows in the batches it makes.
         """
         files = [*self.weights, self.folder / "config.json"]
         files += sorted(self.folder.glob("*.py")) if self.trust_remote_code else []
         adapter = [self.adapter / name for name in ADAPTER_FILES] if self.adapter else []
+        rounded = {"weights_dtype": self.weights_dtype} if self.weights_dtype else {}
         return {
             "weights": {file.name: sha256_of(file) for file in files},
             "adapter": {file.name: sha256_of(file) for file in adapter},
             "revision": self.revision,
             "attention": self.attention,
+            **rounded,
         }
 
     def network(self, forward_dtype: str) -> torch.nn.Module:
@@ -109,6 +115,7 @@ class Reranker:
         weights (a classification head most often), which transformers would fill at random.
         """
         dtype = self._torch_dtype(forward_dtype)
+        rounded = self._torch_dtype(self.weights_dtype or forward_dtype)
         with _quiet():
             network = self._merged().to(dtype) if self.adapter else self._pretrained(dtype)
         for name, parameter in network.named_parameters():
@@ -121,6 +128,8 @@ class Reranker:
             # Weights mapped from a file lie where its header ends, and float32 kernels round
             # differently by alignment. torch's own memory makes logits depend on values alone.
             parameter.data = parameter.data.clone()
+            if self.weights_dtype and parameter.is_floating_point():
+                parameter.data = parameter.data.to(rounded).to(dtype)
         return network.to(self.device).eval().requires_grad_(False)
 
     def logits(self, outputs: object) -> NDArray[np.float64]:
@@ -217,6 +226,7 @@ def load(
 ) -> Reranker:
     """Find a reranker: ``"demo"``, a local folder or a Hub id, tried in this order.
 
+    ``"demo-softened"`` is the demo reranker trained out of saturation, on the same base.
     ``revision`` pins a Hub model's commit, tag or branch. ``trust_remote_code`` runs the code
     that some checkpoints bring; ``allow_pickle`` takes pickled weights where there are no
     safetensors, and unpickling can run code. ``device`` is ``"cuda"``, ``"cuda:1"``, ``"mps"``
@@ -227,9 +237,10 @@ def load(
     the weights fit the network shows when :meth:`Reranker.network` loads them.
     """
     where = pick(device)
-    if model == "demo":
-        check_adapter(_DEMO_ADAPTER)
-        return _checked("demo", demo_base(), where, adapter=_DEMO_ADAPTER)
+    adapter = {"demo": _DEMO_ADAPTER, "demo-softened": _SOFTENED_ADAPTER}.get(model)
+    if adapter is not None:
+        check_adapter(adapter)
+        return _checked(str(model), demo_base(), where, adapter=adapter)
     folder = local_folder(model)
     if folder is not None:
         if revision is not None:
@@ -237,6 +248,14 @@ def load(
         return _checked(str(model), folder, where, None, trust_remote_code, allow_pickle)
     folder = download(str(model), revision, pickles=allow_pickle, code=trust_remote_code)
     return _checked(str(model), folder, where, folder.name, trust_remote_code, allow_pickle)
+
+
+def softened(model: str | Path) -> list[str]:
+    """Names of the shipped versions of a model that were trained out of saturation.
+
+    That is one for the demo reranker, where its adapter is here, and none for any other model.
+    """
+    return ["demo-softened"] if model == "demo" and _SOFTENED_ADAPTER.is_dir() else []
 
 
 def _checked(

@@ -41,6 +41,8 @@ def score(
     *,
     max_length: int = 512,
     batch_tokens: int = 8192,
+    least_width: int = 1,
+    backwards: bool = False,
     store: Store | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
@@ -53,6 +55,9 @@ def score(
     takes) is cut as engines cut it: the longer text gives way until the pair fits. So the
     passage is cut, and the query stays whole unless it alone takes more than half the room.
     A batch is a rectangle of at most ``batch_tokens`` tokens, padding included, or one pair.
+    Two more measure what such things change (:mod:`analysis.budget.noise`), and leave the batches'
+    pairs together: ``least_width`` pads each of them to so many tokens or more (up to the longest
+    pair allowed), ``backwards`` turns the order of the pairs in a batch round.
 
     With a ``store``, logits are read from it where they are known and put into it where they
     are computed, so that a run that was stopped goes on where it was.
@@ -61,10 +66,15 @@ def score(
     and for logits that are not finite (float16 overflows in some models); all dtypes are scored
     and stored before.
     """
-    for name, number in (("max_length", max_length), ("batch_tokens", batch_tokens)):
+    numbers = {
+        "max_length": max_length,
+        "batch_tokens": batch_tokens,
+        "least_width": least_width,
+    }
+    for name, number in numbers.items():
         _check_positive(name, number)
     _check_dtypes(forward_dtypes)
-    plan = _Plan(dataset, reranker, max_length, batch_tokens)
+    plan = _Plan(dataset, reranker, **numbers, backwards=backwards)
     frames = []
     for forward_dtype in forward_dtypes:
         frame = dataset.pairs[["query_id", "passage_id", "grade"]].copy()
@@ -84,6 +94,8 @@ class _Plan:
     reranker: Reranker
     max_length: int
     batch_tokens: int
+    least_width: int = 1
+    backwards: bool = False
 
     @property
     def length(self) -> int:
@@ -124,7 +136,7 @@ class _Plan:
         batches = []
         while len(order):
             size = max(1, self.batch_tokens // int(lengths[order[0]]))
-            batches.append(order[:size])
+            batches.append(order[:size][::-1] if self.backwards else order[:size])
             order = order[size:]
         return batches
 
@@ -144,7 +156,7 @@ class _Plan:
 
     def _padded(self, texts: list[NDArray[np.int64]], fill: int) -> NDArray[np.int64]:
         """Stack rows of tokens, with ``fill`` on the side where the tokeniser pads."""
-        width = max(map(len, texts))
+        width = max(min(self.least_width, self.length), *map(len, texts))
         left = self.reranker.tokenizer.padding_side == "left"
         padded = np.full((len(texts), width), fill, dtype=np.int64)
         for row, text in zip(padded, texts, strict=True):
@@ -163,7 +175,7 @@ class _Plan:
         return digest.hexdigest()
 
     def key(self, forward_dtype: str) -> dict[str, Any]:
-        """Everything that can change a logit."""
+        """Everything that can change a logit; width and order of the rows show in the batches."""
         return {
             "model": self.reranker.identity(),
             "data": self.dataset.sha256,

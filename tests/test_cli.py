@@ -11,11 +11,13 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from analysis.cli import main
 from analysis.engines import ENGINES
+from analysis.fingerprint import fingerprint
 
 FAST = """
 import sys, time
@@ -88,7 +90,7 @@ def test_import_is_fast_and_light():
 def test_help_names_every_command():
     result = run("--help")
     assert result.returncode == 0
-    for command in ("report", "score", "audit", "check", "paths"):
+    for command in ("report", "score", "fingerprint", "audit", "check", "paths"):
         assert f" {command} " in result.stdout
 
 
@@ -100,6 +102,38 @@ def test_paths_prints_every_path_of_every_engine_with_its_end():
     assert ends["Infinity 0.0.13–0.0.68, float16"] == "7.625"
     assert ends["Haystack 2.x, float16"] == "8.320312"
     assert ends["Haystack 2.x, bfloat16"] == "6.25"
+
+
+@pytest.fixture
+def score_file(tmp_path) -> Path:
+    """Scores of one query as Infinity printed them in float16, with their logits."""
+    path = ENGINES["Infinity 0.0.13–0.0.68"]["float16"]
+    logits = np.random.default_rng(4).normal(3.0, 4.0, 300).astype(np.float16).astype(float)
+    rows = {"query_id": "q", "passage_id": range(300), "score": path.scores(logits), "logit": logits}
+    file = tmp_path / "scores.csv"
+    pd.DataFrame(rows).to_csv(file, index=False)
+    return file
+
+
+def test_fingerprint_reads_scores_and_logits(score_file):
+    frame = pd.read_csv(score_file)
+    result = run("fingerprint", score_file)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == f"{fingerprint(frame['score'], frame['logit'])}\n"
+    assert "path: " in result.stdout
+
+
+def test_fingerprint_without_logits_as_json(score_file):
+    frame = pd.read_csv(score_file)
+    frame.drop(columns="logit").to_csv(score_file, index=False)
+    verdict = json.loads(run("fingerprint", score_file, "--json").stdout)
+    assert verdict == fingerprint(frame["score"]).to_dict()
+    assert verdict["kind"] == "sigmoid"
+
+
+def test_fingerprint_names_what_is_wrong_with_a_file(score_file):
+    score_file.write_text(score_file.read_text().replace("q,7,", "q,7,nan"), "utf-8")
+    assert f"{score_file}, line 9, score: " in refused(run("fingerprint", score_file))
 
 
 def test_check_german():

@@ -7,15 +7,16 @@ conditions and the JSON report read.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from analysis.audit.hidden import Hidden, hidden_logits, is_wide
-from analysis.audit.remedies import remedy
 from analysis.audit.sources import Scored
 from analysis.fingerprint import Verdict, fingerprint
+from analysis.remedies import Situation, recommend
+from analysis.remedies.effects import reordered, tied_in_top
 from analysis.scorepath import ScorePath
 from analysis.ties import moved, ranks, score_frame, summary, tie_groups, with_tie_groups
 
@@ -105,13 +106,7 @@ def audit(scored: Scored, ks: Iterable[int] = ()) -> Findings:
         ties=in_top.sort_values("size", ascending=False, kind="stable").reset_index(drop=True),
         hidden=_hidden(scored, path, frame, verdict),
         alternatives=found_alternatives,
-        remedy=remedy(
-            verdict,
-            path,
-            saturated=counts.saturated,
-            tied_in_top=counts.tied_in_top[TOP_K],
-            still_tied=_still_tied(found_alternatives),
-        ),
+        remedy=str(recommend(_situation(scored, verdict, path, counts, found_alternatives))),
     )
 
 
@@ -177,7 +172,33 @@ def _hidden(
     return hidden_logits(path, scores, verdict.decimals, verdict.calibration or 1.0)
 
 
-def _still_tied(found: tuple[Alternative, ...]) -> int | None:
-    """Ties in the top k that the order of raw logits keeps; None if logits are unknown."""
-    raw = [item for item in found if item.name == RAW.name]
-    return raw[0].counts.tied_in_top[TOP_K] if raw else None
+def _situation(
+    scored: Scored,
+    verdict: Verdict,
+    path: ScorePath | None,
+    counts: Counts,
+    found: tuple[Alternative, ...],
+) -> Situation:
+    """What a recommendation is made from, as far as logits are known."""
+    tied = {item.name: item.counts.tied_in_top[TOP_K] for item in found}
+    situation = Situation(
+        path=path,
+        saturated=counts.saturated,
+        tied_in_top=counts.tied_in_top[TOP_K],
+        tied_hps=tied.get(HPS.name),
+        tied_raw=tied.get(RAW.name),
+        queries=counts.queries,
+        verdict=verdict,
+        k=TOP_K,
+    )
+    if scored.float32_logits is None:
+        return situation
+    own, float32 = (
+        with_tie_groups(scored.frame.assign(score=logits))
+        for logits in (scored.frame["logit"], scored.float32_logits)
+    )
+    return replace(
+        situation,
+        tied_float32=tied_in_top(float32, TOP_K),
+        reordered=reordered(float32, own, TOP_K),
+    )

@@ -1,0 +1,224 @@
+"""The error budget: stages beside the noise floor, shares, origins of ties, and predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.container import BarContainer
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.pyplot import subplots
+from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter
+
+from analysis.budget import ErrorBudget
+from analysis.figures.style import FAINT, INK, MARKS, OKABE_ITO
+
+COLORS = {
+    "reference": "#999999",
+    "weights": OKABE_ITO[2],
+    "logit": OKABE_ITO[5],
+    "arithmetic": OKABE_ITO[3],
+    "formula": OKABE_ITO[6],
+    "stored dtype": OKABE_ITO[7],
+}
+"""One colour per stage that a tie can come from."""
+
+LANE = "#F1E9DA"
+_LANE_DECADES = 0.8
+_BAR = 0.62
+
+
+def stages_beside_noise(logits: Mapping[str, pd.DataFrame], noise: pd.DataFrame) -> Figure:
+    """Draw what the stages move a logit by, above what chance circumstances move it by.
+
+    ``logits`` are tables of an :class:`~analysis.budget.ErrorBudget` by forward dtype; ``noise`` as
+    :func:`analysis.budget.noise_floor` gives it. One axis of logits for both.
+    """
+    stages = pd.concat(table.assign(forward_dtype=dtype) for dtype, table in logits.items())
+    tables = [
+        frame.set_axis(frame.index.astype(str))
+        for frame in (stages, noise.set_index(noise.columns[0]))
+    ]
+    rows = [frame.index.nunique() for frame in tables]
+    figure, axes = subplots(
+        2, 1, figsize=(9.5, 1.7 + 0.52 * sum(rows)), sharex=True, height_ratios=rows
+    )
+    limits = _limits(pd.concat(tables))
+    for ax, frame in zip(axes, tables, strict=True):
+        magnitudes(ax, frame, limits)
+    axes[0].set_title("Stages of the error")
+    axes[1].set_title("Noise floor: the same pairs, the same dtype, other circumstances")
+    axes[1].set_xlabel(
+        "absolute difference of a logit: mean, and a line to the largest (log scale)"
+    )
+    figure.legend(handles=[_handle(dtype) for dtype in logits], loc="outside upper right", ncols=4)
+    return figure
+
+
+def magnitudes(ax: Axes, table: pd.DataFrame, limits: tuple[float, float]) -> list[Line2D]:
+    """Mean and largest difference per row and dtype on a log axis; zeros stand in a lane.
+
+    The index of ``table`` names the rows, its columns are ``forward_dtype, mean_abs, largest``;
+    ``limits`` are the ends of the axis, the lane for exact zeros lies left of the first.
+    """
+    names, dtypes = list(dict.fromkeys(table.index)), list(dict.fromkeys(table["forward_dtype"]))
+    offsets = dict(zip(dtypes, 0.2 * (np.arange(len(dtypes)) - (len(dtypes) - 1) / 2), strict=True))
+    lane = limits[0] / 10**_LANE_DECADES
+    zero = np.sqrt(lane * limits[0])
+    ax.set_xscale("log")
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set(xlim=(lane, limits[1]), ylim=(len(names) - 0.3, -0.6))
+    ax.axvspan(lane, limits[0], color=LANE, zorder=0, linewidth=0)
+    ax.annotate(
+        "exactly 0",
+        (zero, len(names) - 0.3),
+        (0, 4),
+        textcoords="offset points",
+        ha="center",
+        fontsize=8.5,
+    )
+    drawn = []
+    for row in table.itertuples():
+        height, mark = names.index(row.Index) + offsets[row.forward_dtype], MARKS[row.forward_dtype]
+        ends = [value or zero for value in (row.mean_abs, row.largest)]
+        ax.plot(ends, [height, height], color=mark.color, linewidth=1.6, alpha=0.6)
+        drawn += ax.plot(ends[:1], [height], mark.marker, color=mark.color, markersize=6)
+    ax.set_yticks(range(len(names)), names)
+    ax.grid(axis="x", color=FAINT, linewidth=0.5, alpha=0.6)
+    return drawn
+
+
+def shares(ax: Axes, table: pd.DataFrame) -> BarContainer:
+    """Share of the squared error per stage: the path's order, with the range over all orders.
+
+    ``table`` is one of :func:`analysis.budget.stages.attribute`; its total is left out. Without
+    any error there is nothing to share, and the axes say so.
+    """
+    stages = table.index[:-1]
+    parts = table.loc[stages].fillna(0.0)
+    heights = np.arange(len(stages))
+    bars = ax.barh(
+        heights, parts["most"] - parts["least"], left=parts["least"], height=0.42, color="#D5DEE8"
+    )
+    ax.plot(parts["averaged"], heights, "|", color=INK, markersize=15, markeredgewidth=2)
+    colors = [COLORS[stage] for stage in stages]
+    ax.scatter(parts["share"], heights, color=colors, s=60, zorder=3)
+    ax.axvline(0, color=INK, linewidth=0.8)
+    ax.set_yticks(heights, stages)
+    ax.set_ylim(len(stages) - 0.5, -0.5)
+    ends = min(-0.1, parts["least"].min() - 0.1), max(1.1, parts["most"].max() + 0.1)
+    ax.set_xlim(min(ends[0], ax.get_xlim()[0]), max(ends[1], ax.get_xlim()[1]))
+    ax.xaxis.set_major_locator(MaxNLocator(6))
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    ax.grid(axis="x", color=FAINT, linewidth=0.5, alpha=0.6)
+    if table["share"].isna().all():
+        ax.text(0.5, 0.5, "no error", transform=ax.transAxes, ha="center", va="center")
+    return bars
+
+
+def all_shares(budgets: Sequence[ErrorBudget]) -> Figure:
+    """Draw the shares of the scores' error of several paths, two beside each other."""
+    rows = -(-len(budgets) // 2)
+    figure, axes = subplots(
+        rows, 2, figsize=(10.5, 0.9 + 2.1 * rows), sharex=True, sharey=True, squeeze=False
+    )
+    for ax, budget in zip(axes.flat, budgets, strict=False):
+        shares(ax, budget.scores)
+        ax.set_title(budget.name, fontsize=11)
+    for ax in axes.flat[len(budgets) :]:
+        ax.set_axis_off()
+    keys = [
+        Line2D([], [], linestyle="", marker="o", color=INK, label="path's order"),
+        Line2D([], [], linestyle="", marker="|", markersize=13, markeredgewidth=2, color=INK),
+        Line2D([], [], linewidth=8, color="#D5DEE8", label="range over all orders"),
+    ]
+    keys[1].set_label("mean over all orders")
+    figure.supxlabel("share of the squared error of the scores", fontsize=11)
+    figure.legend(handles=keys, loc="outside upper right", ncols=3)
+    return figure
+
+
+def tie_origins(ax: Axes, budgets: Sequence[ErrorBudget]) -> list[BarContainer]:
+    """Draw the candidates that tie in the top ranks of each path, by the stage they come from."""
+    counts = pd.DataFrame([budget.ties["count"] for budget in budgets])
+    heights, left = np.arange(len(counts)), np.zeros(len(counts))
+    widest = max(1.0, counts.sum(axis=1).max())
+    drawn = []
+    for origin in counts.columns[counts.any()]:
+        width = counts[origin].to_numpy()
+        bars = ax.barh(heights, width, left=left, height=_BAR, color=COLORS[origin], label=origin)
+        labels = [f"{number:.0f}" if number > 0.025 * widest else "" for number in width]
+        ax.bar_label(bars, labels, label_type="center", color="white", fontsize=9)
+        left = left + width
+        drawn.append(bars)
+    for height, total in zip(heights, left, strict=True):
+        ax.text(total + 0.01 * widest, height, f"{total:.0f}", va="center", fontsize=9)
+    ax.set_yticks(heights, [budget.name for budget in budgets])
+    ax.set(ylim=(len(counts) - 0.5, -0.5), xlim=(0, 1.12 * widest))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel(f"candidates that tie in the top {budgets[0].k}")
+    if drawn:
+        ax.legend(title="come from", loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return drawn
+
+
+def predictions(table: pd.DataFrame, k: int) -> Figure:
+    """Draw predicted beside measured counts of each path: saturation left, ties right.
+
+    ``table`` is one of :func:`analysis.budget.predict`; the rows are drawn dtype by dtype.
+    """
+    table = table.sort_values(
+        "forward_dtype", key=lambda names: names.map(list(MARKS).index), kind="stable"
+    )
+    figure, axes = subplots(1, 2, figsize=(11.5, 1.7 + 0.42 * len(table)), sharey=True)
+    titles = {"saturated": "Scores of exactly 1.0", "tied": f"Candidates that tie in the top {k}"}
+    for ax, (name, title) in zip(axes, titles.items(), strict=True):
+        predicted_and_measured(ax, table, name)
+        ax.set_title(title)
+    keys = [
+        Line2D([], [], linestyle="", marker="o", color=INK, label="measured"),
+        Line2D([], [], linestyle="", marker="o", color=INK, label="predicted"),
+    ]
+    keys[1].set(markerfacecolor="white", markersize=11)
+    figure.legend(handles=keys, loc="outside upper right", ncols=2)
+    return figure
+
+
+def predicted_and_measured(ax: Axes, table: pd.DataFrame, name: str) -> list[Line2D]:
+    """One row per path: a ring where the count was predicted, a dot where it was measured."""
+    drawn = []
+    for height, row in enumerate(table.to_dict("records")):
+        mark = MARKS[row["forward_dtype"]]
+        predicted, measured = row[f"{name}_predicted"], row[f"{name}_measured"]
+        known = [value for value in (predicted, measured) if not pd.isna(value)]
+        ax.plot(known, [height] * len(known), color=mark.color, linewidth=2, alpha=0.5)
+        ring = {"markersize": 11, "markerfacecolor": "none", "color": mark.color}
+        drawn += ax.plot(predicted, height, mark.marker, **ring)
+        if len(known) == 2:
+            drawn += ax.plot(measured, height, mark.marker, color=mark.color, markersize=5)
+    names = [
+        computation.replace(" → stored as", "\n→ stored as") for computation in table["computation"]
+    ]
+    ax.set_yticks(range(len(table)), names, fontsize=9)
+    ax.set_ylim(len(table) - 0.5, -0.5)
+    ax.set_xlim(left=-0.04 * max(1, ax.get_xlim()[1]))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.grid(color=FAINT, linewidth=0.5, alpha=0.6)
+    return drawn
+
+
+def _limits(table: pd.DataFrame) -> tuple[float, float]:
+    """Ends of the log axis: the decades around all differences that are not zero."""
+    sizes = table[["mean_abs", "largest"]].to_numpy()
+    sizes = sizes[sizes > 0]
+    if not len(sizes):
+        return 1e-8, 1e-6
+    return 10 ** np.floor(np.log10(sizes.min())), 10 ** np.ceil(np.log10(sizes.max()) + 1e-9)
+
+
+def _handle(dtype: str) -> Line2D:
+    mark = MARKS[dtype]
+    return Line2D([], [], linestyle="", marker=mark.marker, color=mark.color, label=dtype)

@@ -1,0 +1,168 @@
+"""Remedies: what each changes, what verified top k rescores, where calibration ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.container import BarContainer, ErrorbarContainer
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from analysis.figures.style import INK, MARKS, OKABE_ITO
+from analysis.scorepath import ScorePath
+from analysis.verified import Trial
+
+TIES, MOVED = OKABE_ITO[1], OKABE_ITO[2]
+
+
+def remedy_views(measured: pd.DataFrame, n_queries: int, k: int) -> Figure:
+    """Ties, reordered queries and nDCG@k by remedy; nDCG only where the grades are known.
+
+    ``measured`` comes from :func:`analysis.remedies.measure`.
+    """
+    graded = measured["ndcg"].notna().all()
+    columns = 3 if graded else 2
+    figure, axes = plt.subplots(1, columns, figsize=(4 * columns, 0.5 * len(measured) + 1.2))
+    counts(axes[0], measured["tied_in_top"], TIES)
+    axes[0].set_title(f"Tied in the top {k}")
+    axes[0].set_xlabel("candidates")
+    counts(axes[1], measured["reordered"], MOVED)
+    axes[1].set_title(f"Another top {k} than float32")
+    axes[1].set(xlabel=f"of {n_queries} queries", xlim=(0, 1.15 * n_queries))
+    if graded:
+        ndcg_spans(axes[2], measured)
+        axes[2].set_title(f"nDCG@{k}")
+    for ax in axes:
+        ax.set(ylim=(len(measured) - 0.4, -0.6), yticks=range(len(measured)))
+        ax.set_yticklabels(measured["remedy"] if ax is axes[0] else [])
+        ax.tick_params(axis="y", length=0)
+    return figure
+
+
+def counts(ax: Axes, values: Sequence[int], color: str) -> BarContainer:
+    """One bar per row, from the top down, with its number at the end (0 too)."""
+    bars = ax.barh(range(len(values)), values, color=color, height=0.6)
+    ax.bar_label(bars, labels=[f"{value:,}" for value in values], padding=4, fontsize=9)
+    ax.set_xlim(0, max(1.0, 1.2 * max(values)))
+    return bars
+
+
+def ndcg_spans(ax: Axes, measured: pd.DataFrame) -> ErrorbarContainer:
+    """Expected value of each row as a point, its minimum and maximum over tie orders as a bar."""
+    middle = measured["ndcg"].to_numpy()
+    reach = [middle - measured["ndcg_min"], measured["ndcg_max"] - middle]
+    drawn = ax.errorbar(middle, range(len(middle)), xerr=reach, fmt="o", color=INK, capsize=4)
+    for height, value in enumerate(middle):
+        ax.text(value, height - 0.16, f"{value:.4f}", ha="center", va="bottom", fontsize=8.5)
+    low, high = measured["ndcg_min"].min(), measured["ndcg_max"].max()
+    margin = max(0.3 * (high - low), 0.002)
+    ax.set(xlim=(low - margin, high + margin), xlabel="expected, with minimum and maximum")
+    ax.locator_params(axis="x", nbins=4)
+    return drawn
+
+
+def error_steps(ax: Axes, trials: Sequence[Trial]) -> list[Line2D]:
+    """Share of the queries whose largest logit error is at most so much, by cheap dtype.
+
+    The faint uprights are each dtype's two bounds. Errors of 0 would be lost on the log axis, so
+    they are drawn at its left end.
+    """
+    errors = np.concatenate([trial.queries["error"] for trial in trials])
+    least = errors[errors > 0].min(initial=1.0) / 2
+    lines = []
+    for trial in trials:
+        reached = np.sort(trial.queries["error"].clip(lower=least))
+        shares = np.arange(1, len(reached) + 1) / len(reached)
+        mark = MARKS[trial.dtype]
+        look = {"color": mark.color, "marker": mark.marker, "markersize": 3}
+        lines += ax.step(reached, shares, where="post", label=trial.dtype, **look)
+        for bound in trial.bounds:
+            if np.isfinite(bound.bound):
+                ax.axvline(max(bound.bound, least), color=mark.color, alpha=0.35, linewidth=1)
+    ax.set(xscale="log", ylim=(0, 1.04), ylabel="share of queries")
+    ax.set_xlabel("largest logit error of a query (log scale)")
+    ax.legend(loc="best")
+    return lines
+
+
+def rescored_lines(ax: Axes, shares: Mapping[str, Mapping[int, float]]) -> list[Line2D]:
+    """Share of the candidates that is rescored, by k and cheap dtype; ``shares[dtype][k]``."""
+    lines = []
+    for dtype, by_k in shares.items():
+        mark = MARKS[dtype]
+        lines += ax.plot(
+            list(by_k),
+            list(by_k.values()),
+            color=mark.color,
+            linestyle=mark.linestyle,
+            marker=mark.marker,
+            label=dtype,
+        )
+    ax.set(ylim=(0, 1.02), xlabel="k", ylabel="share of candidates rescored")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.yaxis.set_major_formatter("{x:.0%}")
+    return lines
+
+
+def factor_lines(
+    ax: Axes, curves: Sequence[tuple[ScorePath, pd.DataFrame]], floors: Mapping[str, int], k: int
+) -> list[Line2D]:
+    """Ties in the top ``k`` by calibration factor, one line per path; stepwise ones are filled.
+
+    ``curves`` are results of :func:`analysis.remedies.calibration_curve`; ``floors`` are the ties
+    of the raw logits by dtype, which no factor can undo: the faint lines.
+    """
+    lines = []
+    for path, curve in curves:
+        mark = MARKS[path.forward_dtype]
+        lines += ax.plot(
+            curve["factor"],
+            curve["tied_in_top"],
+            color=mark.color,
+            linestyle=mark.linestyle,
+            marker=mark.marker,
+            markerfacecolor=mark.color if path.formula == "stepwise" else "white",
+            label=path.name,
+        )
+    for dtype, floor in floors.items():
+        ax.axhline(floor, color=MARKS[dtype].color, alpha=0.4, linewidth=1.2)
+    ax.set_xscale("log", base=2)
+    ax.xaxis.set_major_formatter(lambda factor, _: _power_of_two(factor))
+    ax.set(xlabel="calibration factor", ylabel=f"candidates tied in the top {k}")
+    ax.set_ylim(bottom=0)
+    ax.legend(loc="upper center")
+    return lines
+
+
+def logit_rows(
+    ax: Axes, versions: Mapping[str, pd.Series], ends: Mapping[str, tuple[float, str]]
+) -> list[PathCollection]:
+    """Logits of several models, one row each, and where paths begin to saturate.
+
+    ``versions`` are float32 logits by model; ``ends`` are a path's first saturated logit and its
+    dtype, by the path's name. A thick upright is a row's median.
+    """
+    rows = []
+    for height, logits in enumerate(versions.values()):
+        jitter = np.random.default_rng(0).uniform(-0.25, 0.25, len(logits))
+        rows.append(ax.scatter(logits, height + jitter, s=9, color=INK, alpha=0.35, linewidth=0))
+        ax.plot([logits.median()] * 2, [height - 0.35, height + 0.35], color=INK, linewidth=2)
+    for name, (logit, dtype) in sorted(ends.items(), key=lambda end: end[1][0]):
+        mark, label = MARKS[dtype], f"{name}: from {logit:.4g}"
+        ax.axvline(logit, color=mark.color, linestyle=mark.linestyle, label=label)
+    ax.set(ylim=(len(versions) - 0.4, -0.6), yticks=range(len(versions)), xlabel="float32 logit")
+    ax.set_yticklabels(list(versions))
+    ax.tick_params(axis="y", length=0)
+    ax.legend(title="exactly 1.0", loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=9)
+    return rows
+
+
+def _power_of_two(factor: float) -> str:
+    """Spell a factor as a fraction where it is one, such as 1/4."""
+    inverse = round(1 / factor)
+    return "1" if inverse <= 1 else f"1/{inverse}"

@@ -1,0 +1,160 @@
+"""Figures and sentences of the budget: everything is drawn, zeros and empty ones too."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.budget import STAGES, ErrorBudget, budget_of, predict, words
+from analysis.engines import FLOAT32_REFERENCE, HAYSTACK_2, INFINITY_TO_0_0_68
+from analysis.figures import budget as views
+
+mpl.use("agg")
+PATHS = [FLOAT32_REFERENCE, INFINITY_TO_0_0_68["float16"], HAYSTACK_2["bfloat16"]]
+
+
+@pytest.fixture(autouse=True)
+def _close():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def budgets() -> list[ErrorBudget]:
+    """Three paths over two queries of 40 passages, many of them saturated."""
+    rng = np.random.default_rng(3)
+    reference = rng.normal(6, 2, 80).astype(np.float32).astype(np.float64)
+    found = []
+    for path in PATHS:
+        narrow = path.forward_dtype != "float32"
+        moved = reference + narrow * rng.normal(0, 0.01, 80).astype(np.float32)
+        frame = pd.DataFrame({"query_id": np.repeat(["a", "b"], 40), "reference": reference})
+        frame = frame.assign(weights=moved, forward=path.logits(moved * (1 + narrow * 1e-3)))
+        found.append(budget_of(frame.assign(forward_dtype=path.forward_dtype), path))
+    return found
+
+
+NOISE = pd.DataFrame(
+    [
+        ("alone", "float32", 4, 2, 1e-7, 3e-7),
+        ("alone", "float16", 4, 2, 1e-3, 2e-3),
+        ("alone", "bfloat16", 4, 4, 1e-1, 2e-1),
+        ("in reverse order", "float32", 4, 0, 0.0, 0.0),
+        ("in reverse order", "float16", 4, 0, 0.0, 0.0),
+        ("in reverse order", "bfloat16", 4, 0, 0.0, 0.0),
+    ],
+    columns=["circumstance", "forward_dtype", "pairs", "changed", "mean_abs", "largest"],
+)
+
+
+def test_zeros_stand_inside_the_lane(budgets):
+    logits = {budget.path.forward_dtype: budget.logits for budget in budgets}
+    figure = views.stages_beside_noise(logits, NOISE)
+    figure.canvas.draw()
+    for ax in figure.axes:
+        low, high = ax.get_xlim()
+        drawn = [line.get_xdata() for line in ax.lines]
+        assert all(low < x < high for points in drawn for x in points)
+    noise = figure.axes[1]
+    lane = noise.patches[0].get_x() + noise.patches[0].get_width()
+    zeros = [x for line in noise.lines for x in line.get_xdata() if x < lane]
+    assert len(zeros) == 3 * (2 + 1)  # for each of three zeros a line of two ends and a marker
+    assert [text.get_text() for text in noise.get_yticklabels()] == ["alone", "in reverse order"]
+
+
+def test_nothing_but_zeros_is_drawn_too():
+    _, ax = plt.subplots()
+    zeros = NOISE.assign(mean_abs=0.0, largest=0.0).set_index("circumstance")
+    drawn = views.magnitudes(ax, zeros, views._limits(zeros))
+    assert len(drawn) == len(NOISE)
+
+
+def test_shares_show_the_paths_order_and_the_range(budgets):
+    _, ax = plt.subplots()
+    table = budgets[1].scores
+    bars = views.shares(ax, table)
+    ends = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in bars]
+    np.testing.assert_allclose(ends, table.loc[list(STAGES), ["least", "most"]], atol=1e-15)
+    np.testing.assert_allclose(ax.collections[0].get_offsets()[:, 0], table["share"].iloc[:-1])
+    low, high = ax.get_xlim()
+    assert low < np.min(ends)
+    assert high > np.max(ends)
+
+
+def test_shares_without_error_say_so(budgets):
+    _, ax = plt.subplots()
+    views.shares(ax, budgets[0].logits.reindex([*STAGES, "total"]))
+    assert "no error" in [text.get_text() for text in ax.texts]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_every_path_has_its_panel(budgets, number):
+    figure = views.all_shares(budgets[:number])
+    titles = [ax.get_title(loc="left") or ax.get_title() for ax in figure.axes]
+    assert [title for title in titles if title] == [budget.name for budget in budgets[:number]]
+
+
+def test_origins_stack_up_to_the_ties(budgets):
+    _, ax = plt.subplots()
+    views.tie_origins(ax, budgets)
+    drawn = sum(bar.get_width() for bar in ax.patches)
+    assert drawn == sum(budget.ties["count"].sum() for budget in budgets) > 0
+    assert ax.get_xlim()[1] > max(budget.ties["count"].sum() for budget in budgets)
+
+
+def test_no_ties_no_legend(budgets):
+    _, ax = plt.subplots()
+    assert views.tie_origins(ax, budgets[:1]) == []
+    assert ax.get_legend() is None
+
+
+def test_predictions_without_a_measurement_are_rings_alone():
+    logits = pd.DataFrame(
+        {"query_id": "q", "forward_dtype": "float32", "logit": [9.0, 9.1, 9.2, 1.0]}
+    )
+    predicted = predict(logits)
+    figure = views.predictions(predicted, 10)
+    narrow = int((predicted["forward_dtype"] != "float32").sum())
+    points = [line for line in figure.axes[0].lines if line.get_linestyle() == "None"]
+    assert len(points) == 2 * len(predicted) - narrow
+
+
+def test_sentences_follow_the_numbers(budgets):
+    logits = {budget.path.forward_dtype: budget.logits for budget in budgets}
+    assert words.logit_sentence("float32", logits["float32"]).endswith("is the reference's.")
+    assert f"{logits['float16'].loc['total', 'mean_abs']:.2g} from float32" in (
+        words.logit_sentence("float16", logits["float16"])
+    )
+    noise = {name: words.noise_sentence(name, table, NOISE) for name, table in logits.items()}
+    assert "known no better" in noise["float32"]
+    assert "times that" in noise["float16"]
+    assert "does not stand out" in noise["bfloat16"]
+    still = NOISE.assign(mean_abs=0.0, largest=0.0, changed=0)
+    assert "none of the 2" in words.noise_sentence("float16", logits["float16"], still)
+
+
+@pytest.mark.parametrize(
+    ("counts", "sentence"),
+    [
+        ([0, 0, 0, 0, 0, 0], "There are no scores of exactly 1.0, so there is nothing to trace."),
+        ([0, 0, 0, 0, 1, 0], "The one score of exactly 1.0 comes from the formula."),
+        (
+            [1, 0, 2, 0, 12, 0],
+            "Of the 15 scores of exactly 1.0, 12 come from the formula, 2 from the logit's own "
+            "rounding, 1 from the float32 reference itself and none from the weights, the "
+            "arithmetic or the stored dtype.",
+        ),
+        (
+            [1, 1, 1, 1, 1, 1],
+            "Of the 6 scores of exactly 1.0, 1 comes from the float32 reference itself, 1 from "
+            "the weights, 1 from the logit's own rounding, 1 from the arithmetic, 1 from the "
+            "formula and 1 from the stored dtype.",
+        ),
+    ],
+)
+def test_sentence_of_origins(counts, sentence):
+    table = pd.DataFrame({"count": counts}, index=["reference", *STAGES])
+    assert words.origin_sentence(table, "score", "of exactly 1.0") == sentence
