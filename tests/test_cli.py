@@ -109,9 +109,9 @@ def score_file(tmp_path) -> Path:
     """Scores of one query as Infinity printed them in float16, with their logits."""
     path = ENGINES["Infinity 0.0.13–0.0.68"]["float16"]
     logits = np.random.default_rng(4).normal(3.0, 4.0, 300).astype(np.float16).astype(float)
-    rows = {"query_id": "q", "passage_id": range(300), "score": path.scores(logits), "logit": logits}
+    rows = {"query_id": "q", "passage_id": range(300), "score": path.scores(logits)}
     file = tmp_path / "scores.csv"
-    pd.DataFrame(rows).to_csv(file, index=False)
+    pd.DataFrame(rows | {"logit": logits}).to_csv(file, index=False)
     return file
 
 
