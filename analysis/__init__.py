@@ -6,15 +6,18 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
         "agreement",
+        "budget",
         "compare",
         "datasets",
         "fingerprint",
         "metrics",
         "models",
         "readers",
+        "remedies",
         "scoring",
         "staircase",
         "store",
+        "verified",
     ],
     submod_attrs={
         "engines": ["ENGINES", "FLOAT32_REFERENCE", "engine_path"],
