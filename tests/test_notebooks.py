@@ -139,7 +139,6 @@ def test_float16_row_near_one_is_that_of_the_report():
     assert values["float16_fused_scores_from_0.998"] == 5
 
 
-@pytest.mark.xfail(strict=True, reason="the interim demo reranker does not saturate yet")
 def test_saturation_is_worst_in_float16_and_bfloat16_and_absent_in_float32():
     values = named_values("01_logit_to_score")
     saturated = {n.removeprefix("saturated: "): v for n, v in values.items() if "saturated" in n}

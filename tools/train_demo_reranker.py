@@ -1,154 +1,132 @@
 """Train the demo reranker from scratch: LoRA on all-MiniLM-L6-v2, binary cross-entropy.
 
-    python tools/train_demo_reranker.py [--out data/models/demo] [--steps 2600]
+    python tools/train_demo_reranker.py [--out data/models/demo] [--steps 2600 1200]
 
 The training text (``data/training/``) was written for this purpose: domains of topics, each with
-several questions and the passages that answer exactly one of them. A batch holds every drawn
-passage twice: with its own question (label 1) and with another question of the batch (label 0), so
-that neither a question nor a passage alone says anything about the label.
+several questions and the passages that answer exactly one of them. There are four stages:
 
-Half of the batches, and all of the first, ask with words of the passage itself among words of
-unrelated questions, which teaches an English encoder to compare German texts at all (without them
-hundreds of steps teach nothing); their negatives are neighbouring passages of the same topic. The
-other half asks the written questions, with passages of other topics as negatives, half of the time
-from the same domain. Neighbouring *questions* of a topic are no negatives: this encoder cannot tell
-them apart, so they would only teach it to be unsure.
+1. *Words* (the files in :data:`WORDS`). Half of the batches, and all of the first, ask with words
+   of the passage itself among words of unrelated questions, which teaches an English encoder to
+   compare German texts at all; their negatives are neighbouring passages of the topic. The other
+   half asks the written questions, with passages of other topics as negatives.
+2. *Answers* (mostly the files in :data:`ANSWERS`, where a question shares words with its answers
+   as it does with what does not answer it). Almost half of the batches hold a written question
+   against wrong passages of its own topic.
+3. *Average* of the weights after either stage, which ranks better than both (Wortsman et al.,
+   "Robust fine-tuning of zero-shot models", 2022).
+4. *Head*. The network stays as it is; pooler and classifier, which the few batches before have left
+   half-trained, are fitted to every question of the text at once. Wrong passages are of other
+   topics here, the classifier is fast and right pairs weigh more, as they do in rerankers that
+   are trained on one answer and several negatives: so it becomes confident.
 
-Whole topics are held out to watch. Same machine, same weights; on another CPU the last bits
-differ, because its kernels round differently.
+Whole topics are held out of all stages to watch. Same machine, same weights; on another CPU the
+last bits differ, because its kernels round differently.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from peft import LoraConfig, get_peft_model
 from torch.nn.functional import binary_cross_entropy_with_logits
+from training_text import (
+    Pair,
+    Topic,
+    across,
+    asked_with_keywords,
+    every_pair,
+    held_out,
+    kept,
+    nearby,
+    read_domain,
+    within,
+)
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerBase
 
 from analysis.models import demo_base
 
 ROOT = Path(__file__).parent.parent
+TRAINING = ROOT / "data" / "training"
 BASE_ID = "sentence-transformers/all-MiniLM-L6-v2"
-HELD_OUT_EVERY = 16
-BATCH_QUESTIONS = 12
+WORDS = (
+    "civic_life_and_health",
+    "kitchen_house_and_science",
+    "media_sport_and_home",
+    "money_work_and_family",
+    "nature_and_building",
+    "services_and_everyday",
+    "work_law_and_animals",
+)
+ANSWERS = (
+    "body_and_medicine",
+    "food_garden_and_animals",
+    "money_travel_and_family",
+    "rights_and_authorities",
+)
+HEAD_ONLY = ("technology_and_energy",)
+
 MAX_TOKENS = 160
-LEARNING_RATE = 2e-4
+LEARNING_RATE, CLASSIFIER_RATE = 2e-4, 2e-3
 WARM_UP, KEYWORD_SHARE = 0.06, 0.5
+ANSWERS_SHARE, ANSWERS_KEYWORDS, ANSWERS_NEARBY = 0.75, 0.3, 0.45
 WATCH_EVERY = 100
 
-Pair = tuple[str, str, float]
+HEAD_EPOCHS, HEAD_BATCH = 10, 512
+POOLER_RATE, HEAD_RATE = 1e-4, 1e-1
+RIGHT_WEIGHT, KEYWORDS_WEIGHT = 6.0, 0.3
+
+Domains = list[list[Topic]]
+Draw = Callable[[random.Random, float], list[Pair]]
 
 
-@dataclass(frozen=True)
-class Group:
-    """Phrasings of one question and the passages that answer it."""
-
-    questions: tuple[str, ...]
-    passages: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Topic:
-    """Neighbouring questions, and passages of the topic that answer none of them."""
-
-    groups: tuple[Group, ...]
-    others: tuple[str, ...]
-
-
-def read_domains(folder: Path) -> list[list[Topic]]:
-    """The topics of the training text, one list per file."""
-    return [
-        [topic_of(json.loads(line)) for line in file.open(encoding="utf-8")]
-        for file in sorted(folder.glob("*.jsonl"))
-    ]
-
-
-def topic_of(record: dict) -> Topic:
-    """Read one line of the training text."""
-    groups = [Group(tuple(g["questions"]), tuple(g["passages"])) for g in record["groups"]]
-    return Topic(tuple(groups), tuple(record["other_passages"]))
-
-
-def split(domains: list[list[Topic]]) -> tuple[list[list[Topic]], list[Topic]]:
-    """Hold out one topic in so many of every domain: (domains to train on, topics to watch)."""
-    held_out = [topic for domain in domains for topic in domain[::HELD_OUT_EVERY]]
-    kept = [[t for n, t in enumerate(domain) if n % HELD_OUT_EVERY] for domain in domains]
-    return kept, held_out
-
-
-def asked_with_keywords(pairs: list[Pair], rng: random.Random) -> list[Pair]:
-    """Ask with words of a passage, and some of another's question, instead of its own question.
-
-    ``pairs`` are those of :func:`paired`: the right half, then the wrong half in the same order.
-    """
-    right, wrong = pairs[: len(pairs) // 2], pairs[len(pairs) // 2 :]
-    fillers = [question for question, _, _ in right[-1:] + right[:-1]]
-    asked = [keywords(p, f, rng) for (_, p, _), f in zip(right, fillers, strict=True)]
-    passages = zip([*asked, *asked], [*right, *wrong], strict=True)
-    return [(question, passage, label) for question, (_, passage, label) in passages]
-
-
-def keywords(passage: str, filler: str, rng: random.Random) -> str:
-    """Three to six words of a passage and up to four of an unrelated question.
-
-    The passage's words are neighbours, or any in any order; long ones, which carry the meaning.
-    """
-    words = [word for word in passage.split() if len(word) > 3]
-    width = rng.randrange(3, 7)
-    start = rng.randrange(max(1, len(words) - width))
-    own = words[start : start + width] if rng.random() < 0.5 else rng.sample(words, width)
-    strange = filler.split()
-    return " ".join([*strange[: rng.randrange(min(5, len(strange)))], *own])
-
-
-def draw_batch(domains: list[list[Topic]], rng: random.Random, progress: float) -> list[Pair]:
-    """Draw questions with a passage each, and every question with a passage that is not its own."""
+def draw_words(domains: Domains) -> Draw:
+    """Batches of the first stage; ``progress`` is the share of its steps done."""
     everything = [topic for domain in domains for topic in domain]
-    if progress < WARM_UP:
-        return asked_with_keywords(across(everything, rng), rng)
-    if rng.random() < KEYWORD_SHARE:
-        return asked_with_keywords(within(everything, rng), rng)
-    return across(rng.choice(domains) if rng.random() < 0.5 else everything, rng)
+
+    def draw(rng: random.Random, progress: float) -> list[Pair]:
+        if progress < WARM_UP:
+            return asked_with_keywords(across(everything, rng), rng)
+        if rng.random() < KEYWORD_SHARE:
+            return asked_with_keywords(within(everything, rng), rng)
+        return across(rng.choice(domains) if rng.random() < 0.5 else everything, rng)
+
+    return draw
 
 
-def across(topics: list[Topic], rng: random.Random) -> list[Pair]:
-    """Pairs of questions that all belong to different topics."""
-    return paired([rng.choice(topic.groups) for topic in rng.sample(topics, BATCH_QUESTIONS)], rng)
+def draw_answers(first: Domains, second: Domains) -> Draw:
+    """Batches of the second stage, from the text of either stage."""
+    old, new = ([topic for domain in domains for topic in domain] for domains in (first, second))
 
+    def draw(rng: random.Random, progress: float) -> list[Pair]:
+        topics = new if rng.random() < ANSWERS_SHARE else old
+        chance = rng.random()
+        if chance < ANSWERS_KEYWORDS:
+            drawn = within(topics, rng) if rng.random() < 0.7 else across(topics, rng)
+            return asked_with_keywords(drawn, rng)
+        if chance < ANSWERS_KEYWORDS + ANSWERS_NEARBY:
+            return nearby(new, rng)
+        return across(topics, rng)
 
-def within(topics: list[Topic], rng: random.Random) -> list[Pair]:
-    """Pairs of the questions of a few topics, a wrong passage being a neighbour's."""
-    sides: tuple[list[Pair], list[Pair]] = ([], [])
-    while len(sides[0]) < BATCH_QUESTIONS:
-        pairs = paired(list(rng.choice(topics).groups), rng)
-        sides[0].extend(pairs[: len(pairs) // 2])
-        sides[1].extend(pairs[len(pairs) // 2 :])
-    return [*sides[0], *sides[1]]
-
-
-def paired(groups: list[Group], rng: random.Random) -> list[Pair]:
-    """Each group's question with its own passage (1), then with its neighbour's (0)."""
-    questions = [rng.choice(group.questions) for group in groups]
-    passages = [rng.choice(group.passages) for group in groups]
-    right = zip(questions, passages, strict=True)
-    wrong = zip(questions, passages[1:] + passages[:1], strict=True)
-    return [*((q, p, 1.0) for q, p in right), *((q, p, 0.0) for q, p in wrong)]
+    return draw
 
 
 def logits_of(
     model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, pairs: list[Pair]
 ) -> torch.Tensor:
-    """Logits of a batch of pairs, shape (n_pairs,), in float32."""
+    """Logits of a batch of pairs, shape (n_pairs,)."""
+    return model(**encoded(tokenizer, pairs)).logits.squeeze(-1)
+
+
+def encoded(tokenizer: PreTrainedTokenizerBase, pairs: list[Pair]) -> dict[str, torch.Tensor]:
+    """What the network reads of a batch of pairs."""
     questions, passages, _ = zip(*pairs, strict=True)
-    encoded = tokenizer(
+    return tokenizer(
         list(questions),
         list(passages),
         truncation="only_second",
@@ -156,8 +134,6 @@ def logits_of(
         padding=True,
         return_tensors="pt",
     )
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        return model(**encoded).logits.squeeze(-1).float()
 
 
 def watch(model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, topics: list[Topic]) -> str:
@@ -166,12 +142,9 @@ def watch(model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, topics: li
     ranks, positives, negatives = [], [], []
     for topic in topics:
         for group in topic.groups:
-            wrong = [p for g in topic.groups if g is not group for p in g.passages] + [
-                *topic.others
-            ]
-            candidates = [(group.questions[0], p, 0.0) for p in [*group.passages, *wrong]]
+            passages = [*group.passages, *topic.wrong_passages(group)]
             with torch.inference_mode():
-                logits = logits_of(model, tokenizer, candidates)
+                logits = logits_of(model, tokenizer, [(group.questions[0], p, 0) for p in passages])
             right = len(group.passages)
             ranks.append(1 / (1 + int((logits[right:] >= logits[:right].max()).sum())))
             positives += logits[:right].tolist()
@@ -214,45 +187,120 @@ def new_model(base: Path) -> torch.nn.Module:
     return adapted
 
 
+def trained(model: torch.nn.Module, part: str = "") -> dict[str, torch.Tensor]:
+    """The weights that are trained, by name; only those with ``part`` in it, if given."""
+    return {n: w for n, w in model.named_parameters() if w.requires_grad and part in n}
+
+
 def train(
     model: torch.nn.Module,
     tokenizer: PreTrainedTokenizerBase,
-    domains: list[list[Topic]],
-    args: argparse.Namespace,
+    draw: Draw,
+    watched: list[Topic],
+    *,
+    steps: int,
+    classifier_rate: float,
+    rng: random.Random,
 ) -> None:
-    """Run AdamW with a one-cycle schedule, watching the held-out topics and saving on the way."""
-    training, held_out = split(domains)
-    rng = random.Random(args.seed)
-    weights = [weight for weight in model.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(weights, lr=LEARNING_RATE, weight_decay=0.01)
+    """Run AdamW with a one-cycle schedule, watching the held-out topics on the way."""
+    classifier = list(trained(model, "classifier").values())
+    others = [w for n, w in trained(model).items() if "classifier" not in n]
+    rates = [LEARNING_RATE, classifier_rate]
+    groups = [{"params": others, "lr": rates[0]}, {"params": classifier, "lr": rates[1]}]
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, LEARNING_RATE, total_steps=args.steps, pct_start=0.03
+        optimizer, rates, total_steps=steps, pct_start=0.05
     )
     losses, start = [], time.monotonic()
-    for step in range(1, args.steps + 1):
-        pairs = draw_batch(training, rng, step / args.steps)
-        labels = torch.tensor([label for *_, label in pairs])
-        logits = logits_of(model, tokenizer, pairs)
-        loss = binary_cross_entropy_with_logits(logits, labels)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(weights, 1.0)
+    for step in range(1, steps + 1):
+        losses.append(backward(model, tokenizer, draw(rng, step / steps)))
+        torch.nn.utils.clip_grad_norm_([*others, *classifier], 1.0)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
-        losses.append(loss.item())
-        if step % WATCH_EVERY == 0 or step == args.steps:
+        if step % WATCH_EVERY == 0 or step == steps:
             mean = sum(losses[-WATCH_EVERY:]) / len(losses[-WATCH_EVERY:])
             minutes = (time.monotonic() - start) / 60
-            seen = watch(model, tokenizer, held_out)
+            seen = watch(model, tokenizer, watched)
             print(f"step {step}, {minutes:.0f} min: loss {mean:.4f}; {seen}", flush=True)
-            save_adapter(model, args.out)
+
+
+def backward(
+    model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, pairs: list[Pair]
+) -> float:
+    """Add a batch's gradients, the shorter pairs apart from the longer ones; its mean loss."""
+    by_length = sorted(pairs, key=lambda pair: len(pair[0]) + len(pair[1]))
+    total = 0.0
+    for part in (by_length[: len(pairs) // 2], by_length[len(pairs) // 2 :]):
+        labels = torch.tensor([label for *_, label in part])
+        logits = logits_of(model, tokenizer, part)
+        loss = binary_cross_entropy_with_logits(logits, labels, reduction="sum") / len(pairs)
+        loss.backward()
+        total += loss.item()
+    return total
+
+
+def average(model: torch.nn.Module, earlier: dict[str, torch.Tensor]) -> None:
+    """Put each trained weight half-way between what it is and what it was."""
+    with torch.no_grad():
+        for name, weight in trained(model).items():
+            weight.lerp_(earlier[name], 0.5)
+
+
+def fit_head(
+    model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, domains: Domains, seed: int
+) -> None:
+    """Fit pooler and classifier to every question of the text, the network below them frozen."""
+    drawn = every_pair(domains, random.Random(seed))
+    pairs = [pair for pair, _ in drawn]
+    hidden = hidden_states(model, tokenizer, pairs)
+    labels = torch.tensor([label for *_, label in pairs])
+    weights = torch.tensor([KEYWORDS_WEIGHT if keywords else 1.0 for _, keywords in drawn])
+    pooler, classifier = model.base_model.model.bert.pooler, model.base_model.model.classifier
+    rates = [POOLER_RATE, HEAD_RATE]
+    parts = [trained(model, "pooler").values(), trained(model, "classifier").values()]
+    optimizer = torch.optim.AdamW(
+        [{"params": list(part), "lr": rate} for part, rate in zip(parts, rates, strict=True)],
+        weight_decay=0.01,
+    )
+    steps = HEAD_EPOCHS * -(-len(pairs) // HEAD_BATCH)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, rates, total_steps=steps, pct_start=0.1
+    )
+    for _ in range(HEAD_EPOCHS):
+        for rows in torch.randperm(len(pairs)).split(HEAD_BATCH):
+            losses = binary_cross_entropy_with_logits(
+                classifier(pooler(hidden[rows])).squeeze(-1),
+                labels[rows],
+                weight=weights[rows],
+                pos_weight=torch.tensor(RIGHT_WEIGHT),
+            )
+            losses.backward()
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+
+
+def hidden_states(
+    model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, pairs: list[Pair]
+) -> torch.Tensor:
+    """What the pooler reads: the last layer's states, the first token's only, (n, 1, width)."""
+    order = sorted(range(len(pairs)), key=lambda row: len(pairs[row][0]) + len(pairs[row][1]))
+    found: list[torch.Tensor] = [torch.empty(0)] * len(pairs)
+    with torch.no_grad():
+        for start in range(0, len(order), 64):
+            rows = order[start : start + 64]
+            states = model.base_model.model.bert(**encoded(tokenizer, [pairs[r] for r in rows]))
+            for row, state in zip(rows, states.last_hidden_state[:, :1], strict=True):
+                found[row] = state.clone()
+    return torch.stack(found)
 
 
 def save_adapter(model: torch.nn.Module, out: Path) -> None:
     """Write the adapter's two files; peft's own model card would replace ours."""
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        model.save_pretrained(scratch)
+        model.save_pretrained(scratch, save_embedding_layers=False)
         for name in ("adapter_config.json", "adapter_model.safetensors"):
             (out / name).write_bytes((Path(scratch) / name).read_bytes())
 
@@ -261,15 +309,38 @@ def main() -> None:
     """Train and save the adapter."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "data/models/demo")
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--steps", type=int, nargs=2, default=(2600, 1200))
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     torch.use_deterministic_algorithms(True)
-    base = demo_base()
-    domains = read_domains(ROOT / "data/training")
-    print(f"{sum(map(len, domains))} topics in {len(domains)} domains", flush=True)
-    train(new_model(base), AutoTokenizer.from_pretrained(base), domains, args)
+    rng, base = random.Random(args.seed), demo_base()
+    model, tokenizer = new_model(base), AutoTokenizer.from_pretrained(base)
+    first, second, last = (
+        [read_domain(TRAINING / f"{name}.jsonl") for name in names]
+        for names in (WORDS, ANSWERS, HEAD_ONLY)
+    )
+    watched = held_out([*first, *second])
+
+    draw = draw_words(kept(first))
+    train(
+        model, tokenizer, draw, watched, steps=args.steps[0], classifier_rate=LEARNING_RATE, rng=rng
+    )
+    earlier = {name: weight.detach().clone() for name, weight in trained(model).items()}
+    draw = draw_answers(kept(first), kept(second))
+    train(
+        model,
+        tokenizer,
+        draw,
+        watched,
+        steps=args.steps[1],
+        classifier_rate=CLASSIFIER_RATE,
+        rng=rng,
+    )
+    average(model, earlier)
+    fit_head(model, tokenizer, kept([*first, *second, *last]), args.seed)
+    print(watch(model, tokenizer, watched))
+    save_adapter(model, args.out)
 
 
 if __name__ == "__main__":
