@@ -41,7 +41,7 @@ def recordings() -> pd.DataFrame:
     public interface returned, the latter often wider than the scores' own. ``rank`` (Int64) is the
     place in the engine's own order within the query, missing where the engine does not order.
     """
-    return pd.read_parquet(FOLDER / "engines.parquet")
+    return pd.read_parquet(_file("engines.parquet"))
 
 
 def recording(
@@ -115,4 +115,12 @@ def unprinted(recorded: pd.DataFrame) -> pd.DataFrame:
 
 
 def _read(name: str) -> Any:  # noqa: ANN401
-    return json.loads((FOLDER / name).read_text("utf-8"))
+    return json.loads(_file(name).read_text("utf-8"))
+
+
+def _file(name: str) -> Path:
+    """Path of a recorded file; InputError says how to make it, if it is not there."""
+    file = FOLDER / name
+    if not file.exists():
+        raise InputError("no recordings of engines here", "run `make engines`", file=file)
+    return file

@@ -23,6 +23,7 @@ from analysis.errors import InputError
 from analysis.pages import FIGURES_VARIABLE
 
 ROOT = Path(__file__).parent.parent
+SHIPPED = ("engines", "german", "models")  # what of data/ the notebooks read
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_TEXT = "Interactive view: open this notebook in JupyterLab. Its static twin stands below."
 # The kernel's own warnings (unencrypted local sockets) are no news to who makes a report; what
@@ -170,7 +171,7 @@ def _is_progress(output: NotebookNode) -> bool:
 def _input_files(parameters: Mapping[str, object]) -> list[Path]:
     """The package, the shipped data and model, the locked versions, and a user's own files."""
     own = [Path(str(value)) for value in parameters.values()]
-    folders = [ROOT / "analysis", ROOT / "data" / "german", ROOT / "data" / "models", *own]
+    folders = [ROOT / "analysis", *(ROOT / "data" / name for name in SHIPPED), *own]
     files = [f for folder in folders for f in folder.rglob("*") if f.is_file()]
     files += [path for path in [ROOT / "constraints.txt", *own] if path.is_file()]
     return sorted(file for file in files if "__pycache__" not in file.parts)

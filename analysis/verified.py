@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -293,24 +292,14 @@ def seconds_per_pair(
 ) -> float:
     """Seconds that the forward pass of one pair takes in a dtype, on the reranker's device.
 
-    Measured on ``n_pairs`` pairs, evenly spaced in the set, as one batch: the median of
-    ``repeats`` passes after one that is not counted. Loading and tokenising are not counted either.
+    The median of ``repeats`` passes or more of one batch of ``n_pairs`` pairs that have the set's
+    mixture of lengths; see :func:`analysis.speed.measure_pass`, which says what is counted.
     """
-    import torch
+    from analysis.speed import measure_pass, spread_rows  # it needs torch, this module does not
 
-    rows = np.linspace(0, dataset.n_pairs - 1, min(n_pairs, dataset.n_pairs)).astype(int)
-    some = dataset.pairs.iloc[rows]
-    length = {"truncation": "longest_first", "max_length": min(512, reranker.max_tokens or 512)}
-    texts = some["query"].tolist(), some["passage"].tolist()
-    inputs = reranker.tokenizer(*texts, padding=True, return_tensors="pt", **length)
-    inputs, network = inputs.to(reranker.device), reranker.network(dtype)
-    taken = []
-    with torch.inference_mode():
-        for _ in range(repeats + 1):
-            start = perf_counter()
-            reranker.logits(network(**inputs))  # copied to the CPU, so the device has finished
-            taken.append(perf_counter() - start)
-    return float(np.median(taken[1:])) / len(some)
+    some = dataset.pairs.iloc[spread_rows(dataset, n_pairs)]
+    measured = measure_pass(reranker, reranker.network(dtype), some, repeats=repeats)
+    return measured["seconds"] / len(some)
 
 
 def side_by_side(logits: pd.DataFrame, dtype: str) -> pd.DataFrame:

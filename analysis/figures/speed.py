@@ -1,0 +1,166 @@
+"""Precision against speed: cost by batch size, and cost against what a dtype keeps.
+
+Times vary from run to run, and two runs on one machine should still look alike: axes that carry
+times are logarithmic with whole decades as limits, no number is printed, marks are small, and lines
+are faint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from analysis.figures.style import INK, MARKS
+
+SCORES = "scores"
+FAINTLY = 0.4
+
+
+def costs(speed: pd.DataFrame) -> Figure:
+    """Throughput and peak memory by batch size, one line per forward dtype.
+
+    ``speed`` comes from :func:`analysis.speed.measure_speed`.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.9))
+    throughput_lines(left, speed)
+    left.set_title("Throughput")
+    memory_lines(right, speed)
+    right.set_title("Peak memory of a pass")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside right center")
+    return figure
+
+
+def throughput_lines(ax: Axes, speed: pd.DataFrame) -> list[Line2D]:
+    """Pairs per second (median) by batch size; bars go from the slowest repeat to the fastest."""
+    lines = []
+    for dtype, own in _by_size(speed):
+        middle, pairs = own["pairs_per_second"], own["pairs"]
+        ends = [middle - pairs / own["slowest"], pairs / own["fastest"] - middle]
+        look = {"ecolor": (MARKS[dtype].color, FAINTLY), "elinewidth": 1}
+        lines += ax.plot(pairs, middle, **_marks(dtype))
+        ax.errorbar(pairs, middle, yerr=np.abs(ends), **_line(dtype), **look)
+    _sizes(ax, speed["pairs"])
+    ends = speed["pairs"] / speed["slowest"], speed["pairs"] / speed["fastest"]
+    ax.set(yscale="log", ylim=decades(pd.concat(ends)), ylabel="pairs per second (log scale)")
+    ax.yaxis.set_major_formatter("{x:g}")
+    return lines
+
+
+def memory_lines(ax: Axes, speed: pd.DataFrame) -> list[Line2D]:
+    """Megabytes (10⁶) at the peak of a pass by batch size; faint lines: the weights' share."""
+    lines = []
+    for dtype, own in _by_size(speed):
+        megabytes = own["peak_bytes"] / 1e6
+        lines += ax.plot(own["pairs"], megabytes, **_marks(dtype))
+        ax.plot(own["pairs"], megabytes, **_line(dtype))
+        ax.axhline(own["weight_bytes"].iloc[0] / 1e6, color=MARKS[dtype].color, alpha=FAINTLY)
+    _sizes(ax, speed["pairs"])
+    ax.set(ylim=(0, 1.1 * speed["peak_bytes"].max() / 1e6), ylabel="MB")
+    return lines
+
+
+def trade_offs(trade: pd.DataFrame, k: int) -> Figure:
+    """Time of one query against what is kept: overlap@k, nDCG@k (where graded), saturated share.
+
+    ``trade`` comes from :func:`analysis.speed.trade_off`. Filled marks: ordered by the path's
+    scores; open ones: by the raw logits of the same pass.
+    """
+    graded = trade["ndcg"].notna().all()
+    wanted = [("overlap", f"Overlap@{k} with float32"), ("ndcg", f"nDCG@{k}")]
+    wanted = [*wanted[: 1 + graded], ("saturated", "Scores of exactly 0 or 1")]
+    figure, axes = plt.subplots(1, len(wanted), figsize=(3.7 * len(wanted) + 1.4, 3.9))
+    for ax, (column, title) in zip(axes, wanted, strict=True):
+        kept_marks(ax, trade, column)
+        ax.set_title(title)
+    dtypes = list(dict.fromkeys(trade["forward_dtype"]))
+    figure.legend(handles=_legend(dtypes), loc="outside right center")
+    return figure
+
+
+def kept_marks(ax: Axes, trade: pd.DataFrame, column: str) -> list[Line2D]:
+    """One mark per row: seconds of a query (x, log, with the spread) against ``column`` (y)."""
+    marks, shown = [], trade[trade[column].notna()]
+    for row in shown.to_dict("records"):
+        mark, value = MARKS[row["forward_dtype"]], row[column]
+        faint = {"color": mark.color, "linewidth": 1, "alpha": FAINTLY}
+        ax.plot([row["fastest"], row["slowest"]], [value, value], **faint)
+        if column == "ndcg":
+            ends = [row["ndcg_min"], row["ndcg_max"]]
+            ax.plot([row["seconds"]] * 2, ends, **faint)
+        marks += ax.plot(row["seconds"], value, **_look(row["forward_dtype"], row["order"]))
+    seconds = pd.concat([trade["fastest"], trade["slowest"]])
+    ax.set(xscale="log", xlim=decades(seconds), xlabel="seconds for one query (log scale)")
+    ax.xaxis.set_major_formatter("{x:g}")
+    ends = shown[["ndcg_min", "ndcg_max"]] if column == "ndcg" else shown[[column]]
+    ax.set_ylim(*_room(ends.to_numpy(), from_zero=column == "saturated"))
+    ax.yaxis.set_major_formatter("{x:.3g}" if column == "ndcg" else "{x:.4g}")
+    if column != "ndcg":
+        ax.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.4g}%")
+    return marks
+
+
+def decades(values: Sequence[float]) -> tuple[float, float]:
+    """Whole powers of ten around positive values, two decades apart or more."""
+    low, high = np.floor(np.log10(np.min(values))), np.ceil(np.log10(np.max(values)))
+    if high - low < 2:  # the further one of both ends has more room already
+        middle = np.log10(np.median(values)) - low
+        low, high = (low - 1, low + 1) if middle < 0.5 else (low, low + 2)
+    return float(10**low), float(10**high)
+
+
+def _room(values: np.ndarray, *, from_zero: bool) -> tuple[float, float]:
+    """Limits with a margin around values: up from 0, or down from the highest; 0.01 or wider."""
+    low, high = (0.0, max(values.max(), 0.01)) if from_zero else (values.min(), values.max())
+    low = min(low, high - 0.01)
+    margin = 0.08 * (high - low)
+    return low - margin, high + margin
+
+
+def _by_size(speed: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    grouped = speed.sort_values("pairs", kind="stable").groupby("forward_dtype", sort=False)
+    found = dict(list(grouped))
+    return [(dtype, found[dtype]) for dtype in dict.fromkeys(speed["forward_dtype"])]
+
+
+def _sizes(ax: Axes, pairs: pd.Series) -> None:
+    """A logarithmic axis of batch sizes that names exactly the sizes measured."""
+    sizes = sorted(set(pairs))
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(sizes, [str(size) for size in sizes])
+    ax.xaxis.set_minor_locator(plt.NullLocator())
+    ax.set(xlabel="pairs in a batch (log scale)", xlim=(sizes[0] / 1.3, sizes[-1] * 1.3))
+
+
+def _line(dtype: str) -> dict[str, object]:
+    mark = MARKS[dtype]
+    return {"color": (mark.color, FAINTLY), "linestyle": mark.linestyle, "linewidth": 1.2}
+
+
+def _marks(dtype: str) -> dict[str, object]:
+    mark = MARKS[dtype]
+    look = {"color": mark.color, "marker": mark.marker, "markersize": 5}
+    return look | {"linestyle": "none", "label": dtype}
+
+
+def _look(dtype: str, order: str) -> dict[str, object]:
+    """Filled for scores; larger and open for raw logits, so that both show at one place."""
+    mark, filled = MARKS[dtype], order == SCORES
+    face = mark.color if filled else "none"
+    size = 5 if filled else 9
+    look = {"marker": mark.marker, "markersize": size, "markerfacecolor": face}
+    return look | {"markeredgecolor": mark.color, "markeredgewidth": 0.8, "linestyle": "none"}
+
+
+def _legend(dtypes: Sequence[str]) -> list[Line2D]:
+    own = [Line2D([], [], label=dtype, **_look(dtype, SCORES)) for dtype in dtypes]
+    plain = {"marker": "o", "color": INK, "linestyle": "none"}
+    filled = Line2D([], [], label="by scores", markersize=5, **plain)
+    plain |= {"markersize": 9, "markeredgewidth": 0.8, "markerfacecolor": "none"}
+    ring = Line2D([], [], label="by raw logits", **plain)
+    return [*own, filled, ring]

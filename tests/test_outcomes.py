@@ -1,0 +1,297 @@
+"""Outcomes of ties by path: spans, tie rules, what comes back, the comparison, other tools."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import outcomes
+from analysis.compare import compare
+from analysis.datasets import from_pairs
+from analysis.engines import FLOAT32_REFERENCE, HAYSTACK_2, INFINITY_TO_0_0_68
+from analysis.formats import FORMATS
+from analysis.metrics import average, evaluate
+from analysis.outcomes import other_tools, words
+from analysis.scorepath import TIE_RULES, ScorePath
+from analysis.sigmoids import sigmoid
+from analysis.ties import score_frame, with_tie_groups
+
+STEPWISE = INFINITY_TO_0_0_68["float16"]
+
+
+def run_of(grades: dict[str, list[int]], scores: dict[str, list[float]]) -> pd.DataFrame:
+    """Scored frame whose passages are sent as c, b, d, a."""
+    rows = [
+        (query_id, f"{'cbda'[number]}", grade, score)
+        for query_id, row in grades.items()
+        for number, (grade, score) in enumerate(zip(row, scores[query_id], strict=True))
+    ]
+    frame = pd.DataFrame(rows, columns=["query_id", "passage_id", "grade", "score"])
+    return with_tie_groups(frame.astype({"grade": "Int64"}))
+
+
+GRADES = {"q1": [0, 3, 0, 1], "q2": [1, 0, 2, 0]}
+TIED = run_of(GRADES, {"q1": [1.0] * 4, "q2": [1.0, 1.0, 1.0, 0.5]})
+APART = run_of(GRADES, {"q1": [0.1, 0.9, 0.2, 0.8], "q2": [0.3, 0.9, 0.2, 0.1]})
+RUNS = {"reference": APART, "tied": TIED}
+
+
+def logits_of(float32: list[float], float16: list[float]) -> pd.DataFrame:
+    pairs = pd.DataFrame({"query_id": "q", "passage_id": [f"p{n}" for n in range(len(float32))]})
+    frames = [
+        pairs.assign(forward_dtype="float32", logit=float32),
+        pairs.assign(forward_dtype="float16", logit=float16),
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def test_paths_are_those_of_the_dtypes_the_reference_first():
+    for dtypes in (["float32"], ["float16"], ["float32", "float16", "bfloat16"]):
+        reference, *half = outcomes.outcome_paths(dtypes)
+        assert reference == FLOAT32_REFERENCE
+        assert {path.forward_dtype for path in half} == set(dtypes) - {"float32"}
+        for path in half:
+            upcast = path.activation_dtype != path.forward_dtype
+            assert path.name.endswith(outcomes.HPS) == upcast
+    names = [path.name for path in half]
+    assert len(set(names)) == len(names) == 5
+
+
+def pairs_of(ids: list[str]) -> pd.DataFrame:
+    passages = {"a": "nichts davon", "b": "der neue ZUG, ein Zug", "c": "wie neue Züge: der Zug"}
+    frame = pd.DataFrame({"query_id": "q", "query": "Wie neue der Zug?", "passage_id": ids})
+    return from_pairs("set", frame.assign(passage=[passages[name] for name in ids])).pairs
+
+
+def test_a_set_listed_by_id_is_sent_by_shared_words():
+    assert outcomes.as_sent(pairs_of(["a", "b", "c"]))["passage_id"].tolist() == ["c", "b", "a"]
+
+
+def test_a_set_with_an_order_keeps_it():
+    for ids in (["b", "a", "c"], ["c", "b", "a"]):
+        assert outcomes.as_sent(pairs_of(ids))["passage_id"].tolist() == ids
+
+
+def test_sending_keeps_queries_and_pairs_together():
+    two = pd.concat([pairs_of(["a", "b"]), pairs_of(["a", "c"]).assign(query_id="p")])
+    sent = outcomes.as_sent(two.reset_index(drop=True))
+    assert sent.to_numpy().tolist() == [["q", "b"], ["q", "a"], ["p", "c"], ["p", "a"]]
+
+
+def test_spans_are_the_averages_and_count_open_queries():
+    spans = outcomes.spans(outcomes.evaluated(RUNS)).set_index(["path", "measure"])
+    for name, run in RUNS.items():
+        for row in average(evaluate(run, run, outcomes.MEASURES)).itertuples():
+            found = spans.loc[(name, row.measure)]
+            assert found[["expected", "min", "max"]].tolist() == [row.expected, row.min, row.max]
+    assert spans["open"].tolist() == [0, 0, 2, 2]
+
+
+def orders(run: pd.DataFrame) -> list[pd.DataFrame]:
+    """All orders of one query that its ties allow, as runs without ties."""
+    allowed = []
+    for order in permutations(run.index):
+        ordered = run.loc[list(order)]
+        if ordered["score"].is_monotonic_decreasing:
+            allowed.append(ordered.assign(score=np.arange(len(run), 0, -1.0)))
+    return allowed
+
+
+def test_tie_rules_are_orders_and_expected_is_their_mean():
+    rules = outcomes.by_tie_rule({"tied": TIED}).pivot(
+        index="measure", columns="tie_rule", values="value"
+    )
+    assert set(rules.columns) == set(TIE_RULES)
+    every = [
+        pd.concat([evaluate(run, run, outcomes.MEASURES) for run in orders(query)])
+        .groupby("measure")["expected"]
+        .mean()
+        for _, query in TIED.groupby("query_id")
+    ]
+    np.testing.assert_allclose(rules["expected"], (every[0] + every[1]) / 2, rtol=0, atol=1e-12)
+    # q1 is sent as c b d a with grades 0 3 0 1; q2 with 1 0 2 0, its last one apart.
+    first_hit = {"input order": (2, 1), "docid ascending": (1, 2), "docid descending": (3, 1)}
+    for rule, ranks in first_hit.items():
+        assert rules.loc["RR@10", rule] == sum(1 / rank for rank in ranks) / 2
+
+
+@pytest.mark.parametrize(
+    ("float16", "float32", "remedy"),
+    [
+        ([9.0, 9.5], [9.0, 9.5], 0),  # saturated in float16, apart in float32
+        ([15.9921875, 16.0], [15.99, 16.0], 1),  # neighbours; float32's sigmoid merges them
+        ([9.0, 9.0], [9.0, 9.001], 2),  # merged in the network
+        ([9.0, 9.0], [9.0, 9.0], 3),  # a duplicate
+    ],
+)
+def test_tied_candidates_come_back_with_the_first_remedy_that_sets_them_apart(
+    float16, float32, remedy
+):
+    logits = logits_of([*float32, 1.0], [*float16, 1.0])
+    found = outcomes.restored(logits, STEPWISE)
+    assert found.to_dict() == {
+        name: 2 * (number == remedy) for number, name in enumerate(outcomes.REMEDIES)
+    }
+
+
+def test_only_ties_that_reach_into_the_top_are_counted():
+    logits = logits_of([12.0, 9.0, 8.9], [12.0, 9.0, 9.0])
+    apart = ScorePath("float16", "none", "float64", "float64")
+    assert outcomes.restored(logits, apart, k=1).sum() == 0
+    assert outcomes.restored(logits, apart, k=2).sum() == 2
+    assert outcomes.restored(logits, STEPWISE, k=1).tolist() == [1, 0, 2, 0]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_first_merged_logit_is_the_first_by_enumeration(dtype):
+    first = outcomes.first_merged(dtype)
+    logits = FORMATS[dtype].values(1.0, first)
+    scores = sigmoid(logits, "fused", "float32")
+    assert (np.diff(scores) > 0).all()
+    above = FORMATS[dtype].next_above(np.array([first]))
+    assert sigmoid(above, "fused", "float32")[0] == scores[-1]
+
+
+def test_the_effect_is_the_comparison_with_the_reference():
+    worth = outcomes.evaluated(RUNS)
+    effects = outcomes.against(worth, "reference", seed=1)
+    (expected,) = [compare(worth["tied"], worth["reference"], seed=1)]
+    assert effects["path"].tolist() == ["tied", "tied"]
+    pd.testing.assert_frame_equal(effects[expected.columns.tolist()], expected)
+
+
+def test_verdicts_count_every_query_once():
+    queries = outcomes.per_query(outcomes.evaluated(RUNS), "reference")
+    found = outcomes.verdicts(queries).set_index("measure")
+    assert (found[["better", "equal", "worse"]].sum(axis=1) == found["queries"]).all()
+    assert found.loc["nDCG@10", ["better", "worse"]].tolist() == [1, 1]
+    assert found.loc["nDCG@10", "worse_for_certain"] == 0  # the best order ties with the reference
+    (gain,) = outcomes.examples(queries, "nDCG@10").itertuples()
+    assert (gain.query_id, gain.difference > 0) == ("q2", True)
+
+
+def test_other_tools_agree_where_they_follow_the_same_rule():
+    beside = outcomes.beside_other_tools(RUNS)
+    assert set(beside["tool"]) == {"pytrec_eval", "sklearn"}
+    np.testing.assert_allclose(beside["theirs"], beside["ours"], rtol=0, atol=1e-12)
+    assert "agree" in words.tools_sentence(beside)
+    wrong = beside.assign(theirs=beside["theirs"] + 1e-3)
+    assert "do not all agree" in words.tools_sentence(wrong)
+
+
+def test_other_tools_take_lists_of_one_and_first_hits_below_the_cutoff():
+    grades = [0] * 11 + [1]
+    scores = [float(-number) for number in range(12)]
+    ids = [f"p{number}" for number in range(12)]
+    deep = pd.DataFrame({"query_id": "deep", "passage_id": ids, "grade": grades, "score": scores})
+    alone = pd.DataFrame({"query_id": ["one"], "passage_id": "p", "grade": 2, "score": 0.5})
+    beside = outcomes.beside_other_tools({"run": pd.concat([deep, alone], ignore_index=True)})
+    assert beside["theirs"].tolist() == pytest.approx(beside["ours"].tolist(), abs=1e-12)
+    assert beside["ours"].tolist() == [0.5, 0.5, 0.5]
+
+
+def test_tools_that_are_not_installed_have_no_rows(monkeypatch):
+    monkeypatch.setattr(other_tools, "find_spec", lambda name: None)
+    beside = outcomes.beside_other_tools(RUNS)
+    assert beside.empty
+    assert "No other tool" in words.tools_sentence(beside)
+
+
+def test_without_grades_only_ties_are_known():
+    bare = {name: run.assign(grade=pd.NA) for name, run in RUNS.items()}
+    assert outcomes.tie_counts(bare)["tied"].tolist() == [0, 7]
+    worth = outcomes.evaluated(bare)
+    assert worth == {}
+    spans, rules = outcomes.spans(worth), outcomes.by_tie_rule(bare)
+    effects, queries = outcomes.against(worth, "reference"), outcomes.per_query(worth, "reference")
+    tables = (spans, rules, effects, queries, outcomes.verdicts(queries))
+    assert all(table.empty for table in tables)
+    assert outcomes.beside_other_tools(bare).empty
+    assert "no half-precision path" in words.hps_sentence(spans, "reference", "RR@10")
+    assert "Without grades" in words.relevant_sentence(bare["tied"]["grade"])
+    assert words.same_sentence(effects) == ""
+    assert "nothing to test" in words.overall_sentence(effects)
+
+
+def test_one_query_is_not_tested():
+    one = {name: run[run["query_id"] == "q1"] for name, run in RUNS.items()}
+    worth = outcomes.evaluated(one)
+    assert outcomes.against(worth, "reference").empty
+    assert len(outcomes.per_query(worth, "reference")) == 2
+
+
+def test_sentences_say_the_numbers_of_their_tables():
+    counts = outcomes.tie_counts(RUNS)
+    assert "**tied**: 7 of 8 candidates. In 2 queries" in words.ties_sentence(counts)
+    assert words.ties_sentence(counts[:1]) == "No path ties any candidate in the top 10."
+    assert "**50%** of the candidates" in words.relevant_sentence(TIED["grade"])
+    spans, rules = outcomes.spans(outcomes.evaluated(RUNS)), outcomes.by_tie_rule(RUNS)
+    assert "2 of 2 queries hang" in words.span_sentence(spans, "RR@10")
+    assert "leave the value open" in words.span_sentence(spans[:2], "RR@10")
+    different = rules[(rules["path"] == "tied") & (rules["measure"] == "RR@10")]["value"].nunique()
+    assert f"**{different}** different" in words.rules_sentence(rules, "tied", "RR@10")
+    assert "all 4 rules give" in words.rules_sentence(rules, "reference", "RR@10")
+
+
+def test_restoring_is_said_by_remedy():
+    assert "nothing to restore" in words.restored_sentence("p", pd.Series(0, outcomes.REMEDIES))
+    said = words.restored_sentence("p", pd.Series([5, 4, 3, 2], outcomes.REMEDIES))
+    for part in ("of 14 candidates", "**5** apart", "**4** have", "**3** have", "2 tie in float32"):
+        assert part in said
+    logits = pd.Series([1.0, 12.0])
+    assert "1 of the 2 candidates lie" in words.merged_sentence("float16", 11.21, logits)
+    assert "No candidate lies there" in words.merged_sentence("float16", 13.0, logits)
+
+
+def effects_of(p_values: list[float]) -> pd.DataFrame:
+    row = {"difference": -0.01, "measure": "RR@10", "path": "p"}
+    return pd.DataFrame([{**row, "p_value": value} for value in p_values])
+
+
+def test_tests_are_corrected_for_their_number():
+    assert "cannot be told from none" in words.overall_sentence(effects_of([0.05, 0.4]))
+    assert "Holm), 1 remains" in words.overall_sentence(effects_of([0.04, 0.01, 0.03]))
+    assert "Holm), 3 remain" in words.overall_sentence(effects_of([0.04, 0.01, 0.02]))
+    # A large one after a failure does not count: 0.03 is above 0.05 / 2.
+    assert "Holm), 0 remain" in words.overall_sentence(effects_of([0.03, 0.04]))
+
+
+def test_an_effect_is_said_with_its_certainty():
+    worth = outcomes.evaluated({**RUNS, "same": APART})
+    by_path = dict(list(outcomes.against(worth, "reference").groupby("path")))
+    assert not outcomes.differing(by_path["same"]).any()
+    assert "in: same, nDCG@10; same, RR@10." in words.same_sentence(by_path["same"])
+    assert outcomes.differing(by_path["tied"]).all()
+    assert "**not certain under ties**" in words.effect_sentence(by_path["tied"].iloc[0])
+    certain = by_path["tied"].iloc[0].copy()
+    certain["certainty"], certain["queries_needed"] = "certain: second", pd.NA
+    said = words.effect_sentence(certain)
+    assert "(worse)" in said
+    assert words._signed(-0.00001) == "-1.0e-05"
+    assert words._signed(0.0) == "+0.0000"
+    assert "no number of queries" in said
+
+
+def test_a_real_path_goes_through_all_of_it():
+    drawn = np.random.default_rng(2).normal(8, 2, 48)
+    pairs = pd.DataFrame(
+        {
+            "query_id": [f"q{number // 12}" for number in range(48)],
+            "passage_id": [f"p{number % 12:02}" for number in range(48)],
+            "grade": pd.array([number % 4 for number in range(48)], dtype="Int64"),
+        }
+    )
+    frames = [
+        pairs.assign(forward_dtype=dtype, logit=FORMATS[dtype].round(drawn).astype(float))
+        for dtype in ("float32", "bfloat16")
+    ]
+    logits = pd.concat(frames, ignore_index=True)
+    paths = [FLOAT32_REFERENCE, HAYSTACK_2["bfloat16"]]
+    runs = {path.name: score_frame(logits, path) for path in paths}
+    found = outcomes.restored(logits, paths[1])
+    assert found.sum() == outcomes.tie_counts(runs)["tied_in_top_10"].iloc[1] > 0
+    spans = outcomes.spans(outcomes.evaluated(runs))
+    assert "without HPS" in words.hps_sentence(spans, paths[0].name, "nDCG@10")
