@@ -196,3 +196,8 @@ def format_of(dtype: str | Format) -> Format:
         raise InputError(
             f"unknown dtype {dtype!r}", f"choose one of {', '.join(FORMATS)}", field="dtype"
         ) from None
+
+
+def is_wide(dtype: str) -> bool:
+    """Whether a dtype has at least the bits of float32."""
+    return format_of(dtype).finfo.bits >= format_of("float32").finfo.bits

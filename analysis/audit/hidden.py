@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.fingerprint.decision import OTHER_MACHINE_STEPS
-from analysis.formats import Format, format_of
+from analysis.formats import Format, format_of, is_wide
 from analysis.scorepath import ScorePath
 from analysis.sigmoids import Formula, saturation
 from analysis.staircase import staircase
@@ -80,11 +80,6 @@ def hidden_logits(
     if path.formula != "none":
         one_from = saturation(path.formula, path.activation_dtype).one_from
     return Hidden(steps[::-1].reset_index(drop=True), float(one_from / calibration))
-
-
-def is_wide(dtype: str) -> bool:
-    """Whether a dtype has at least the bits of float32."""
-    return format_of(dtype).finfo.bits >= format_of("float32").finfo.bits
 
 
 def _step(path: ScorePath, score: float, decimals: int | None) -> tuple[float, float, float] | None:

@@ -180,6 +180,18 @@ def reordered(reference: pd.DataFrame, scored: pd.DataFrame, k: int) -> int:
     return both.loc[counts & moved, "query_id"].nunique()
 
 
+def mean_ndcg(scored: pd.DataFrame, k: int) -> dict[str, float]:
+    """Mean nDCG@k of a graded frame, expected and at its ends under ties; NaN without grades.
+
+    Keys: ``ndcg, ndcg_min, ndcg_max``.
+    """
+    names = {"expected": "ndcg", "min": "ndcg_min", "max": "ndcg_max"}
+    if scored["grade"].isna().any():
+        return dict.fromkeys(names.values(), float("nan"))
+    (found,) = average(evaluate(scored, scored, [f"nDCG@{k}"])).to_dict("records")
+    return {ours: found[theirs] for theirs, ours in names.items()}
+
+
 def _spans(scored: pd.DataFrame) -> pd.DataFrame:
     first = scored.groupby("query_id", sort=False)["score"].rank(method="min", ascending=False)
     return scored[["query_id", "passage_id"]].assign(first=first, size=scored["tie_size"])
@@ -191,13 +203,5 @@ def _effects(float32: pd.DataFrame, scored: pd.DataFrame, k: int, *, bounded: bo
         "tied_in_top": tied_in_top(scored, k),
         "first_tied": int(summary(scored, k)["queries_with_tied_first"]),
         "reordered": reordered(float32, scored, k),
-        **_ndcg(scored, k),
+        **mean_ndcg(scored, k),
     }
-
-
-def _ndcg(scored: pd.DataFrame, k: int) -> dict[str, float]:
-    names = {"expected": "ndcg", "min": "ndcg_min", "max": "ndcg_max"}
-    if scored["grade"].isna().any():
-        return dict.fromkeys(names.values(), float("nan"))
-    (found,) = average(evaluate(scored, scored, [f"nDCG@{k}"])).to_dict("records")
-    return {ours: found[theirs] for theirs, ours in names.items()}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from analysis.formats import is_wide
 from analysis.remedies import table
-from analysis.remedies.situation import Situation, is_wide
+from analysis.remedies.situation import Situation
 
 
 def what_ties(situation: Situation) -> tuple[str, ...]:

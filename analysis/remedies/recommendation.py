@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from analysis.formats import is_wide
 from analysis.remedies import table
 from analysis.remedies.reasons import (
     exact_remedy,
@@ -14,7 +15,7 @@ from analysis.remedies.reasons import (
     what_stays,
     what_ties,
 )
-from analysis.remedies.situation import Situation, is_wide
+from analysis.remedies.situation import Situation
 
 
 @dataclass(frozen=True)

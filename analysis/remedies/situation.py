@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analysis.formats import format_of
 from analysis.remedies.effects import hps, raw, reordered, saturated, tied_in_top
 from analysis.scorepath import ScorePath
 from analysis.ties import score_frame
@@ -96,8 +95,3 @@ def situation_of(
         seconds=seconds,
         k=k,
     )
-
-
-def is_wide(dtype: str) -> bool:
-    """Whether a dtype has at least the bits of float32."""
-    return format_of(dtype).finfo.bits >= format_of("float32").finfo.bits

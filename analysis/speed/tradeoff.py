@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from analysis.agreement import agreement
-from analysis.metrics import average, evaluate
-from analysis.remedies.effects import raw, saturated
+from analysis.remedies.effects import mean_ndcg, raw, saturated
 from analysis.scorepath import ScorePath
 from analysis.speed.passes import QUERY
 from analysis.ties import score_frame
@@ -43,18 +42,10 @@ def faithfulness(logits: pd.DataFrame, paths: Sequence[ScorePath], *, k: int = 1
                     "kendall_tau_b": agreed["kendall_tau_b"].mean(),
                     "overlap": agreed[f"overlap@{k}"].mean(),
                     "saturated": saturated(scored) / len(scored) if bounded else float("nan"),
-                    **_ndcg(scored, k),
+                    **mean_ndcg(scored, k),
                 }
             )
     return pd.DataFrame(rows)
-
-
-def _ndcg(scored: pd.DataFrame, k: int) -> dict[str, float]:
-    names = {"expected": "ndcg", "min": "ndcg_min", "max": "ndcg_max"}
-    if scored["grade"].isna().any():
-        return dict.fromkeys(names.values(), float("nan"))
-    (found,) = average(evaluate(scored, scored, [f"nDCG@{k}"])).to_dict("records")
-    return {ours: found[theirs] for theirs, ours in names.items()}
 
 
 def trade_off(speed: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
