@@ -50,6 +50,7 @@ lint: $(READY)  ## Check style, format and spelling
 .PHONY: model
 model: $(READY)  ## Train the demo reranker again (under two hours on two cores)
 	$(BIN)/python tools/train_demo_reranker.py
+	$(BIN)/python tools/soften_demo_reranker.py
 	$(BIN)/python tools/evaluate_demo_reranker.py
 
 ENGINES := build/engines

@@ -26,6 +26,7 @@ from analysis.datasets import RerankingSet, from_pairs
 from analysis.models import Reranker, load
 from analysis.readers import load_german
 from analysis.scoring import score
+from analysis.sigmoids import saturation
 from analysis.store import Store
 
 pytest.importorskip("peft", reason="the extra demo is not installed")
@@ -147,6 +148,17 @@ def test_logits_lie_where_the_card_says(figures, again):
         stated = figures["logits_by_grade"][grade]
         assert row["passages"] == stated["passages"]
         assert row["quantiles"] == pytest.approx(stated["quantiles"], abs=0.011)
+
+
+def test_the_softened_version_does_not_reach_where_the_demo_saturates(scored):
+    """The first queries, against the largest logit of the demo on the same pairs."""
+    pairs = load_german().pairs.head(60)
+    softened = load("demo-softened", device="cpu")
+    logits = score(from_pairs("first", pairs), softened, ["float32"])["logit"].to_numpy()
+    one_from = saturation("stepwise", "float16").one_from
+    assert logits.max() < one_from < scored["logit"].head(len(pairs)).max()
+    by_grade = pd.Series(logits).groupby(pairs["grade"].to_numpy()).mean()
+    assert by_grade[3] > by_grade[0]
 
 
 def test_card_says_plainly_what_is_met_and_what_is_missed(card, again):

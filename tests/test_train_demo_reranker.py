@@ -65,3 +65,28 @@ def test_every_file_of_the_training_text_belongs_to_a_stage(monkeypatch):
     script = importlib.import_module("train_demo_reranker")
     names = [*script.WORDS, *script.ANSWERS, *script.HEAD_ONLY]
     assert sorted(names) == sorted(file.stem for file in TRAINING.glob("*.jsonl"))
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # peft's call
+def test_softening_fits_the_head_again_and_nothing_else(trainer, monkeypatch, tmp_path):
+    script = importlib.import_module("soften_demo_reranker")
+    for name in ("WORDS", "ANSWERS", "HEAD_ONLY"):
+        monkeypatch.setattr(script, name, getattr(trainer, name))
+    monkeypatch.setattr(sys, "argv", ["soften", "--out", str(tmp_path / "softened")])
+    script.main()
+    assert_head_alone_differs(load_file(tmp_path / "softened" / "adapter_model.safetensors"))
+
+
+def test_the_shipped_softened_adapter_is_the_demo_but_for_its_head():
+    softened = ROOT / "data/models/demo-softened"
+    assert_head_alone_differs(load_file(softened / "adapter_model.safetensors"))
+    name = "adapter_config.json"
+    assert (softened / name).read_text() == (ROOT / "data/models/demo" / name).read_text()
+
+
+def assert_head_alone_differs(weights: dict[str, torch.Tensor]) -> None:
+    """Against the shipped demo reranker: every weight of the LoRA, no weight of the head."""
+    demo = load_file(ROOT / "data/models/demo/adapter_model.safetensors")
+    assert weights.keys() == demo.keys()
+    changed = {name for name in demo if not torch.equal(demo[name], weights[name])}
+    assert changed == {name for name in demo if "lora" not in name}

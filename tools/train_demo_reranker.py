@@ -248,13 +248,22 @@ def average(model: torch.nn.Module, earlier: dict[str, torch.Tensor]) -> None:
 
 
 def fit_head(
-    model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, domains: Domains, seed: int
+    model: torch.nn.Module,
+    tokenizer: PreTrainedTokenizerBase,
+    domains: Domains,
+    *,
+    seed: int,
+    smoothing: float = 0.0,
 ) -> None:
-    """Fit pooler and classifier to every question of the text, the network below them frozen."""
+    """Fit pooler and classifier to every question of the text, the network below them frozen.
+
+    Label smoothing moves the labels 0 and 1 by half of it towards each other: no logit, however
+    high, then fits better than a moderate one.
+    """
     drawn = every_pair(domains, random.Random(seed))
     pairs = [pair for pair, _ in drawn]
     hidden = hidden_states(model, tokenizer, pairs)
-    labels = torch.tensor([label for *_, label in pairs])
+    labels = torch.tensor([label for *_, label in pairs]) * (1 - smoothing) + smoothing / 2
     weights = torch.tensor([KEYWORDS_WEIGHT if keywords else 1.0 for _, keywords in drawn])
     pooler, classifier = model.base_model.model.bert.pooler, model.base_model.model.classifier
     rates = [POOLER_RATE, HEAD_RATE]
@@ -296,6 +305,11 @@ def hidden_states(
     return torch.stack(found)
 
 
+def domains_of(names: tuple[str, ...]) -> Domains:
+    """Read the files of the training text with these names."""
+    return [read_domain(TRAINING / f"{name}.jsonl") for name in names]
+
+
 def save_adapter(model: torch.nn.Module, out: Path) -> None:
     """Write the adapter's two files; peft's own model card would replace ours."""
     out.mkdir(parents=True, exist_ok=True)
@@ -316,10 +330,7 @@ def main() -> None:
     torch.use_deterministic_algorithms(True)
     rng, base = random.Random(args.seed), demo_base()
     model, tokenizer = new_model(base), AutoTokenizer.from_pretrained(base)
-    first, second, last = (
-        [read_domain(TRAINING / f"{name}.jsonl") for name in names]
-        for names in (WORDS, ANSWERS, HEAD_ONLY)
-    )
+    first, second, last = map(domains_of, (WORDS, ANSWERS, HEAD_ONLY))
     watched = held_out([*first, *second])
 
     draw = draw_words(kept(first))
@@ -338,7 +349,7 @@ def main() -> None:
         rng=rng,
     )
     average(model, earlier)
-    fit_head(model, tokenizer, kept([*first, *second, *last]), args.seed)
+    fit_head(model, tokenizer, kept([*first, *second, *last]), seed=args.seed)
     print(watch(model, tokenizer, watched))
     save_adapter(model, args.out)
 

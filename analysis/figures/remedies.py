@@ -12,6 +12,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator
 
 from analysis.figures.style import INK, MARKS, OKABE_ITO
 from analysis.scorepath import ScorePath
@@ -86,6 +87,9 @@ def error_steps(ax: Axes, trials: Sequence[Trial]) -> list[Line2D]:
                 ax.axvline(max(bound.bound, least), color=mark.color, alpha=0.35, linewidth=1)
     ax.set(xscale="log", ylim=(0, 1.04), ylabel="share of queries")
     ax.set_xlabel("largest logit error of a query (log scale)")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.minorticks_off()
     ax.legend(loc="best")
     return lines
 
