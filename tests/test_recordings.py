@@ -33,11 +33,6 @@ from analysis.scorepath import ScorePath
 from analysis.sigmoids import saturation
 from analysis.ties import ranks
 
-if not (FOLDER / "runs.json").exists():
-    pytest.skip(
-        "NO RECORDINGS HERE: no engine is compared. Run 'make engines'.", allow_module_level=True
-    )
-
 RUNS = [tuple(run[name] for name in RUN_COLUMNS) for run in about()["runs"]]
 NAMES = [" ".join(run) for run in RUNS]
 # float32 has no one exp: NumPy's and torch's SIMD kernels differ between kinds of CPU, and torch
@@ -230,6 +225,13 @@ def test_the_card_lists_every_run():
 def test_an_unknown_recording_is_answered_with_those_there_are():
     with pytest.raises(InputError, match=r"infinity 0.0.77 in-process float32.*infinity 0.0.78"):
         recording("infinity", "0.0.77", "float32")
+
+
+def test_recordings_that_are_not_there_are_missed_by_name(tmp_path, monkeypatch):
+    monkeypatch.setattr("analysis.recordings.FOLDER", tmp_path)
+    for read, name in [(recordings, "engines.parquet"), (about, "runs.json")]:
+        with pytest.raises(InputError, match=f"{name}: no recordings .* run `make engines`"):
+            read()
 
 
 def test_unprinting_rounds_json_numbers_to_float32_and_leaves_others():

@@ -102,7 +102,7 @@ def share_sentence(scores: pd.DataFrame) -> str:
     over = "whatever the order" if ends[0] == ends[1] else f"{' to '.join(ends)} over all orders"
     return (
         f"a score is {total['mean_abs']:.2g} from the reference on average, {total['largest']:.2g} "
-        f"at most. Of the squared error {NAMES[stage]} has the largest share, "
+        f"at most. Of the squared error the largest share is that of {NAMES[stage]}, "
         f"{scores.loc[stage, 'share']:.0%} in the path's order, {over}."
     )
 
