@@ -1,0 +1,265 @@
+"""Fingerprints of known scores: outcomes, parts, spoilt lists, combs and the odds behind them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from score_lists import reranker_logits
+
+from analysis.engines import (
+    FLOAT32_REFERENCE,
+    HAYSTACK_2,
+    INFINITY_FROM_0_0_69,
+    INFINITY_TO_0_0_68,
+    SENTENCE_TRANSFORMERS_FROM_6,
+)
+from analysis.errors import InputError
+from analysis.fingerprint import combs, fingerprint, known, words
+from analysis.fingerprint.known import Known
+from analysis.recordings import COLUMNS
+from analysis.scorepath import ScorePath
+
+PATH = INFINITY_FROM_0_0_69["float16"]
+LOGITS = reranker_logits(300, np.random.default_rng(0))
+RUN = Known.by_path("infinity 0.0.78, float16", PATH, LOGITS)
+FLOAT32 = Known.by_path("haystack 2.31.0, float32", FLOAT32_REFERENCE, LOGITS)
+
+
+@pytest.mark.parametrize(
+    ("scores", "kind", "path", "expected"),
+    [
+        (RUN.scores, "sigmoid", PATH, "right"),
+        (RUN.scores, "sigmoid", replace(PATH, tie_rule="expected"), "right"),
+        (RUN.scores, "sigmoid", SENTENCE_TRANSFORMERS_FROM_6["float16"], "wrong"),
+        (RUN.scores, "sigmoid", FLOAT32_REFERENCE, "wrong"),
+        (RUN.scores, "softmax", None, "wrong"),
+        (RUN.scores[:1], "sigmoid", FLOAT32_REFERENCE, "cannot tell"),
+        (PATH.scores(RUN.scores), "sigmoid twice", None, "right"),
+        (RUN.logits, "logits", ScorePath("float16", "none", "float16", "float16"), "right"),
+    ],
+)
+def test_outcomes(scores, kind, path, expected):
+    assert known.outcome(fingerprint(scores), Known("", path, scores, kind=kind)) == expected
+
+
+def test_paths_of_one_set_are_as_right_as_the_one_that_is_named():
+    """A float32 sigmoid rounded once to float16 is what ``torch.sigmoid`` in float16 is."""
+    path = ScorePath("float16", "stepwise", "float32", "float16")
+    run = Known.by_path("", path, LOGITS)
+    verdict = fingerprint(run.scores)
+    assert verdict.path == HAYSTACK_2["float16"] != path
+    assert known.outcome(verdict, run) == "right"
+    assert verdict.path.scores(run.logits).tolist() == run.scores.tolist()
+
+
+def test_several_paths_left():
+    verdict = fingerprint(np.round(RUN.scores, 3), RUN.logits)
+    assert verdict.path is None
+    assert known.outcome(verdict, RUN) == "several paths left"
+    assert known.found_words(verdict) == f"one of {len(verdict.paths)} paths"
+
+
+def test_by_path_rounds_logits_and_knows_its_kind():
+    assert RUN.logits.tolist() == LOGITS.astype(np.float16).astype(float).tolist()
+    assert RUN.kind == "sigmoid"
+    assert Known.by_path("", ScorePath(formula="none"), LOGITS).kind == "logits"
+
+
+def test_verdict_table_has_a_row_per_run_and_stands_empty():
+    table = known.verdict_table([RUN, FLOAT32])
+    assert table["run"].tolist() == [RUN.name, FLOAT32.name]
+    assert table["given"].tolist() == table["found"].tolist()
+    assert set(table["outcome"]) == set(table["outcome_with_logits"]) == {"right"}
+    assert (table["odds"] > 6).all()
+    assert known.verdict_table([]).columns.tolist() == table.columns.tolist()
+
+
+def test_parts_are_drawn_from_every_run_of_a_path_and_have_seeds_of_their_own():
+    """Of two runs of one path the second is too short for the larger size."""
+    short = replace(RUN, name="short", scores=RUN.scores[:40], logits=RUN.logits[:40])
+    outcomes = known.subsampled([RUN, short], [10, 100], repeats=4, seed=1)
+    counted = outcomes.groupby(["size", "n"]).size().to_dict()
+    assert counted == {("10", 10): 4, ("100", 100): 2, ("all", 300): 1, ("all", 40): 1}
+    again = known.subsampled([RUN, short], [10, 100], repeats=4, seed=1)
+    pd.testing.assert_frame_equal(outcomes, again)
+    assert (outcomes["outcome"] != "wrong").all()
+
+
+def test_enough_is_where_the_share_stays():
+    rows = [("a", "10", 10, o) for o in ("right", "cannot tell")]
+    rows += [("a", "20", 20, o) for o in ("right", "right")]
+    rows += [("a", "30", 30, o) for o in ("right", "wrong")]
+    rows += [("a", "all", 90, "right"), ("b", "10", 10, "right"), ("b", "all", 90, "wrong")]
+    outcomes = pd.DataFrame(rows, columns=["computation", "size", "n", "outcome"])
+    found = known.enough(outcomes)
+    assert found["computation"].tolist() == ["a", "b"]
+    assert found["in_half"].tolist() == [10, pd.NA]
+    assert found["in_all"].tolist() == [90, pd.NA]
+    said = words.enough_sentence(outcomes, found)
+    assert "Of 9 lists, **2** got a wrong verdict." in said
+    assert "Every list of **90** or more scores got the right path on a." in said
+    assert "On 1 of 2 paths not even the whole runs all did." in said
+
+
+def test_spoilt_lists_are_never_taken_for_what_they_are_not():
+    lists = known.spoilt(RUN, FLOAT32)
+    table = known.spoilt_table(lists).set_index("list")
+    assert not (table["outcome"] == "wrong").any()
+    kinds = table["verdict"].to_dict()
+    assert kinds["as the engine returned them"] == "sigmoid"
+    assert kinds["rounded to 3 decimals"] == "cannot tell"
+    assert kinds["the median in place of every score"] == "cannot tell"
+    assert kinds["1.0 in place of every score"] == "cannot tell"
+    assert kinds[f"every second score by {FLOAT32.name}"] == "mixture"
+    assert kinds["the sigmoid applied twice"] == "sigmoid twice"
+    assert kinds["the raw logits in place of scores"] == "logits"
+    assert kinds["float32 scores rounded to float16"] == "cannot tell"
+    assert kinds["a softmax over the labels (0, logit)"] == "softmax"
+    said = words.spoilt_sentence(table.reset_index())
+    assert said.endswith("None is taken for what it is not.")
+
+
+def test_recorded_runs_are_read_with_names_and_paths(tmp_path, monkeypatch):
+    rows = pd.DataFrame(
+        {
+            "engine": "infinity",
+            "version": "0.0.78",
+            "api": ["in-process", "http", "http"],
+            "forward_dtype": "float16",
+            "query_id": "q",
+            "passage_id": list("abc"),
+            "logit": [1.0, 2.0, 3.0],
+            "logit_dtype": "float16",
+            "score": [0.7, 0.8, 0.9],
+            "score_dtype": "float32",
+            "rank": 1,
+        }
+    )
+    rows[list(COLUMNS)].to_parquet(tmp_path / "engines.parquet")
+    monkeypatch.setattr("analysis.recordings.FOLDER", tmp_path)
+    runs = known.recorded_runs()
+    assert [run.name for run in runs] == [
+        "infinity 0.0.78, float16",
+        "infinity 0.0.78 over HTTP, float16",
+    ]
+    assert {run.path for run in runs} == {PATH}
+    assert known.run_named(runs, runs[1].name).scores.tolist() == [0.8, 0.9]
+    with pytest.raises(InputError, match=r"no run 'x'.*infinity 0.0.78, float16; infinity"):
+        known.run_named(runs, "x")
+
+
+# Combs and odds
+
+
+@pytest.mark.parametrize(
+    "path",
+    [PATH, HAYSTACK_2["bfloat16"], INFINITY_TO_0_0_68["float16"], FLOAT32_REFERENCE],
+    ids=str,
+)
+def test_a_comb_holds_the_scores_of_all_its_logits_and_no_others(path):
+    window = combs.Window(6.0, 6.002 if path.forward_dtype == "float32" else 6.5)
+    comb = combs.teeth(path, window)
+    dense = np.linspace(5.5, 7.0, 200_001)
+    if path.forward_dtype == "float32":
+        dense = np.linspace(5.99, 6.01, 200_001)  # finer than float32 logits
+    scores = window.of(path.scores(dense))
+    assert np.isin(scores, comb).all()
+    assert comb.size <= 1.2 * scores.size  # torch's other routine may add some
+    assert np.all(np.diff(comb) > 0)
+
+
+def test_a_window_holds_the_scores_between_its_ends():
+    window = combs.Window(0.0, 1.0)
+    assert window.of([0.4, 0.5, 0.6, 0.6, 0.73, 0.74]).tolist() == [0.5, 0.6, 0.73]
+
+
+def test_the_busiest_window_is_where_most_scores_near_one_are():
+    logits = np.array([-1.0, -1.01, -1.02, -1.03, 6.0, 6.1, 6.2, 8.0, 8.1])
+    scores = 1 / (1 + np.exp(-logits))
+    window = combs.busiest_window(np.append(scores, [0.0, 1.0]), 0.25)
+    assert window.of(scores).size == 3
+    assert window.logit_low == pytest.approx(6.0, abs=1e-4)
+    low = combs.busiest_window(scores[:4], 0.25)
+    assert low.of(scores).size == 4
+    assert combs.busiest_window([1.0, 0.0], 0.5) == combs.Window(-0.25, 0.25)
+
+
+def test_a_run_stands_on_its_own_comb_alone():
+    window = combs.busiest_window(RUN.scores, 0.5)
+    paths = [PATH, INFINITY_FROM_0_0_69["bfloat16"], HAYSTACK_2["float16"]]
+    table = combs.comb_table(paths, window, RUN.scores)
+    assert table["scores"].nunique() == 1
+    assert table["attained"].iloc[0] == table["scores"].iloc[0] > 5
+    assert (table["attained"].iloc[1:] < table["scores"].iloc[1:]).all()
+    said = words.attained_sentence(table, PATH)
+    assert f"return **all {table['scores'].iloc[0]}** scores" in said
+    assert "2 of the 2 other paths miss at least one" in said
+
+
+@pytest.mark.parametrize("run", [RUN, FLOAT32, Known.by_path("", HAYSTACK_2["float16"], LOGITS)])
+def test_odds_add_up_to_those_of_the_verdict(run):
+    paths = [path for paths in (HAYSTACK_2, INFINITY_FROM_0_0_69) for path in paths.values()]
+    lines = combs.odds_lines(run.scores, [*paths, run.path], seed=0)
+    (own,) = (line for line in lines if line.path.computation == run.path.computation)
+    verdict = fingerprint(run.scores)
+    assert own.odds.size == verdict.n_distinct
+    assert own.odds[-1] == pytest.approx(verdict.odds)
+    assert not own.refuted
+    assert own.decided_after < 100
+    refuted = [line for line in lines if line.refuted]
+    assert all(line.decided_after is None and line.odds.size < own.odds.size for line in refuted)
+    assert refuted
+
+
+def test_the_order_of_reading_does_not_change_the_end():
+    ends = [combs.odds_lines(RUN.scores, [PATH], seed)[0].odds[-1] for seed in (0, 1)]
+    assert ends[0] == pytest.approx(ends[1])
+
+
+def test_saturated_scores_alone_have_no_odds():
+    (line,) = combs.odds_lines([0.0, 1.0], [PATH], 0)
+    assert line.odds.tolist() == [0.0, 0.0]
+    assert line.decided_after is None
+
+
+# Sentences
+
+
+def line(path, odds, *, refuted=False):
+    return combs.Line(path, np.array(odds, dtype=float), refuted)
+
+
+def test_odds_sentence_names_decided_refuted_and_left():
+    other, third = HAYSTACK_2["float16"], FLOAT32_REFERENCE
+    lines = [line(PATH, [3, 7, 9]), line(other, [1], refuted=True), line(third, [1, 2, 3])]
+    said = words.odds_sentence("run", PATH, lines)
+    assert "passes 10^6 for good after **2** distinct scores" in said
+    assert "1 of 2 other paths are refuted, the last by score number 2." in said
+    assert f"{third.computation} attains every score too, with odds 10^6 times smaller." in said
+    open_ = words.odds_sentence("run", PATH, [line(PATH, [1.0, 2.0])])
+    assert open_ == "**run**: its own path does not get past 10^6 for good."
+
+
+def test_verdict_sentence_names_what_is_wrong():
+    table = known.verdict_table([RUN, FLOAT32])
+    assert words.verdict_sentence(table).endswith("**2** are right. No verdict is wrong.")
+    wrong = table.assign(outcome=["wrong", "cannot tell"])
+    said = words.verdict_sentence(wrong, "paths")
+    assert "Of **2** paths, the scores alone show the right path for **0**" in said
+    assert "leave it open for 1" in said
+    assert said.endswith(f"Wrong: {RUN.name}.")
+    assert "Of **0** runs" in words.verdict_sentence(known.verdict_table([]))
+
+
+def test_comb_sentence_and_attained_sentence_the_other_way_round():
+    table = combs.comb_table([PATH, FLOAT32_REFERENCE], combs.Window(6.0, 6.1), RUN.scores)
+    assert f"**{table['teeth'].max():,}** scores can come from float32" in (
+        words.comb_sentence(table)
+    )
+    missed = table.assign(scores=9, attained=[8, 9])
+    said = words.attained_sentence(missed, PATH)
+    assert "return **8 of 9** scores" in said
+    assert f"Not refuted here: {FLOAT32_REFERENCE.computation}" in said

@@ -1,0 +1,84 @@
+"""Fingerprints of recorded engines: the right path from all of a run, no wrong one from a part.
+
+The raw logits with the scores show the path of every run, the scores alone that of some.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from analysis.fingerprint import Verdict, fingerprint
+from analysis.fingerprint.known import Known, outcome, recorded_runs
+from analysis.recordings import about
+
+ENOUGH, FEW = 100, 20
+RUNS = recorded_runs()
+LONG = [run for run in RUNS if run.scores.size >= ENOUGH]
+# Evidence is held to this machine's exp. Half-precision sigmoids round its last bits away.
+SAME_KERNELS = torch.backends.cpu.get_cpu_capability() == about()["cpu_capability"]
+
+every_run = pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
+every_long_run = pytest.mark.parametrize("run", LONG, ids=lambda run: run.name)
+
+
+def tells_by_its_scores(run: Known) -> bool:
+    """Whether scores as high as these, nearly all above 0.25, can show their path.
+
+    They do where the stored dtype is wider than the logits', and where a half type rounds at every
+    step. One rounding to a half type reaches every value of it there is above 0.25, and so do
+    float32 logits: no list of such scores is evidence of anything, by whatever method.
+    """
+    path = run.path
+    half = path.forward_dtype in ("float16", "bfloat16")
+    return half and (path.stored_dtype != path.forward_dtype or path.formula == "stepwise")
+
+
+def assert_right(verdict: Verdict, run: Known) -> None:
+    """The run's path, or one that gives the same scores for every logit.
+
+    On a CPU with another ``exp`` than the recorded one, a wide sigmoid may be left open.
+    """
+    if SAME_KERNELS or run.path.activation_dtype in ("float16", "bfloat16"):
+        assert outcome(verdict, run) == "right", verdict
+        assert verdict.path.scores(run.logits).tolist() == run.path.scores(run.logits).tolist()
+    else:
+        assert outcome(verdict, run) != "wrong", verdict
+
+
+def test_every_run_is_long_enough_to_be_held_to_its_path():
+    assert len(LONG) == len(RUNS) > 0
+
+
+@every_long_run
+def test_all_scores_of_a_run_show_its_path_or_leave_it_open(run):
+    verdict = fingerprint(run.scores)
+    if tells_by_its_scores(run):
+        assert_right(verdict, run)
+    else:
+        assert (run.scores > 0.25).mean() > 0.95
+        assert verdict.kind == "cannot tell"
+        assert run.path.computation in {path.computation for path in verdict.paths}
+        assert "the raw logits" in verdict.wanted
+
+
+@every_long_run
+def test_scores_and_logits_of_a_run_show_its_path(run):
+    assert_right(fingerprint(run.scores, run.logits), run)
+
+
+@every_run
+def test_twenty_scores_of_a_run_never_get_a_wrong_verdict(run):
+    for seed in range(5):
+        chosen = np.random.default_rng(seed).choice(run.scores.size, FEW, replace=False)
+        scores, logits = run.scores[chosen], run.logits[chosen]
+        assert outcome(fingerprint(scores), run) != "wrong"
+        assert outcome(fingerprint(scores, logits), run) != "wrong"
+
+
+@every_run
+def test_the_first_and_the_highest_twenty_never_get_a_wrong_verdict(run):
+    """No random parts: one query or two, and the top ranks that people keep."""
+    assert outcome(fingerprint(run.scores[:FEW]), run) != "wrong"
+    assert outcome(fingerprint(np.sort(run.scores)[-FEW:]), run) != "wrong"
