@@ -88,6 +88,20 @@ def test_parts_are_drawn_from_every_run_of_a_path_and_have_seeds_of_their_own():
     assert (outcomes["outcome"] != "wrong").all()
 
 
+def test_parts_with_logits_show_more():
+    alone, helped = (
+        known.subsampled([RUN], [20], repeats=3, seed=1, logits=logits) for logits in (False, True)
+    )
+    assert alone[["size", "n"]].equals(helped[["size", "n"]])
+    assert (helped["outcome"] != "cannot tell").all()
+    assert (alone["outcome"] == "right").sum() <= (helped["outcome"] == "right").sum()
+
+
+def test_low_scores_are_counted_over_all_runs():
+    runs = [Known("", PATH, np.array([0.1, 0.9])), Known("", PATH, np.array([0.2, 0.25]))]
+    assert words.low_sentence(runs).startswith("**50.0%** of all these scores lie below 0.25.")
+
+
 def test_enough_is_where_the_share_stays():
     rows = [("a", "10", 10, o) for o in ("right", "cannot tell")]
     rows += [("a", "20", 20, o) for o in ("right", "right")]

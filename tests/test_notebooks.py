@@ -153,3 +153,28 @@ def test_first_places_are_lost_by_half_dtypes_only():
     lost = {name.removeprefix("first_lost: "): value for name, value in values.items()}
     assert lost["Infinity 0.0.13–0.0.68, float16"] > 0
     assert all(value == 0 for name, value in lost.items() if name.endswith(", float32"))
+
+
+def test_the_report_is_reproduced_and_its_remedy_mends_it():
+    values = named_values("04_infinity_issue_203")
+    assert values["became_exactly_one"] > 0
+    assert values["raised_0.998_to_0.999"] > 0
+    assert values["first_place_lost"] > 0
+    assert values["became_exactly_one_in_float32"] == 0
+    ones = {name: n for name, n in values.items() if name.startswith("exactly_one: ")}
+    assert ones["exactly_one: stepwise, float16 to float16"] == values["became_exactly_one"]
+    assert ones["exactly_one: fused, float16 to float16"] < values["became_exactly_one"]
+    wide = [n for name, n in ones.items() if name.endswith("to float32")]
+    assert len(wide) == 4
+    assert not any(wide)
+
+
+def test_no_recorded_run_is_misread_and_logits_show_them_all():
+    values = named_values("05_read_the_precision")
+    assert values["wrong_on_parts"] == 0
+    for column in ("outcome", "outcome_with_logits"):
+        assert values[f"{column}: wrong"] == 0
+    assert values["outcome: right"] > 0
+    others = ("several paths left", "cannot tell")
+    assert values["outcome_with_logits: right"] > 0
+    assert not any(values[f"outcome_with_logits: {name}"] for name in others)

@@ -19,8 +19,9 @@ from analysis.fingerprint.verdict import Verdict
 
 MOST_JUDGED = 50_000
 """Of a longer list so many distinct scores are judged, spread evenly over the sorted ones."""
+LOW_SCORE = 0.25
+"""Below, scores of a format lie closer together than those that its logits reach."""
 _ENOUGH_SCORES = 100
-_LOW_SCORE = 0.25
 
 
 def fingerprint(scores: ArrayLike, logits: ArrayLike | None = None) -> Verdict:
@@ -143,7 +144,7 @@ def _wanted(decision: Decision, distinct: Scores, observed: Observed | None) -> 
     if observed is not None and not observed.exact:
         wanted.append("scores with all their digits")
     if decision.kind in ("sigmoid", "cannot tell"):
-        if (distinct < _LOW_SCORE).sum() < _ENOUGH_SCORES / 2:
-            wanted.append(f"more scores below {_LOW_SCORE:g}, where paths differ most")
+        if (distinct < LOW_SCORE).sum() < _ENOUGH_SCORES / 2:
+            wanted.append(f"more scores below {LOW_SCORE:g}, where paths differ most")
         wanted.append("the raw logits")
     return "; ".join(wanted)

@@ -129,9 +129,11 @@ def verdict_table(runs: Sequence[Known]) -> pd.DataFrame:
 
 
 def subsampled(
-    runs: Sequence[Known], sizes: Sequence[int], *, repeats: int, seed: int
+    runs: Sequence[Known], sizes: Sequence[int], *, repeats: int, seed: int, logits: bool = False
 ) -> pd.DataFrame:
-    """Outcomes of random parts of the runs, drawn without replacement, by scores alone.
+    """Outcomes of random parts of the runs, drawn without replacement.
+
+    Judged by the scores alone, or by the raw ``logits`` with them, which the runs then have.
 
     Runs of the same path are taken in turn; of each, and of every size smaller than the run,
     ``repeats`` parts in all, then every whole run. Each part has its own seed. One row per verdict:
@@ -146,9 +148,10 @@ def subsampled(
                     part = _part(run, size, [seed, place, size, repeat])
                     parts.append((str(size), part))
         parts += [(EVERY_SCORE, run) for run in alike]
+    verdicts = [fingerprint(part.scores, part.logits if logits else None) for _, part in parts]
     outcomes = [
-        (part.path.computation, size, part.scores.size, outcome(fingerprint(part.scores), part))
-        for size, part in parts
+        (part.path.computation, size, part.scores.size, outcome(verdict, part))
+        for (size, part), verdict in zip(parts, verdicts, strict=True)
     ]
     return pd.DataFrame(outcomes, columns=["computation", "size", "n", "outcome"])
 

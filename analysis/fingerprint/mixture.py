@@ -46,9 +46,8 @@ def decide_mixture(observed: Observed, weighed: list[Weighed]) -> Decision | Non
         return None
     some = f"{count:,} of {size:,} distinct scores are attained by {first.paths[0].forward_dtype} "
     if second.kind not in ("sigmoid", "softmax"):
-        return Decision(
-            "cannot tell", None, first.paths, 0.0, f"{some}logits, the others by no known path"
-        )
+        rest = "carry no evidence of their own" if second.paths else "are attained by no known path"
+        return Decision("cannot tell", None, first.paths, 0.0, f"{some}logits; the others {rest}")
     return Decision(
         "mixture",
         None,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from analysis.fingerprint.combs import Line
 from analysis.fingerprint.evidence import DECIDED
-from analysis.fingerprint.known import Outcome
+from analysis.fingerprint.judge import LOW_SCORE
+from analysis.fingerprint.known import Known, Outcome
 from analysis.scorepath import ScorePath
 
 
@@ -87,6 +89,17 @@ def verdict_sentence(table: pd.DataFrame, what: str = "runs") -> str:
     )
     wrong = table[(alone == "wrong") | (helped == "wrong")]
     return said + (f"Wrong: {'; '.join(wrong['run'])}." if len(wrong) else "No verdict is wrong.")
+
+
+def low_sentence(runs: Sequence[Known]) -> str:
+    """How many scores lie where sigmoids differ most, and what follows for the runs."""
+    scores = np.concatenate([run.scores for run in runs])
+    share = float((scores < LOW_SCORE).mean())
+    return (
+        f"**{share:.1%}** of all these scores lie below {LOW_SCORE:g}. Only there are values of a "
+        "half type, and of float32, closer to each other than the scores that its logits reach, so "
+        "only there does a path leave gaps that is stored in the dtype it computes in."
+    )
 
 
 def enough_sentence(outcomes: pd.DataFrame, enough: pd.DataFrame) -> str:

@@ -73,7 +73,8 @@ class Changes:
     ``became_one``: candidates below 1 in the reference whose score is exactly 1.0;
     ``lowest_one``: the lowest reference score among them (NaN: none); ``highest_other``: the
     highest reference score of the candidates that stay below 1 (NaN: none). ``raised``:
-    candidates printed as 0.998 in the reference and as 0.999 here. ``first_shared, first_fell``:
+    candidates whose score begins with 0.998 in the reference and with 0.999 here; ``lowest_raised``
+    is the lowest reference score among them (NaN: none). ``first_shared, first_fell``:
     queries whose first candidate in the reference shares the best score with others, or is below
     it; ``first_replaced``: queries that show another first candidate, with ties in input order.
     """
@@ -84,6 +85,7 @@ class Changes:
     lowest_one: float
     highest_other: float
     raised: int
+    lowest_raised: float
     moved: int
     first_shared: int
     first_fell: int
@@ -94,7 +96,8 @@ def changes(both: pd.DataFrame) -> Changes:
     """Count what changes between two runs put :func:`side_by_side`."""
     became = (both["score"] == 1.0) & (both["score_reference"] < 1.0)
     stayed = both["score"] < 1.0
-    prints = printed(both["score_reference"]), printed(both["score"])
+    raised = both["score_reference"].between(0.998, 0.999, inclusive="left")
+    raised &= both["score"].between(0.999, 1.0, inclusive="left")
     first = both[both["rank_reference"] == 1]
     return Changes(
         queries=both["query_id"].nunique(),
@@ -102,7 +105,8 @@ def changes(both: pd.DataFrame) -> Changes:
         became_one=int(became.sum()),
         lowest_one=float(both.loc[became, "score_reference"].min()),
         highest_other=float(both.loc[stayed, "score_reference"].max()),
-        raised=int(((prints[0] == "0.998") & (prints[1] == "0.999")).sum()),
+        raised=int(raised.sum()),
+        lowest_raised=float(both.loc[raised, "score_reference"].min()),
         moved=int((both["rank"] != both["rank_reference"]).sum()),
         first_shared=int(((first["tie_group"] == 1) & (first["tie_size"] > 1)).sum()),
         first_fell=int((first["tie_group"] > 1).sum()),

@@ -53,9 +53,12 @@ def one_sentence(found: Changes) -> str:
 def raised_sentence(found: Changes) -> str:
     """Say how many 0.998 became 0.999."""
     if not found.raised:
-        return "No candidate that Haystack prints as 0.998 came back as 0.999."
+        return "No score that begins with 0.998 in Haystack came back as 0.999."
     return (
-        f"**{_count(found.raised, 'candidate')}** that Haystack prints as 0.998 came back as 0.999."
+        f"**{_count(found.raised, 'score')}** of Haystack that begin with 0.998 came back as "
+        f"0.999; the lowest of them was {found.lowest_raised:.5f}. Rounded for print, as in the "
+        "table below, 0.9985 is 0.999 already: whether this shows depends on who cuts digits off "
+        "and who rounds them."
     )
 
 
@@ -123,7 +126,7 @@ def remedy_sentence(before: Changes, after: Changes) -> str:
     lost = [found.first_shared + found.first_fell for found in (before, after)]
     return (
         "Against Haystack, with the cast and without it: scores that become exactly 1.0, "
-        f"{before.became_one} and **{after.became_one}**; candidates printed as 0.998 that become "
+        f"{before.became_one} and **{after.became_one}**; scores from 0.998 that become "
         f"0.999, {before.raised} and **{after.raised}**; queries that lose their first place, "
         f"{lost[0]} and **{lost[1]}**."
     )
