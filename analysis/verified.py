@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -21,10 +20,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from analysis.errors import InputError
-
-if TYPE_CHECKING:
-    from analysis.datasets import RerankingSet
-    from analysis.models import Reranker
 
 CONFIDENCE = 0.95
 
@@ -263,8 +258,8 @@ def time_saved(rescored: float, cheap: float, full: float) -> float:
 
     ``rescored`` is the share of candidates that are rescored; ``cheap`` and ``full`` are the
     seconds that one pair takes in the cheap dtype and in float32, as measured
-    (:func:`seconds_per_pair`). A rescored pair is taken to cost what any float32 pair does; in
-    batches too small to fill the device it costs more.
+    (:func:`analysis.speed.seconds_per_pair`). A rescored pair is taken to cost what any float32
+    pair does; in batches too small to fill the device it costs more.
     """
     return 1 - cheap / full - rescored
 
@@ -285,21 +280,6 @@ def time_sentence(trial: Trial, seconds: Mapping[str, float]) -> str:
         f"{both}; with {trial.rescored:.0%} rescored, verified top k saves {saved:.0%} of the time "
         "of float32 throughout."
     )
-
-
-def seconds_per_pair(
-    dataset: RerankingSet, reranker: Reranker, dtype: str, *, n_pairs: int = 8, repeats: int = 3
-) -> float:
-    """Seconds that the forward pass of one pair takes in a dtype, on the reranker's device.
-
-    The median of ``repeats`` passes or more of one batch of ``n_pairs`` pairs that have the set's
-    mixture of lengths; see :func:`analysis.speed.measure_pass`, which says what is counted.
-    """
-    from analysis.speed import measure_pass, spread_rows  # it needs torch, this module does not
-
-    some = dataset.pairs.iloc[spread_rows(dataset, n_pairs)]
-    measured = measure_pass(reranker, reranker.network(dtype), some, repeats=repeats)
-    return measured["seconds"] / len(some)
 
 
 def side_by_side(logits: pd.DataFrame, dtype: str) -> pd.DataFrame:

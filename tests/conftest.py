@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
+from matplotlib.axes import Axes
 from tiny_checkpoints import tiny_set, write_checkpoint
 
 from analysis.datasets import RerankingSet
+from analysis.figures.style import style
 
 # No test downloads a model.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -30,3 +34,12 @@ def tiny_checkpoint(tmp_path_factory) -> Path:
 def tiny_pairs() -> RerankingSet:
     """Reranking set of 24 pairs, the grade of the last one unknown."""
     return tiny_set()
+
+
+@pytest.fixture
+def ax() -> Iterator[Axes]:
+    """Empty axes in the figures' style."""
+    with style():
+        figure, axes = plt.subplots()
+        yield axes
+        plt.close(figure)

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from analysis.audit.findings import TOP_K, audit, count, top_scores
-from analysis.audit.hidden import MOST_STEPS, hidden_logits
 from analysis.audit.sources import Scored
 from analysis.audit.words import STEPS_SHOWN, step_rows
 from analysis.engines import INFINITY_FROM_0_0_69, INFINITY_TO_0_0_68, engine_path
 from analysis.formats import format_of
+from analysis.hidden import MOST_STEPS, hidden_logits
 from analysis.scorepath import ScorePath
 from analysis.ties import with_tie_groups
 

@@ -20,14 +20,6 @@ LOGITS = [9.0, 8.5, 8.0, 7.0, 6.9, 3.0, -2.0]
 
 
 @pytest.fixture
-def ax():
-    with style():
-        figure, axes = plt.subplots()
-        yield axes
-        plt.close(figure)
-
-
-@pytest.fixture
 def logits():
     ids = [f"p{number}" for number in range(len(LOGITS))]
     grades = pd.array([3, 3, 3, 2, 2, 1, pd.NA], dtype="Int64")

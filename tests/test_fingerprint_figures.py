@@ -11,7 +11,7 @@ from score_lists import reranker_logits
 
 from analysis.engines import FLOAT32_REFERENCE, HAYSTACK_2, INFINITY_FROM_0_0_69
 from analysis.figures import fingerprint as views
-from analysis.figures.style import FAINT, MARKS, style
+from analysis.figures.style import FAINT, MARKS
 from analysis.fingerprint import combs
 from analysis.fingerprint.evidence import DECIDED
 from analysis.fingerprint.known import OUTCOMES
@@ -21,14 +21,6 @@ PATH = INFINITY_FROM_0_0_69["float16"]
 PATHS = [HAYSTACK_2["bfloat16"], PATH, FLOAT32_REFERENCE]
 WINDOW = combs.Window(6.0, 6.5)
 SCORES = PATH.scores(np.array([6.1, 6.2, 6.2, 6.4, 7.0, 40.0]))
-
-
-@pytest.fixture
-def ax():
-    with style():
-        figure, axes = plt.subplots()
-        yield axes
-        plt.close(figure)
 
 
 @pytest.fixture(autouse=True)

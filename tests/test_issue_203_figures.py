@@ -19,14 +19,6 @@ from analysis.ties import score_frame
 LOGITS = [9.0, 7.9, 6.4, 3.0, -2.0]
 
 
-@pytest.fixture
-def ax():
-    with style():
-        figure, axes = plt.subplots()
-        yield axes
-        plt.close(figure)
-
-
 @pytest.fixture(scope="module")
 def logits() -> pd.DataFrame:
     one = pd.DataFrame({"query_id": "q", "passage_id": list("abcde"), "logit": LOGITS})

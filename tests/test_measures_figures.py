@@ -39,14 +39,6 @@ EFFECTS = outcomes.against(WORTH, NAMES[0])
 QUERIES = outcomes.per_query(WORTH, NAMES[0])
 
 
-@pytest.fixture
-def ax():
-    with style():
-        figure, axes = plt.subplots()
-        yield axes
-        plt.close(figure)
-
-
 def test_spans_are_points_and_bars_inside_the_axes(ax):
     own = SPANS[SPANS["measure"] == "nDCG@10"]
     points = views.path_spans(ax, own, PATHS)

@@ -34,14 +34,6 @@ def logits() -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-@pytest.fixture
-def ax():
-    with style():
-        figure, axes = plt.subplots()
-        yield axes
-        plt.close(figure)
-
-
 @pytest.mark.parametrize("graded", [True, False])
 def test_every_remedy_has_its_bars_and_its_span(logits, graded):
     grades = logits["grade"] if graded else pd.NA

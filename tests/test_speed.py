@@ -27,6 +27,7 @@ from analysis.speed import (
     measure_speed,
     pass_bytes,
     passes,
+    seconds_per_pair,
     spread_rows,
     time_repeats,
     trade_off,
@@ -350,3 +351,9 @@ def test_one_layer_is_timed_in_both_dtypes(reranker, monkeypatch):
     assert min(found.own, found.float32, found.conversion) > 0
     assert found.ratio == found.own / found.float32
     assert replace(found, own=3.0, float32=2.0).ratio == 1.5
+
+
+def test_seconds_per_pair_are_measured_on_the_network(tiny_checkpoint, tiny_pairs):
+    reranker = models.load(tiny_checkpoint, device="cpu")
+    taken = seconds_per_pair(tiny_pairs, reranker, "float32", n_pairs=100, repeats=2)
+    assert 0 < taken < 1

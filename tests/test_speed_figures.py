@@ -45,14 +45,6 @@ def traded(factor: float = 1.0, *, graded: bool = True) -> pd.DataFrame:
     return kept.merge(query, on="forward_dtype")
 
 
-@pytest.fixture
-def ax():
-    with style():
-        figure, axes = plt.subplots()
-        yield axes
-        plt.close(figure)
-
-
 def test_lines_go_through_the_medians(ax):
     speed = measured().sample(frac=1, random_state=0)  # rows in any order
     lines = views.throughput_lines(ax, speed)

@@ -15,12 +15,10 @@ from hypothesis import strategies as st
 from reader_files import refused
 from scipy import stats
 
-from analysis import models
 from analysis.formats import FORMATS
 from analysis.verified import (
     error_bound,
     query_errors,
-    seconds_per_pair,
     time_saved,
     time_sentence,
     top_k,
@@ -291,9 +289,3 @@ def test_time_saved_is_what_is_left_of_a_float32_run():
 def test_the_sentence_on_time_says_where_the_cheap_dtype_is_slower(scored, cheap, says):
     found = try_out(scored, "bfloat16", k=5)
     assert says in time_sentence(found, {"bfloat16": cheap, "float32": 1.0})
-
-
-def test_seconds_per_pair_are_measured_on_the_network(tiny_checkpoint, tiny_pairs):
-    reranker = models.load(tiny_checkpoint, device="cpu")
-    taken = seconds_per_pair(tiny_pairs, reranker, "float32", n_pairs=100, repeats=2)
-    assert 0 < taken < 1

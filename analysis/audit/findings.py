@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.audit.hidden import Hidden, hidden_logits
 from analysis.audit.sources import Scored
 from analysis.fingerprint import Verdict, fingerprint
 from analysis.formats import is_wide
+from analysis.hidden import Hidden, hidden_logits
 from analysis.remedies import Situation, recommend
 from analysis.remedies.effects import reordered, tied_in_top
 from analysis.scorepath import ScorePath

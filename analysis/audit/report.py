@@ -16,8 +16,8 @@ from pathlib import Path
 
 from analysis.audit.conditions import Condition
 from analysis.audit.findings import TOP_K, Alternative, Counts, Findings
-from analysis.audit.hidden import Hidden
 from analysis.fingerprint import stages
+from analysis.hidden import Hidden
 
 SCHEMA = Path(__file__).with_name("audit.schema.json")
 SCHEMA_VERSION = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from analysis.audit.findings import TOP_K, Findings
-from analysis.audit.hidden import Hidden
+from analysis.hidden import Hidden
 
 STEPS_SHOWN = 6
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from analysis.audit.hidden import hidden_logits
 from analysis.engines import engine_of, find_engine
 from analysis.formats import format_of
+from analysis.hidden import hidden_logits
 from analysis.scorepath import ScorePath
 from analysis.sigmoids import saturation, sigmoid
 

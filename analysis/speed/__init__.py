@@ -11,6 +11,7 @@ from analysis.speed.memory import pass_bytes, weight_bytes
 from analysis.speed.passes import (
     measure_pass,
     measure_speed,
+    seconds_per_pair,
     spread_rows,
     time_repeats,
     typical_query,
@@ -25,6 +26,7 @@ __all__ = [
     "measure_pass",
     "measure_speed",
     "pass_bytes",
+    "seconds_per_pair",
     "spread_rows",
     "time_repeats",
     "trade_off",

@@ -131,3 +131,16 @@ def _lengths(dataset: RerankingSet) -> NDArray[np.int64]:
     """Characters of each pair, shape (n_pairs,)."""
     pairs = dataset.pairs
     return (pairs["query"].str.len() + pairs["passage"].str.len()).to_numpy(np.int64)
+
+
+def seconds_per_pair(
+    dataset: RerankingSet, reranker: Reranker, dtype: str, *, n_pairs: int = 8, repeats: int = 3
+) -> float:
+    """Seconds that the forward pass of one pair takes in a dtype, on the reranker's device.
+
+    The median of ``repeats`` passes or more of one batch of ``n_pairs`` pairs that have the set's
+    mixture of lengths; see :func:`measure_pass`, which says what is counted.
+    """
+    some = dataset.pairs.iloc[spread_rows(dataset, n_pairs)]
+    measured = measure_pass(reranker, reranker.network(dtype), some, repeats=repeats)
+    return measured["seconds"] / len(some)
