@@ -29,8 +29,9 @@ class Hidden:
 
     ``steps`` has one row per score looked at, the highest first: ``score``, ``logit_low``,
     ``logit_high`` (the interval of logits that ends in it), ``width`` (infinite at exactly 1.0
-    and 0.0) and ``share``, the share of the scores given that have it. ``one_from`` is the first
-    logit whose score is exactly 1.0, NaN where there is no sigmoid.
+    and 0.0) and ``share``, the share of the scores given that have it. These are logits before
+    they are rounded to the forward dtype. ``one_from`` is the first logit of the forward dtype
+    whose score is exactly 1.0, NaN where there is no sigmoid.
     """
 
     steps: pd.DataFrame
@@ -76,10 +77,16 @@ def hidden_logits(
     steps[["logit_low", "logit_high"]] /= calibration
     steps["width"] = steps["logit_high"] - steps["logit_low"]
     steps["share"] = counts[chosen] / len(scores)
-    one_from = np.nan
-    if path.formula != "none":
-        one_from = saturation(path.formula, path.activation_dtype).one_from
-    return Hidden(steps[::-1].reset_index(drop=True), float(one_from / calibration))
+    one_from = np.nan if path.formula == "none" else first_saturated(path)
+    return Hidden(steps[::-1].reset_index(drop=True), one_from / calibration)
+
+
+def first_saturated(path: ScorePath) -> float:
+    """First logit of the forward dtype whose score is exactly 1.0; the path has a sigmoid."""
+    edge = saturation(path.formula, path.activation_dtype).one_from
+    forward = format_of(path.forward_dtype)
+    nearest = float(forward.round(edge))
+    return nearest if nearest >= edge else float(forward.next_above(edge))
 
 
 def _step(path: ScorePath, score: float, decimals: int | None) -> tuple[float, float, float] | None:

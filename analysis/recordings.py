@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.engines import find_engine
 from analysis.errors import InputError
@@ -98,6 +99,24 @@ def trust_remote_code() -> pd.DataFrame:
 def recorded_path(engine: str, version: str, forward_dtype: str) -> ScorePath:
     """Return the score path that the catalogue gives for a recorded run."""
     return find_engine(engine, version).paths[forward_dtype]
+
+
+def evaluated(recorded: pd.DataFrame, path: ScorePath) -> NDArray[np.float64]:
+    """Scores of a path for the recorded logits, shape (n,), by the call that engines make.
+
+    Engines hand the logits of one query to ``torch.sigmoid`` at once. So short an array goes to
+    another routine than the long ones on which :meth:`ScorePath.scores` evaluates it, and in
+    float32 the two differ in last bits. Formulas of NumPy have one routine.
+    """
+    if path.formula != "fused":
+        return path.scores(recorded["logit"])
+    import torch  # loaded by the first sigmoid, not by the import of this package
+
+    dtype = getattr(torch, path.activation_dtype)
+    scores = recorded.groupby("query_id", sort=False)["logit"].transform(
+        lambda logits: torch.sigmoid(torch.tensor(logits.to_numpy(), dtype=dtype)).double().numpy()
+    )
+    return scores.to_numpy()
 
 
 def unprinted(recorded: pd.DataFrame) -> pd.DataFrame:

@@ -277,8 +277,8 @@ def time_sentence(trial: Trial, seconds: Mapping[str, float]) -> str:
     if saved <= 0:
         return f"{both}; with {trial.rescored:.0%} rescored, float32 throughout is no slower."
     return (
-        f"{both}; with {trial.rescored:.0%} rescored, verified top k saves {saved:.0%} of the time "
-        "of float32 throughout."
+        f"{both}; with {trial.rescored:.0%} rescored, verified top k would save {saved:.0%} of the "
+        "time of float32 throughout."
     )
 
 

@@ -99,5 +99,6 @@ def test_the_audit_of_a_server_names_its_forward_dtype(
     assert found["source"]["details"]["raw scores"] == "offered"
     assert found["verdict"]["kind"] == "sigmoid"
     path = found["path"]
-    assert (path["forward_dtype"], path["formula"]) == (dtype, "stepwise")
-    assert path["activation_dtype"] == "float32"
+    assert (path["forward_dtype"], path["activation_dtype"]) == (dtype, "float32")
+    # So few scores do not always tell the two formulas apart, which differ in last bits.
+    assert "stepwise" in {left["formula"] for left in found["verdict"]["paths"]}

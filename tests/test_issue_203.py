@@ -110,7 +110,7 @@ def test_the_report_in_small(both):
 
 @pytest.mark.parametrize("logit", [6.4, 6.5, 6.5234375, 6.53125])
 def test_what_the_stepwise_formula_prints_is_its_own_staircase(logit):
-    table = comparison.printed_table(pair(FULL, HALF, logits=[logit]), 0.0)
+    table = comparison.digits_table(pair(FULL, HALF, logits=[logit]), 0.0)
     steps = staircase("stepwise", "float16", 0.99)
     (step,) = steps[(steps["logit_low"] <= logit) & (steps["logit_high"] >= logit)]["score"]
     assert list(table.columns) == ["reference", f"{step:.3f}"]
@@ -125,11 +125,12 @@ def test_0_998_to_0_999_is_counted():
 
 
 def test_prints_are_crossed_and_exact_ones_kept_apart(both):
-    table = comparison.printed_table(both, 0.99).set_index("reference")
-    assert table.loc["1.000", comparison.EXACTLY_ONE] == 2
+    table = comparison.digits_table(both, 0.99).set_index("reference")
+    assert table.loc["0.999", comparison.EXACTLY_ONE] == 2
     assert table.to_numpy().sum() == 4
     assert comparison.printed(pd.Series([1.0, 0.9999])).tolist() == ["exactly 1.0", "1.000"]
-    assert comparison.printed_table(both, 1.0).empty
+    assert comparison.digits(pd.Series([1.0, 0.9999])).tolist() == ["exactly 1.0", "0.999"]
+    assert comparison.digits_table(both, 1.0).empty
 
 
 def test_likeness_separates_the_sigmoid_from_the_network():
@@ -242,7 +243,7 @@ def test_the_variable_through_the_versions():
 
 def test_the_argument_passed_twice():
     said = words.trust_sentence(trust_remote_code())
-    assert "No reranker loads in Infinity 0.0.32 with sentence-transformers 2.7.0" in said
+    assert "This reranker does not load in Infinity 0.0.32 with sentence-transformers 2.7.0" in said
     assert "whether `trust_remote_code` is True or False" in said
     assert "Infinity 0.0.33 with sentence-transformers 2.7.0" in said
     fine = trust_remote_code().query("loads")
@@ -313,7 +314,7 @@ def test_the_teams_table_has_a_row_per_path():
     assert table["checkpoint"].tolist() == ["any", "any", "float32", "bfloat16"]
     paths = engine_of("infinity", "0.0.78", device="cuda")
     assert table["score path"].tolist()[:2] == [path.computation for path in paths]
-    assert table["run here"].tolist() == ["yes"] * 4
+    assert table["recorded here"].tolist() == ["yes"] * 4
 
 
 def test_an_engine_without_a_sigmoid_has_no_one_but_the_width_of_its_logits():
@@ -355,4 +356,4 @@ def test_the_recording_is_described():
     }
     said = words.recording_sentence(about)
     assert "**2** runs" in said
-    assert "first 3 queries of the German set" in said
+    assert "3 queries of the German set" in said

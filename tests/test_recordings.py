@@ -22,6 +22,7 @@ from analysis.recordings import (
     RUN_COLUMNS,
     about,
     disable_half,
+    evaluated,
     recorded_path,
     recording,
     recordings,
@@ -58,19 +59,6 @@ def ulp_apart(one: np.ndarray, other: np.ndarray, dtype: str) -> int:
     return int(np.max(np.abs(one - other) / np.spacing(np.maximum(one, other))))
 
 
-def as_engine(recorded: pd.DataFrame, path: ScorePath) -> np.ndarray:
-    """``torch.sigmoid`` of each query's own logits, as Haystack and sentence-transformers call it.
-
-    Both hand it all passages of a query at once.
-    """
-    dtype = getattr(torch, path.activation_dtype)
-    scores = [
-        torch.sigmoid(torch.tensor(rows.to_numpy(), dtype=dtype)).double().numpy()
-        for _, rows in recorded.groupby("query_id", sort=False)["logit"]
-    ]
-    return np.concatenate(scores)
-
-
 @every_run
 def test_scores_of_half_types_and_of_numpy_follow_bitwise(run):
     recorded, path = of(run)
@@ -88,7 +76,7 @@ def test_scores_of_half_types_and_of_numpy_follow_bitwise(run):
 )
 def test_torchs_sigmoid_gives_the_returned_scores_bitwise(run):
     recorded, path = of(run)
-    returned, scores = recorded["score"].to_numpy(), as_engine(recorded, path)
+    returned, scores = recorded["score"].to_numpy(), evaluated(recorded, path)
     if SAME_KERNELS or path.activation_dtype != "float32":
         assert returned.tolist() == scores.tolist()
     else:

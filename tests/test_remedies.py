@@ -29,6 +29,7 @@ from analysis.remedies import (
     remedy_table,
     situation_of,
     version_differences,
+    version_sentence,
 )
 from analysis.remedies.effects import reordered
 from analysis.remedies.table import AS_IT_IS, CALIBRATION, FINE_TUNING, FLOAT32, HPS, RAW, VERIFIED
@@ -294,7 +295,7 @@ BFLOAT16 = Situation(NEW["bfloat16"], 0, 40, tied_raw=40, tied_float32=0, rescor
     ("seconds", "remedy", "says"),
     [
         (None, FLOAT32.name, "it pays where a bfloat16 pair takes less than 75%"),
-        ({"bfloat16": 0.5, "float32": 1.0}, VERIFIED.name, "Verify the top 10.*saves 25%"),
+        ({"bfloat16": 0.5, "float32": 1.0}, VERIFIED.name, "Verify the top 10.*would save 25%"),
         ({"bfloat16": 0.75, "float32": 1.0}, FLOAT32.name, "Run the model in.*no faster"),
         ({"bfloat16": 3.0, "float32": 1.0}, FLOAT32.name, "3 times as long.*no faster"),
         ({"float16": 0.1, "float32": 1.0}, FLOAT32.name, "it pays where"),
@@ -323,6 +324,17 @@ def test_float32_logits_that_only_the_sigmoid_ties_count_as_apart():
     found = situation_of(logits_of([18.0, 17.5, 17.0]), FLOAT32_REFERENCE)
     assert (found.tied_in_top, found.tied_float32) == (3, 0)
     assert recommend(found).remedy == RAW.name
+
+
+def test_the_sentence_on_versions_says_what_is_left():
+    versions = measure_versions(
+        {"demo": logits_of([8.0, 7.8, 1.0]), "soft": logits_of([5.0, 4.999, 1.0])}, OLD
+    )
+    said = version_sentence(versions, OLD)
+    assert said.startswith("**soft** has 0 saturated scores")
+    assert "in place of 2, and 2 candidates that tie in place of 2" in said
+    assert "highest logit is 5.00" in said
+    assert version_sentence(versions.head(1), OLD) == ""
 
 
 # The shipped versions

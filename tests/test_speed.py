@@ -21,6 +21,7 @@ from analysis.metrics import average, evaluate
 from analysis.speed import (
     LayerTimes,
     arithmetic,
+    chance_sentence,
     faithfulness,
     instructions,
     layer_times,
@@ -357,3 +358,11 @@ def test_seconds_per_pair_are_measured_on_the_network(tiny_checkpoint, tiny_pair
     reranker = models.load(tiny_checkpoint, device="cpu")
     taken = seconds_per_pair(tiny_pairs, reranker, "float32", n_pairs=100, repeats=2)
     assert 0 < taken < 1
+
+
+def test_chance_overlap_is_that_of_random_orders():
+    """Of 4 candidates half of a top 2 is shared by chance, of 2 all."""
+    rows = pd.DataFrame({"forward_dtype": "float32", "query_id": list("aaaabb")})
+    said = chance_sentence(rows, 2)
+    assert "2 to 4 candidates" in said
+    assert "**75%** of its top 2" in said

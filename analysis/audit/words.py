@@ -100,7 +100,12 @@ def score_text(score: float) -> str:
     return str(score) if score in (0.0, 1.0) else f"{score:.9g}"
 
 
-STEP_HEADS = ("score", "logits that give it", "width in logits", f"share of the top {TOP_K}")
+STEP_HEADS = (
+    "score",
+    "unrounded logits that give it",
+    "width in logits",
+    f"share of the top {TOP_K}",
+)
 ALTERNATIVE_HEADS = (
     "path",
     "saturated",

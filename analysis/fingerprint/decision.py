@@ -184,14 +184,22 @@ def _undecided(observed: Observed, weighed: list[Weighed], chance: float) -> Dec
     best = max(0.0, weighed[0].odds - chance) if weighed else 0.0
     size = observed.scores.size
     if not left:
-        reason = f"no known path attains all {size:,} distinct scores"
+        reason = f"no known path attains {_all_scores(size)}"
     else:
+        short = (
+            f"a verdict needs {DECIDED:g}"
+            if best < DECIDED
+            else "but too little speaks against a path of another kind"
+        )
         reason = (
-            f"all {size:,} distinct scores are attained by {len(left)} of {len(hypotheses())} "
-            f"known computations, with log10 odds of {best:.1f} against chance; a verdict needs "
-            f"{DECIDED:g}"
+            f"{len(left)} of {len(hypotheses())} known computations attain {_all_scores(size)}, "
+            f"with log10 odds of {best:.1f} against chance; {short}"
         )
     return Decision("cannot tell", None, _paths(left), best, reason)
+
+
+def _all_scores(size: int) -> str:
+    return "the one distinct score" if size == 1 else f"all {size:,} distinct scores"
 
 
 def _paths(groups: list[Hypothesis]) -> tuple[ScorePath, ...]:

@@ -144,7 +144,7 @@ def _wanted(decision: Decision, distinct: Scores, observed: Observed | None) -> 
     if observed is not None and not observed.exact:
         wanted.append("scores with all their digits")
     if decision.kind in ("sigmoid", "cannot tell"):
-        if (distinct < LOW_SCORE).sum() < _ENOUGH_SCORES / 2:
+        if decision.paths and (distinct < LOW_SCORE).sum() < _ENOUGH_SCORES / 2:
             wanted.append(f"more scores below {LOW_SCORE:g}, where paths differ most")
         wanted.append("the raw logits")
     return "; ".join(wanted)

@@ -112,11 +112,21 @@ def enough_sentence(outcomes: pd.DataFrame, enough: pd.DataFrame) -> str:
         said += f" Every list of **{least}** or more scores got the right path"
         said += f" on {_paths(known, known['in_all'] == least)}"
         if most > least:
-            said += f"; it took **{most}** on {_paths(known, known['in_all'] == most)}"
+            smaller = outcomes.loc[outcomes["n"] < most, "n"].max()
+            said += f"; **{smaller}** were not always enough on "
+            said += _paths(known, known["in_all"] == most)
         said += "."
     if never := enough["in_all"].isna().sum():
         said += f" On {never} of {len(enough)} paths not even the whole runs all did."
     return said
+
+
+def from_where(enough: pd.DataFrame) -> str:
+    """From how many scores on every part of each path was right, as a list in words."""
+    return "; ".join(
+        f"{row.computation}: {'never' if pd.isna(row.in_all) else row.in_all}"
+        for row in enough.itertuples()
+    )
 
 
 def _paths(known: pd.DataFrame, chosen: pd.Series) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,16 +52,21 @@ def printed(scores: pd.Series, decimals: int = 3) -> pd.Series:
     ).astype(object)
 
 
-def printed_table(both: pd.DataFrame, low: float, decimals: int = 3) -> pd.DataFrame:
-    """Number of candidates by the score printed for the reference (rows) and for the other run.
+def digits(scores: pd.Series) -> pd.Series:
+    """First three decimals of scores, the others cut off; exactly 1.0 is called that."""
+    cut = (scores * 1000).map(math.floor) / 1000
+    return printed(cut.where(scores < 1.0, 1.0))
+
+
+def digits_table(both: pd.DataFrame, low: float) -> pd.DataFrame:
+    """Number of candidates by the first digits in the reference (rows) and in the other run.
 
     Of the candidates whose reference score is at least ``low``; rows and columns descend. Cells
     without a candidate are 0; without any such candidate there are no rows.
     """
     high = both[both["score_reference"] >= low]
     table = pd.crosstab(
-        printed(high["score_reference"], decimals).rename("reference"),
-        printed(high["score"], decimals).rename(None),
+        digits(high["score_reference"]).rename("reference"), digits(high["score"]).rename(None)
     )
     table = table.sort_index(ascending=False).sort_index(axis=1, ascending=False)
     return table.reset_index().rename_axis(columns=None)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from analysis.issue_203.comparison import changes, placed, printed, side_by_side
-from analysis.recordings import recorded_path
+from analysis.recordings import evaluated, recorded_path
 from analysis.scorepath import PathFormula, ScorePath
 from analysis.ties import score_frame, summary
 
@@ -86,7 +86,8 @@ def witnesses(runs: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
     ``runs`` are recordings of one run each. One row per run whose path in the catalogue is one of
     the cells, in the order of the cells: ``path, engine, version, scores, bitwise`` (scores that
-    are, bit for bit, what the path gives for the run's own logits) and ``largest_difference``.
+    are, bit for bit, what the path gives for the run's own logits, evaluated a query at a time as
+    engines do) and ``largest_difference``.
     """
     rows = []
     for run in runs:
@@ -95,7 +96,7 @@ def witnesses(runs: Iterable[pd.DataFrame]) -> pd.DataFrame:
         if path not in CELLS:
             continue
         held = placed(run)
-        apart = (held["score"] - path.scores(held["logit"])).abs()
+        apart = (held["score"] - evaluated(held, path)).abs()
         rows.append(
             {
                 "path": CELLS[CELLS.index(path)].name,

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from analysis.engines import engine_of, find_engine
-from analysis.formats import format_of
-from analysis.hidden import hidden_logits
+from analysis.hidden import first_saturated, hidden_logits
 from analysis.scorepath import ScorePath
-from analysis.sigmoids import saturation, sigmoid
+from analysis.sigmoids import sigmoid
 
 
 def team_table(
@@ -26,8 +25,8 @@ def team_table(
     ``checkpoint_dtypes``); ``score path``; ``1.0 from logit``, the first of the path's logits
     whose score is exactly 1.0, and its ``1 − true score`` (both NaN without a sigmoid);
     for each of ``logits`` the width, in logits, of the step on which it lies (infinite: the score
-    is saturated); and ``run here`` (no: read). Raises :class:`InputError` for what the catalogue
-    does not know.
+    is saturated); and ``recorded here`` (no: read). Raises :class:`InputError` for what the
+    catalogue does not know.
     """
     rows = []
     for engine, version, device in running:
@@ -47,7 +46,7 @@ def team_table(
                     "score path": path.computation,
                     **_saturates(path),
                     **{f"hidden at {logit:g}": hidden_at(path, logit) for logit in logits},
-                    "run here": known,
+                    "recorded here": known,
                 }
             )
     return pd.DataFrame(rows)
@@ -71,11 +70,3 @@ def _saturates(path: ScorePath) -> dict[str, float]:
         "1.0 from logit": one_from,
         "1 − true score": float(sigmoid(-one_from, "stepwise", "float64")),
     }
-
-
-def first_saturated(path: ScorePath) -> float:
-    """First logit of the forward dtype whose score is exactly 1.0; the path has a sigmoid."""
-    edge = saturation(path.formula, path.activation_dtype).one_from
-    forward = format_of(path.forward_dtype)
-    nearest = float(forward.round(edge))
-    return nearest if nearest >= edge else float(forward.next_above(edge))

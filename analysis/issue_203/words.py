@@ -24,8 +24,8 @@ def recording_sentence(about: Mapping[str, Any]) -> str:
     data = about["data"]
     return (
         f"Recorded on {about['date']} on a CPU ({about['cpu']}, {about['threads']} threads): "
-        f"**{len(about['runs'])}** runs of real engines over the first {data['queries']} queries "
-        f"of the {data['name'].capitalize()} set. Float16 on a GPU was not run; the cast of "
+        f"**{len(about['runs'])}** runs of real engines over {data['queries']} queries of the "
+        f"{data['name'].capitalize()} set. Float16 on a GPU was not run; the cast of "
         "Infinity's CUDA branch was made by hand."
     )
 
@@ -56,9 +56,7 @@ def raised_sentence(found: Changes) -> str:
         return "No score that begins with 0.998 in Haystack came back as 0.999."
     return (
         f"**{_count(found.raised, 'score')}** of Haystack that begin with 0.998 came back as "
-        f"0.999; the lowest of them was {found.lowest_raised:.5f}. Rounded for print, as in the "
-        "table below, 0.9985 is 0.999 already: whether this shows depends on who cuts digits off "
-        "and who rounds them."
+        f"0.999; the lowest of them was {found.lowest_raised:.5f}."
     )
 
 
@@ -253,10 +251,10 @@ def trust_sentence(attempts: pd.DataFrame) -> str:
     )
     tried = sorted({str(value) for value in failed["trust_remote_code"]}, reverse=True)
     return (
-        f"No reranker loads in {bad}, whether `trust_remote_code` is {' or '.join(tried)}. "
-        f"It loads in {good}."
+        f"This reranker does not load in {bad}, whether `trust_remote_code` is "
+        f"{' or '.join(tried)}. It loads in {good}."
         if good
-        else f"No reranker loads in {bad}."
+        else f"This reranker does not load in {bad}."
     )
 
 

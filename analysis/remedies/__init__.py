@@ -12,6 +12,7 @@ from analysis.remedies.effects import (
     measure,
     measure_versions,
     version_differences,
+    version_sentence,
 )
 from analysis.remedies.recommendation import Recommendation, recommend
 from analysis.remedies.situation import Situation, situation_of
@@ -50,4 +51,5 @@ __all__ = [
     "remedy_table",
     "situation_of",
     "version_differences",
+    "version_sentence",
 ]

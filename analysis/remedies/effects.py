@@ -135,6 +135,24 @@ def measure_versions(
     return pd.DataFrame(rows).astype({"saturated": "Int64"})
 
 
+def version_sentence(versions: pd.DataFrame, path: ScorePath) -> str:
+    """Say what is left of saturation and ties in each version after the first.
+
+    ``versions`` are rows of :func:`measure_versions` on that path; empty text without others.
+    """
+    first = versions.iloc[0]
+    said = [
+        f"**{row.model}** has {row.saturated} saturated scores on {path.name} in place of "
+        f"{first.saturated}, and {int(row.tied_in_top)} candidates that tie in place of "
+        f"{int(first.tied_in_top)}: ties that are left come from the steps of the dtype, which no "
+        f"training narrows. Its highest logit is {row.highest:.2f}; a path that saturates below "
+        "that still does."
+        for row in versions.iloc[1:].itertuples()
+        if first.saturated is not pd.NA
+    ]
+    return " ".join(said)
+
+
 def version_differences(versions: Mapping[str, pd.DataFrame], *, k: int = 10) -> pd.DataFrame:
     """What other versions of a model are worth in float32 against the first one, in nDCG@k.
 

@@ -76,5 +76,5 @@ def price(situation: Situation) -> tuple[str, ...]:
     ratio = situation.seconds[forward] / situation.seconds["float32"]
     both = f"{rescores}, and a {forward} pair takes {ratio:.2g} times as long as a float32 one"
     if saved > 0:
-        return (f"{both}: that saves {saved:.0%} of the time of float32 throughout.",)
+        return (f"{both}: that would save {saved:.0%} of the time of float32 throughout.",)
     return (f"{both}: that is no faster than float32 throughout.",)

@@ -38,7 +38,7 @@ HPS = Remedy(
     haystack="TransformersSimilarityRanker(model, scale_score=False)  # then a sigmoid of "
     "document.score, which is a Python float",
     sentence_transformers="cross_encoder.predict(pairs, activation_fn=lambda logits: "
-    "torch.sigmoid(logits.float()))  # 4 and 5; from 6.0 on it is the default",
+    "torch.sigmoid(logits.float()))  # 4 and 5; activation_fct before; the default from 6.0 on",
 )
 RAW = Remedy(
     name="order by raw logits",

@@ -16,10 +16,11 @@ from analysis.speed.passes import (
     time_repeats,
     typical_query,
 )
-from analysis.speed.tradeoff import faithfulness, trade_off, verdict
+from analysis.speed.tradeoff import chance_sentence, faithfulness, trade_off, verdict
 
 __all__ = [
     "LayerTimes",
+    "chance_sentence",
     "faithfulness",
     "instructions",
     "layer_times",

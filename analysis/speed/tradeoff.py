@@ -59,6 +59,20 @@ def trade_off(speed: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
     return kept.merge(query, on="forward_dtype", validate="many_to_one")
 
 
+def chance_sentence(logits: pd.DataFrame, k: int) -> str:
+    """Say what overlap of two top ``k`` is to be expected of orders that know nothing.
+
+    Of ``n`` candidates a random order puts ``min(k, n) / n`` of any top ``k`` into its own.
+    """
+    sizes = logits[logits["forward_dtype"] == "float32"].groupby("query_id").size()
+    by_chance = (sizes.clip(upper=k) / sizes).mean()
+    return (
+        f"Queries have {sizes.min()} to {sizes.max()} candidates here, so that even a random order "
+        f"shares **{by_chance:.0%}** of its top {k} with that of float32: overlap is to be read "
+        "from there to 100 %."
+    )
+
+
 def verdict(trade: pd.DataFrame, dtype: str, k: int) -> str:
     """Say what a forward dtype costs and keeps against float32, from :func:`trade_off`.
 
@@ -76,7 +90,8 @@ def verdict(trade: pd.DataFrame, dtype: str, k: int) -> str:
         f"**{dtype}** takes {scores['seconds'] / float32['seconds']:.2g} times as long for one "
         f"query as float32 ({pace}) and {scores['peak_bytes'] / float32['peak_bytes']:.0%} of its "
         f"memory. Ordered by its raw logits, {logits['overlap']:.1%} of the float32 top {k} is "
-        f"kept; by the scores of {scores['path']}, {scores['overlap']:.1%} is to be expected, and "
-        f"{scores['saturated']:.1%} of them are exactly 0 or 1. What it saves on this machine: "
+        f"kept, in whatever order; by the scores of {scores['path']}, {scores['overlap']:.1%} is "
+        f"to be expected, and {scores['saturated']:.1%} of them are exactly 0 or 1. What it saves "
+        f"on this machine: "
         f"**{' and '.join(gains) or 'nothing'}**."
     )
