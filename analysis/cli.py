@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from json import dumps
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,8 @@ from analysis.engines import ENGINES
 from analysis.errors import InputError
 from analysis.sigmoids import saturation
 
+DEFECT = 70
+"""Exit status of a defect of this program (EX_SOFTWARE of sysexits.h)."""
 FORWARD_DTYPES = ["float32", "float16", "bfloat16"]
 
 app = typer.Typer(
@@ -79,9 +82,11 @@ def score(
     from analysis import models, readers, scoring
     from analysis.store import Store
 
+    if out.is_dir():
+        raise InputError("this is a folder", "name a file for the logits", file=out)
+    out.parent.mkdir(parents=True, exist_ok=True)  # what fails, fails before the hours of scoring
     reranker = models.load(model, trust_remote_code=trust_remote_code)
     logits = scoring.score(readers.read(data), reranker, dtype, store=Store())
-    out.parent.mkdir(parents=True, exist_ok=True)
     logits.to_parquet(out, index=False)
     typer.echo(f"{len(logits):,} logits: {out}")
 
@@ -135,7 +140,8 @@ def audit(
     """Tell from scores how they were computed, what that hides and what to do about it.
 
     Needs one of --url, --scores and --model. Exit status: 0 fine, 1 a --fail-on condition holds,
-    2 bad input, 3 server trouble. A server's token is read from RERANK_PRECISION_TOKEN.
+    2 bad input, 3 server trouble, 70 a defect. A server's token is read from
+    RERANK_PRECISION_TOKEN.
     """
     from analysis.audit import command
     from analysis.audit.transport import ServerError
@@ -186,12 +192,19 @@ def paths() -> None:
 
 
 def main() -> None:
-    """Run the command line; bad input is one line on standard error and exit status 2."""
+    """Run the command line; bad input is one line on standard error and exit status 2.
+
+    What nobody foresaw keeps its traceback, and never the exit status 1, by which a pipeline reads
+    that a condition of the audit holds.
+    """
     try:
         app()
-    except InputError as error:
+    except (InputError, OSError) as error:
         typer.echo(f"rerank-precision: {error}", err=True)
         sys.exit(2)
+    except Exception:
+        traceback.print_exc()
+        sys.exit(DEFECT)
 
 
 def _absolute(source: str) -> str:

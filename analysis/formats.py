@@ -116,6 +116,14 @@ class Format:
         """
         return np.asarray(values, dtype=np.float64) - self.next_below(values)
 
+    def spacing(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Distance between the two representable values around each value.
+
+        ``values`` need not be in the format; of one that is, the distance to the next above it.
+        """
+        above = self.next_above(values)
+        return above - self.next_below(above)
+
     @property
     def largest_below_one(self) -> float:
         """The last value before 1.0."""

@@ -275,6 +275,13 @@ def _checked(
     config = _call(AutoConfig.from_pretrained, folder, folder, **trust, **labels)
     if not adapter:
         _check_head(config, folder)
+    if not trust_remote_code and not any(any(folder.glob(files)) for files in TOKENIZER_FILES):
+        # transformers would make an empty tokeniser up, to which every word is unknown.
+        raise InputError(
+            "the folder has no tokeniser",
+            "save it beside the weights: tokenizer.save_pretrained(folder)",
+            file=folder,
+        )
     tokenizer = _call(AutoTokenizer.from_pretrained, folder, folder, **trust, config=config)
     if not tokenizer.is_fast or tokenizer.pad_token_id is None:
         raise InputError(

@@ -126,7 +126,19 @@ class _Plan:
             )
             for name in names:
                 tokens[name] += [np.array(row, dtype=np.int64) for row in encoded[name]]
+        self._check_vocabulary(tokens["input_ids"])
         return tokens
+
+    def _check_vocabulary(self, ids: list[NDArray[np.int64]]) -> None:
+        """Check that the network knows every token: a tokeniser of another model may not fit."""
+        known = getattr(self.reranker.config, "vocab_size", None)
+        highest = max((int(row.max()) for row in ids if row.size), default=0)
+        if known is not None and highest >= known:
+            raise InputError(
+                f"the tokeniser gives the token {highest}, and the network knows {known}",
+                "take the tokeniser that belongs to these weights",
+                file=self.reranker.folder,
+            )
 
     @cached_property
     def batches(self) -> list[NDArray[np.int64]]:

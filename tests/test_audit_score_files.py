@@ -142,3 +142,22 @@ def test_a_lone_score_on_a_run_line_keeps_ids_with_odd_blanks(tmp_path):
     file = tmp_path / "a.txt"
     file.write_text("q\u00a01 Q0\tp 1   0.5 tag\r\n", encoding="utf-8")
     assert read_scores(file).frame["query_id"].tolist() == ["q\u00a01"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "problem"),
+    [
+        (
+            "s.jsonl",
+            '{"query_id": "q", "passage_id": "a", "score": 1e-99999999999999999999}',
+            ":1:",
+        ),
+        ("s.csv", "query_id,passage_id,score,score\nq,a,0.1,0.2", "column score twice"),
+        ("s.csv", "query_id,passage_id,score\nq,a,0.1_2", "'0.1_2' is no finite number"),
+    ],
+)
+def test_numbers_and_headers_that_python_would_let_pass(tmp_path, name, text, problem):
+    file = tmp_path / name
+    file.write_text(text + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match=problem):
+        read_scores(file)

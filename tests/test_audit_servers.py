@@ -132,7 +132,7 @@ UNUSABLE = {
     "scores for 0 of 2 documents": [[], {"results": []}],
     "no finite number": [
         [result(0, value)]
-        for value in (None, float("nan"), float("inf"), "0.5", True, [0.5], {"value": 0.5})
+        for value in (None, float("nan"), 10**400, "0.5", True, [0.5], {"value": 0.5})
     ],
     "no relevance_score or score": [[{"index": 0, "logit": 3.0}]],
 }

@@ -207,3 +207,8 @@ def test_texts_are_sent_as_they_are():
     text = {"query": 'Straße "Größe" 😀\n', "documents": ["\u0000", "ß"]}
     with serving(lambda asked: reply(asked.payload)) as server:
         assert post(server.url, payload=text) == json.loads(json.dumps(text))
+
+
+def test_a_port_that_cannot_be_is_bad_input():
+    with pytest.raises(InputError, match="port 99999 is above 65535"):
+        parsed_url("http://127.0.0.1:99999")

@@ -205,3 +205,16 @@ def test_report_says_in_one_line_what_is_wrong_with_the_data(tmp_path):
     assert result.stdout == "01_logit_to_score: running\n"
     (line,) = result.stderr.splitlines()
     assert "nowhere.jsonl: there is no such file or folder." in line
+
+
+def test_a_folder_in_place_of_the_file_for_logits_is_refused_before_scoring(tmp_path):
+    assert "this is a folder" in refused(run("score", tmp_path))
+
+
+def test_what_nobody_foresaw_is_not_exit_status_1(monkeypatch):
+    def defect(_):
+        raise RuntimeError("nobody foresaw this")
+
+    monkeypatch.setattr("analysis.audit.command.run", defect)
+    result = run("audit", "--scores", "any.jsonl")
+    assert result.returncode == 70

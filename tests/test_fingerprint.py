@@ -26,6 +26,8 @@ from analysis.engines import (
 )
 from analysis.errors import InputError
 from analysis.fingerprint import fingerprint
+from analysis.fingerprint.observed import observe
+from analysis.formats import format_of
 from analysis.scorepath import ScorePath
 
 ENGINE_PATHS = [path for paths in ENGINES.values() for path in paths.values()]
@@ -258,3 +260,62 @@ def test_the_verdict_reads_well_and_goes_through_json():
 def test_what_is_no_list_of_numbers_is_refused(scores, problem):
     with pytest.raises(InputError, match=problem):
         fingerprint(scores)
+
+
+# Lists that were once misread
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        np.random.default_rng(0).random(2000).round(3),
+        ScorePath().scores(np.random.default_rng(0).normal(0, 2, 1000)).round(3),
+    ],
+    ids=["uniform", "float32"],
+)
+def test_a_coarse_grid_is_no_evidence_for_a_path_with_two_routines(scores):
+    """Each logit stands for its width once, though two routines give it two scores."""
+    assert fingerprint(scores).kind == "cannot tell"
+
+
+@pytest.mark.parametrize(
+    ("half", "temperature"),
+    # A third of a temperature makes float16 values of bfloat16 ones: no score tells them from such.
+    [(half, t) for half in HALVES for t in (1.5, 1.7, 2.3)] + [("float16", 1 / 3)],
+)
+def test_a_temperature_is_not_taken_for_a_mixture(half, temperature):
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        logits = format_of(half).round(reranker_logits(200 + 150 * seed, rng)).astype(np.float32)
+        divided = (logits / np.float32(temperature)).astype(np.float64)
+        verdict = fingerprint(ScorePath().scores(divided))
+        assert verdict.kind in ("sigmoid", "cannot tell")
+        assert verdict.path is None
+
+
+def test_bfloat16_logits_under_a_printed_float64_sigmoid_are_not_scaled_float16():
+    """Every bfloat16 value is a float16 value times 1.6."""
+    logits = np.random.default_rng(0).normal(0, 4, 300)
+    scores = ScorePath("bfloat16", "stepwise", "float64", "float64").scores(logits)
+    verdict = fingerprint([float(f"{score:.9g}") for score in scores])
+    assert verdict.kind == "sigmoid"
+    assert {path.forward_dtype for path in verdict.paths} == {"bfloat16"}
+
+
+def test_nine_digits_of_a_float32_score_are_that_score():
+    scores = ScorePath().scores(np.random.default_rng(4).normal(5, 1.5, 40))
+    printed = np.unique([float(f"{score:.9g}") for score in scores])
+    observed = observe(printed)
+    assert observed.exact
+    assert observed.scores.tolist() == np.unique(scores).tolist()
+    assert fingerprint(printed).kind == "cannot tell"
+
+
+def test_significant_digits_make_intervals_of_their_own_width():
+    observed = observe(np.array([0.00123456, 0.0123457, 0.123457, 0.234568]))
+    assert observed.decimals == 6
+    assert observed.spacing == pytest.approx([1e-8, 1e-7, 1e-6, 1e-6])
+
+
+def test_the_largest_float16_leaves_the_odds_finite():
+    assert np.isfinite(fingerprint([65504.0, 0.5, 0.25]).odds)

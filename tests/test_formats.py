@@ -147,3 +147,9 @@ def test_too_many_values_are_refused():
 def test_unknown_dtype_is_refused():
     with pytest.raises(InputError, match=r"dtype: unknown dtype 'half'.*float16"):
         format_of("half")
+
+
+def test_spacing_is_that_of_the_binade_wherever_a_value_lies():
+    float16 = FORMATS["float16"]
+    assert float16.spacing([4.0, 4.001, 4.4437503, 7.999]).tolist() == [2.0**-8] * 4
+    assert float16.spacing([1.0]).tolist() == float16.spacing_above([1.0]).tolist()

@@ -11,11 +11,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from reader_files import refused
 from safetensors.torch import load_file
 from tiny_checkpoints import change_weights, write_checkpoint, write_tokenizer
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from analysis import checkpoints, models
+from analysis.checkpoints import TOKENIZER_FILES
 from analysis.errors import InputError
 from analysis.models import FORWARD_DTYPES, load
 
@@ -275,3 +277,15 @@ def test_longest_input(tiny_checkpoint, model_type, tokens):
         model_type=model_type, max_position_embeddings=positions, pad_token_id=1
     )
     assert replace(reranker, config=config).max_tokens == tokens
+
+
+def test_a_folder_without_a_tokeniser_is_refused(checkpoint):
+    """Transformers would make one up that knows no word."""
+    for pattern in TOKENIZER_FILES:
+        for file in checkpoint.glob(pattern):
+            file.unlink()
+    assert "no tokeniser" in refused(load, checkpoint, device="cpu").problem
+
+
+def test_a_name_longer_than_any_is_refused():
+    assert "longer" in refused(load, "x" * 300).problem

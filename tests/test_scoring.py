@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from reader_files import refused
 from tiny_checkpoints import WORDS, change_weights, write_checkpoint
 
 from analysis import scoring
@@ -295,3 +296,9 @@ def test_key_follows_what_is_scored_and_how(tiny_pairs, reranker, overflowing, m
     places.append(place())
     assert len(set(places)) == len(places)
     assert place(length=48) == place(length=512)  # the model takes 48
+
+
+def test_a_tokeniser_with_more_words_than_the_network_is_refused(tiny_checkpoint, tiny_pairs):
+    reranker = load(tiny_checkpoint, device="cpu")
+    reranker.config.vocab_size = 3
+    assert "and the network knows 3" in refused(score, tiny_pairs, reranker).problem

@@ -70,8 +70,8 @@ def _score(result: dict[str, object], index: int, url: httpx.URL, asked: str) ->
     if name is None:
         problem = f"the result of document {index} has no {' or '.join(_SCORE_NAMES)}"
         raise ServerError(problem, _FORMAT, url=url, field=asked)
-    score = result[name]
-    if isinstance(score, bool) or not isinstance(score, Real) or not math.isfinite(score):
+    score = _finite(result[name])
+    if score is None:
         # A NaN becomes null in strict JSON. The value is not quoted: it may be any text.
         raise ServerError(
             f"the {name} of document {index} is no finite number",
@@ -79,4 +79,14 @@ def _score(result: dict[str, object], index: int, url: httpx.URL, asked: str) ->
             url=url,
             field=asked,
         )
-    return float(score)
+    return score
+
+
+def _finite(value: object) -> float | None:
+    """The value as a float64, or None if it is no number that one holds."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:  # an integer of hundreds of digits
+        return None

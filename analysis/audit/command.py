@@ -6,6 +6,7 @@ cannot be reached or its answers cannot be used, 130 interrupted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,7 @@ class Options:
         for name, (used, source) in belongs.items():
             if used and source != given[0]:
                 raise InputError(f"{name} goes with {source} only", "leave it out", field=name)
-        if self.timeout <= 0:
+        if not 0 < self.timeout < math.inf:
             raise InputError("the time must be above 0", "give seconds", field="--timeout")
 
 

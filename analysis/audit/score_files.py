@@ -16,7 +16,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,7 +89,7 @@ def _json_rows(path: Path) -> Iterator[_Row]:
         try:
             # Decimal keeps the digits as they are printed.
             record = json.loads(text, parse_float=Decimal, parse_constant=str)
-        except (ValueError, RecursionError) as error:
+        except (ValueError, RecursionError, InvalidOperation) as error:
             raise Place(path, line).error(
                 f"invalid JSON ({getattr(error, 'msg', error)})",
                 "write one whole JSON object a line (json.dumps does)",
@@ -120,6 +120,11 @@ def _tsv_rows(path: Path) -> Iterator[_Row]:
 def _table_rows(path: Path, delimiter: str) -> Iterator[_Row]:
     rows = separated_rows(path, delimiter)
     head_line, header = next(rows, (1, []))
+    twice = [name for name in (*_REQUIRED, "logit") if header.count(name) > 1]
+    if twice:
+        raise Place(path, head_line).error(
+            f"the header has the column {', '.join(twice)} twice", "keep one of the two"
+        )
     absent = [name for name in _REQUIRED if name not in header]
     if absent:
         raise Place(path, head_line).error(
@@ -154,7 +159,8 @@ _READERS: dict[str, Callable[[Path], Iterator[_Row]]] = {
 def _number(value: object, place: Place) -> float:
     """Give the float64 nearest to a number's decimals."""
     try:
-        number = float("nan") if isinstance(value, bool | None) else float(value)
+        grouped = isinstance(value, bool | None) or "_" in str(value)  # Python's 1_000 is no number
+        number = float("nan") if grouped else float(value)
     except (ValueError, TypeError, OverflowError):
         number = float("nan")
     if not np.isfinite(number):

@@ -42,6 +42,7 @@ _REMEDIES = {
     500: f"{_READ_LOG}; the answers so far are kept",
     503: "wait until the model is loaded; the answers so far are kept",
 }
+_LAST_PORT = 65_535
 _OTHER_REMEDY = f"{_READ_LOG}; the answers so far are kept"
 
 
@@ -173,7 +174,7 @@ class Transport:
         except (httpx.NetworkError, httpx.RemoteProtocolError):
             problem = f"the connection broke off ({self.limits.attempts} attempts)"
             raise _PassingError(problem, _OTHER_REMEDY, url=url) from None
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OverflowError) as error:
             problem = f"the exchange failed ({type(error).__name__})"
             raise ServerError(problem, "check that this is an HTTP server", url=url) from None
 
@@ -227,6 +228,10 @@ def parsed_url(text: str) -> httpx.URL:
         url = httpx.URL(text)
     except (httpx.InvalidURL, TypeError):
         raise InputError("this is no address", "give http://HOST:PORT", field="--url") from None
+    if url.port is not None and url.port > _LAST_PORT:
+        raise InputError(
+            f"the port {url.port} is above {_LAST_PORT}", "give a port that exists", field="--url"
+        )
     if url.scheme not in ("http", "https") or not url.host:
         problem = "the address needs http:// or https:// and a host"
         raise InputError(problem, "give http://HOST:PORT", field="--url")

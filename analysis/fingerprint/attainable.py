@@ -59,12 +59,11 @@ def path_table(paths: tuple[ScorePath, ...]) -> Table:
     logits = format_of(paths[0].forward_dtype).values(-_LOGIT_END, _LOGIT_END)
     widths = np.gradient(logits)
     seen = [scores for path in paths for scores in path_scores(path, logits)]
-    scores, behind = [seen[0]], [widths]
-    for place, another in enumerate(seen[1:], start=1):
-        new = np.all([another != earlier for earlier in seen[:place]], axis=0)
-        scores.append(another[new])
-        behind.append(widths[new])
-    return _table(np.concatenate(scores), np.concatenate(behind))
+    every = np.full(logits.shape, True)
+    new = [np.all([every, *(one != e for e in seen[:i])], axis=0) for i, one in enumerate(seen)]
+    shared = widths / np.sum(new, axis=0)  # a logit stands for its width once, by whatever routine
+    scores = [one[first] for one, first in zip(seen, new, strict=True)]
+    return _table(np.concatenate(scores), np.concatenate([shared[first] for first in new]))
 
 
 @cache
@@ -125,7 +124,7 @@ class Grid:
         """Distance between neighbouring logits there."""
         if self.number_format is None:
             return np.full(logits.shape, self.step)
-        return self.number_format.spacing_above(np.abs(logits))
+        return self.number_format.spacing(np.abs(logits))
 
     def around(self, logits: Scores) -> Scores:
         """Candidates nearest to each logit, shape ``(n, 2 * _NEIGHBOURS + 1)``."""

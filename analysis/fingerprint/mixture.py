@@ -15,6 +15,8 @@ from analysis.formats import format_of
 
 _FEWEST_OUTSIDE = 5
 _LARGEST_CHANCE = 0.5
+_WIDER = 2.0
+"""Just below 1 a float32 sigmoid returns every other float32 score: each stands for two cells."""
 _CLEARLY_MORE = 1.5
 """Chance is reckoned from average spacings, so a small excess over it is none."""
 
@@ -68,8 +70,8 @@ def _excess(hypothesis: Hypothesis, observed: Observed, widths: Scores) -> _Part
     attained = hypothesis.widths(observed)
     inside = ~(attained == 0)
     logits = np.nan_to_num(observed.logits(), posinf=0.0, neginf=0.0)
-    steps = format_of(hypothesis.forward).spacing_above(np.abs(logits))
-    chance = widths / steps
+    steps = format_of(hypothesis.forward).spacing(np.abs(logits))
+    chance = _WIDER * widths / steps
     telling = np.isfinite(attained) & (chance < _LARGEST_CHANCE)
     count, expected = int((inside & telling).sum()), float(chance[telling].sum())
     if (inside | ~telling).all() or count < max(_FEWEST_OUTSIDE, _CLEARLY_MORE * expected):

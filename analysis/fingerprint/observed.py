@@ -1,8 +1,9 @@
 """How scores were stored and printed: each distinct score as the interval it stands for.
 
 A score that arrives as a number may be the value itself, the shortest decimal print of a float32
-or float16 (JSON), or a number rounded to n decimals (``%.4f``). In the first two cases the value
-is known exactly; in the last, only the interval that rounds to the print.
+or float16 (JSON), or a number rounded to n decimals (``%.4f``) or n significant digits (``%.9g``).
+In the first two cases the value is known exactly; in the others, only the interval that rounds to
+the print.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ Scores = NDArray[np.float64]
 
 _FEW_DECIMALS, _SOME_DECIMALS, _MOST_DECIMALS = 4, 7, 12
 _PRINTS_COMPARED = 2_000
+_FLOAT32_DIGITS = 9
+"""So many digits tell every two float32 values apart."""
+_SMALLEST_READ = 1e-10
 _HALF_STEP = 0.5 * (1 + 1e-6)
 """Half a unit of the last decimal, a little more: how a tie was rounded is not known."""
 
@@ -96,8 +100,14 @@ def observe(scores: Scores) -> Observed:
             return _exactly(_nearest(half, scores), FORMATS["float32"])
     if decimals is not None and decimals <= _SOME_DECIMALS:
         return _rounded(scores, decimals)
-    if _printed_from(FORMATS["float32"], scores):
+    digits = fewest_digits(scores)
+    if digits is not None and digits <= _SOME_DECIMALS:
+        return _rounded_to_digits(scores, digits)
+    telling = [None] if digits is None or digits < _FLOAT32_DIGITS else [None, digits]
+    if any(_printed_from(FORMATS["float32"], scores, number) for number in telling):
         return _exactly(_nearest(FORMATS["float32"], scores), FORMATS["float32"])
+    if digits is not None and (decimals is None or digits < decimals):
+        return _rounded_to_digits(scores, digits)
     if decimals is not None:
         return _rounded(scores, decimals)
     return _exactly(scores, FORMATS["float64"])
@@ -112,6 +122,18 @@ def _rounded(scores: Scores, decimals: int) -> Observed:
     reach = _HALF_STEP * unit
     spacing = np.full(scores.shape, unit)
     return Observed(scores, scores - reach, scores + reach, spacing, FORMATS["float64"], decimals)
+
+
+def _rounded_to_digits(scores: Scores, digits: int) -> Observed:
+    unit = _units(scores, digits)
+    reach = _HALF_STEP * unit
+    return Observed(scores, scores - reach, scores + reach, unit, FORMATS["float64"], digits)
+
+
+def _units(scores: Scores, digits: int) -> Scores:
+    """Value of the last of so many significant digits of each score."""
+    first = np.floor(np.log10(np.where(scores > 0, scores, 1.0)))
+    return 10.0 ** (first - digits + 1)
 
 
 def _nearest(number_format: Format, scores: Scores) -> Scores:
@@ -131,9 +153,28 @@ def fewest_decimals(scores: Scores) -> int | None:
     return None
 
 
-def _printed_from(number_format: Format, scores: Scores) -> bool:
-    """Whether every score is the shortest print of a value of the format, and of its own."""
+def fewest_digits(scores: Scores) -> int | None:
+    """Fewest significant digits that write every score (``%.9g``), or None.
+
+    None as well for values outside [0, 1], and where one is so small that its digits cannot be
+    read off in float64.
+    """
+    if scores[0] < 0 or scores[-1] > 1 or np.any((scores > 0) & (scores < _SMALLEST_READ)):
+        return None
+    for digits in range(1, _MOST_DECIMALS + 1):
+        scale = np.rint(1 / _units(scores, digits))
+        if np.all(np.rint(scores * scale) / scale == scores):
+            return digits
+    return None
+
+
+def _printed_from(number_format: Format, scores: Scores, digits: int | None = None) -> bool:
+    """Whether every score is a print of a value of the format, and of its own.
+
+    The shortest print that tells the values of the format apart, or one to so many digits.
+    """
     some = scores[:: -(-scores.size // _PRINTS_COMPARED)]
     values = number_format.round(some)
-    printed = np.array([float(str(value)) for value in values])
+    texts = map(str, values) if digits is None else (f"{float(v):.{digits}g}" for v in values)
+    printed = np.array([float(text) for text in texts])
     return bool(np.all(printed == some)) and np.unique(values).size == some.size

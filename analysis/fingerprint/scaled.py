@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from analysis.fingerprint.observed import Observed, Scores
 from analysis.formats import FORMATS, format_of
 
+HALVES = ("bfloat16", "float16")
 _MOST_SCORES, _FEWEST_SCORES = 64, 4
 _LOWEST_LOGIT, _HIGHEST_LOGIT = -30.0, -1.0
 _CELLS = 4
@@ -32,7 +33,7 @@ class Scaled:
     telling: int
 
 
-def factors() -> NDArray[np.float64]:
+def known_factors() -> NDArray[np.float64]:
     """Factors of up to two significant digits, without their powers of two; 1 is left out."""
     mantissas = {
         2 * math.frexp(digits * 10.0**-places)[0] for digits in range(1, 100) for places in range(3)
@@ -43,33 +44,53 @@ def factors() -> NDArray[np.float64]:
 def scaled_logits(observed: Observed) -> Scaled | None:
     """Find a factor and half dtype that explain every low score, or None.
 
-    Read from scores below 0.27, where a score tells its logit well; needs four of them.
+    Read from scores below 0.27, where a score tells its logit well; needs four of them. None as
+    well where half logits explain them without a factor.
     """
     if not observed.exact:
         return None
     logits = observed.logits()
-    low = observed.take((logits > _LOWEST_LOGIT) & (logits < _HIGHEST_LOGIT)).spread(_MOST_SCORES)
+    low = observed.take((logits > _LOWEST_LOGIT) & (logits < _HIGHEST_LOGIT))
     if low.scores.size < _FEWEST_SCORES:
         return None
-    tried = factors()
-    found = [_fit(low, forward, tried) for forward in ("bfloat16", "float16")]
-    return next((one for one in found if one is not None), None)
-
-
-def _fit(low: Observed, forward: str, tried: NDArray[np.float64]) -> Scaled | None:
-    logits, half = low.logits(), format_of(forward)
-    reach = _CELLS * low.cells() + FORMATS["float32"].spacing_above(np.abs(logits))
-    nearest = half.round(logits[:, None] / tried).astype(np.float64)
-    fits = np.all(np.abs(nearest * tried - logits[:, None]) <= reach[:, None], axis=0)
-    if not fits.any():
+    some = low.spread(_MOST_SCORES)
+    if any(_fitting(some, forward, np.ones(1)).any() for forward in HALVES):
         return None
-    factor = float(tried[np.argmax(fits)])
-    return Scaled(
-        forward,
-        factor,
-        _odds(logits, reach, half.spacing_above(np.abs(logits / factor)) * factor, tried.size),
-        logits.size,
-    )
+    searches = [(forward, known_factors()) for forward in HALVES]
+    searches += [(forward, anchored_factors(some, forward)) for forward in HALVES]
+    for forward, tried in searches:
+        fits = tried[_fitting(some, forward, tried)]
+        if fits.size and _fitting(low, forward, fits[:1]).all():
+            return _scaled(low, forward, float(fits[0]), tried.size)
+    return None
+
+
+def anchored_factors(low: Observed, forward: str) -> NDArray[np.float64]:
+    """Every factor in [1, 2) that makes the best known logit of a half logit, one per mantissa."""
+    logits = low.logits()
+    anchor = -logits[np.argmin(low.cells() / np.abs(logits))]
+    mantissas = format_of(forward).values(1.0, 2.0)[:-1]
+    return 2 * np.frexp(anchor / mantissas)[0]
+
+
+def _fitting(low: Observed, forward: str, tried: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which factors put every logit near the grid, to within its error and that of an anchor."""
+    logits, half = low.logits(), format_of(forward)
+    reach = _reach(low)
+    nearest = half.round(logits[:, None] / tried).astype(np.float64)
+    return np.all(np.abs(nearest * tried - logits[:, None]) <= reach[:, None], axis=0)
+
+
+def _reach(low: Observed) -> Scores:
+    logits = np.abs(low.logits())
+    reach = _CELLS * low.cells() + FORMATS["float32"].spacing(logits)
+    return reach + logits * np.min(reach / logits)
+
+
+def _scaled(low: Observed, forward: str, factor: float, tried: int) -> Scaled:
+    logits, half = low.logits(), format_of(forward)
+    steps = half.spacing(np.abs(logits / factor)) * factor
+    return Scaled(forward, factor, _odds(logits, _reach(low), steps, tried), logits.size)
 
 
 def _odds(logits: Scores, reach: Scores, steps: Scores, tried: int) -> float:

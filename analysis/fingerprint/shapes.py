@@ -89,5 +89,5 @@ def forward_dtypes(values: NDArray[np.float64], stored: Format) -> tuple[tuple[s
 
 def _rarity(values: NDArray[np.float64], dtype: Format, stored: Format) -> float:
     """Log10 odds against stored values of a smooth distribution all being values of a dtype."""
-    ratio = dtype.spacing_above(np.abs(values)) / stored.spacing_above(np.abs(values))
+    ratio = dtype.spacing_below(np.abs(values)) / stored.spacing_below(np.abs(values))
     return float(np.log10(np.maximum(1.0, ratio)).sum())
