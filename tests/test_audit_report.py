@@ -99,7 +99,9 @@ def test_the_page_needs_nothing_from_elsewhere_and_says_all_of_it(old):
 
 def test_the_page_without_logits_or_a_sigmoid_says_so():
     assert "logits are not known" in page_html(CASES["no logits"]())
-    assert "<figure>" not in page_html(CASES["raw logits"]())
+    page = page_html(CASES["raw logits"]())
+    assert "saturation cannot be read" in page
+    assert "<figure>" not in page
 
 
 def test_the_terminal_says_all_of_it_and_takes_texts_as_texts(old):

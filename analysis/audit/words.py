@@ -14,6 +14,11 @@ def headline(findings: Findings) -> str:
     """Say in a sentence what the scores suffer from."""
     counts = findings.counts
     tied = counts.tied_in_top[TOP_K]
+    if findings.verdict.kind == "logits":
+        return (
+            "These values are not all between 0 and 1, so saturation cannot be read from them; "
+            f"{tied:,} candidates tie in the top {TOP_K}."
+        )
     if not counts.saturated and not tied:
         return f"No score is saturated, and nothing ties in the top {TOP_K}."
     return (
