@@ -27,8 +27,8 @@ def tells_by_its_scores(run: Known) -> bool:
     """Whether scores as high as these, nearly all above 0.25, can show their path.
 
     They do where the stored dtype is wider than the logits', and where a half type rounds at every
-    step. One rounding to a half type reaches every value of it there is above 0.25, and so do
-    float32 logits: no list of such scores is evidence of anything, by whatever method.
+    step. One rounding to a half type reaches every value of it there is above 0.25. In float32 both
+    formulas, and a softmax, are 1 / (1 + e) there, rounded alike: they reach the same values.
     """
     path = run.path
     half = path.forward_dtype in ("float16", "bfloat16")

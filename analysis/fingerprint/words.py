@@ -96,9 +96,9 @@ def low_sentence(runs: Sequence[Known]) -> str:
     scores = np.concatenate([run.scores for run in runs])
     share = float((scores < LOW_SCORE).mean())
     return (
-        f"**{share:.1%}** of all these scores lie below {LOW_SCORE:g}. Only there are values of a "
-        "half type, and of float32, closer to each other than the scores that its logits reach, so "
-        "only there does a path leave gaps that is stored in the dtype it computes in."
+        f"**{share:.1%}** of all these scores lie below {LOW_SCORE:g}. Above it a sigmoid rounded "
+        "once to a half type returns every value that the type has, and in float32 both formulas, "
+        "and a softmax, return the same values: such paths part below it only, or with the logits."
     )
 
 
