@@ -138,8 +138,8 @@ class Grid:
 def grid_widths(observed: Observed, grid: Grid, evaluate: Evaluate) -> Scores:
     """Logit width behind each observed score, for logits on a fine grid.
 
-    0 where no candidate gives the score. NaN where the scores are coarser than the grid: whatever
-    is attainable there, all formulas in a wide dtype attain alike, and it is no evidence among them.
+    0 where no candidate gives the score. NaN where the scores are coarser than the grid: what is
+    attainable there is attained alike by all formulas in the dtype, and is no evidence among them.
     """
     logits = observed.logits()
     widths = np.full(logits.shape, np.nan)
