@@ -102,6 +102,18 @@ def test_low_scores_are_counted_over_all_runs():
     assert words.low_sentence(runs).startswith("**50.0%** of all these scores lie below 0.25.")
 
 
+@pytest.mark.parametrize("formula", ["fused", "stepwise"])
+def test_above_a_quarter_both_float32_formulas_return_reciprocals_of_float32_values(formula):
+    """Why such scores tell the formulas apart by no method: the page of notebook 05 says so."""
+    logits = np.random.default_rng(0).uniform(-1.0, 9.0, 100_000)
+    scores = ScorePath("float32", formula).scores(logits)
+    scores = scores[(scores > 0.25) & (scores < 1.0)]
+    nearest = np.float32(1 / scores)
+    around = [nearest, np.nextafter(nearest, np.float32(0)), np.nextafter(nearest, np.float32(9))]
+    reciprocals = np.stack([np.float32(1) / value for value in around])
+    assert (reciprocals == scores).any(axis=0).all()
+
+
 def test_enough_is_where_the_share_stays():
     rows = [("a", "10", 10, o) for o in ("right", "cannot tell")]
     rows += [("a", "20", 20, o) for o in ("right", "right")]

@@ -28,7 +28,7 @@ def tells_by_its_scores(run: Known) -> bool:
 
     They do where the stored dtype is wider than the logits', and where a half type rounds at every
     step. One rounding to a half type reaches every value of it there is above 0.25. In float32 both
-    formulas, and a softmax, are 1 / (1 + e) there, rounded alike: they reach the same values.
+    formulas are 1 / (1 + e) there, rounded alike: they reach the same values.
     """
     path = run.path
     half = path.forward_dtype in ("float16", "bfloat16")

@@ -61,7 +61,9 @@ class Options:
             if used and source != given[0]:
                 raise InputError(f"{name} goes with {source} only", "leave it out", field=name)
         if not 0 < self.timeout < math.inf:
-            raise InputError("the time must be above 0", "give seconds", field="--timeout")
+            raise InputError(
+                "the time must be above 0 and finite", "give seconds", field="--timeout"
+            )
 
 
 def run(options: Options) -> int:

@@ -158,9 +158,9 @@ _READERS: dict[str, Callable[[Path], Iterator[_Row]]] = {
 
 def _number(value: object, place: Place) -> float:
     """Give the float64 nearest to a number's decimals."""
+    no_number = isinstance(value, bool | None) or "_" in str(value)  # Python reads 1_000 as one
     try:
-        grouped = isinstance(value, bool | None) or "_" in str(value)  # Python's 1_000 is no number
-        number = float("nan") if grouped else float(value)
+        number = float("nan") if no_number else float(value)
     except (ValueError, TypeError, OverflowError):
         number = float("nan")
     if not np.isfinite(number):

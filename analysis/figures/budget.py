@@ -14,6 +14,7 @@ from matplotlib.pyplot import subplots
 from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter
 
 from analysis.budget import ErrorBudget
+from analysis.figures.bars import longest, stacked_bars
 from analysis.figures.style import FAINT, INK, MARKS, OKABE_ITO
 
 COLORS = {
@@ -144,20 +145,9 @@ def all_shares(budgets: Sequence[ErrorBudget]) -> Figure:
 def tie_origins(ax: Axes, budgets: Sequence[ErrorBudget]) -> list[BarContainer]:
     """Draw the candidates that tie in the top ranks of each path, by the stage they come from."""
     counts = pd.DataFrame([budget.ties["count"] for budget in budgets])
-    heights, left = np.arange(len(counts)), np.zeros(len(counts))
-    widest = max(1.0, counts.sum(axis=1).max())
-    drawn = []
-    for origin in counts.columns[counts.any()]:
-        width = counts[origin].to_numpy()
-        bars = ax.barh(heights, width, left=left, height=_BAR, color=COLORS[origin], label=origin)
-        labels = [f"{number:.0f}" if number > 0.025 * widest else "" for number in width]
-        ax.bar_label(bars, labels, label_type="center", color="white", fontsize=9)
-        left = left + width
-        drawn.append(bars)
-    for height, total in zip(heights, left, strict=True):
-        ax.text(total + 0.01 * widest, height, f"{total:.0f}", va="center", fontsize=9)
-    ax.set_yticks(heights, [budget.name for budget in budgets])
-    ax.set(ylim=(len(counts) - 0.5, -0.5), xlim=(0, 1.12 * widest))
+    drawn = stacked_bars(ax, counts.loc[:, counts.any()], COLORS, height=_BAR)
+    ax.set_yticks(range(len(counts)), [budget.name for budget in budgets])
+    ax.set(ylim=(len(counts) - 0.5, -0.5), xlim=(0, 1.12 * longest(counts)))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel(f"candidates that tie in the top {budgets[0].k}")
     if drawn:

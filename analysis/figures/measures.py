@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from analysis.compare import EQUAL, FIRST, NOT_CERTAIN, SECOND
+from analysis.figures.bars import longest, stacked_bars
 from analysis.figures.style import FAINT, INK, MARKS, OKABE_ITO
 from analysis.outcomes import MEASURES, REMEDIES
 from analysis.scorepath import TIE_RULES, ScorePath
@@ -118,21 +119,9 @@ def restored_bars(ax: Axes, restored: Mapping[str, pd.Series]) -> list[BarContai
     ``restored`` are counts of :func:`analysis.outcomes.restored` by the path's name.
     """
     counts = pd.DataFrame(restored, index=list(REMEDIES)).T
-    heights, left = np.arange(len(counts)), np.zeros(len(counts))
-    widest, drawn = max(1.0, counts.sum(axis=1).max()), []
-    for remedy in REMEDIES:
-        width = counts[remedy].to_numpy()
-        bars = ax.barh(
-            heights, width, left=left, height=0.6, color=REMEDY_COLORS[remedy], label=remedy
-        )
-        labels = [f"{number}" if number > 0.025 * widest else "" for number in width]
-        ax.bar_label(bars, labels, label_type="center", color="white", fontsize=9)
-        left = left + width
-        drawn.append(bars)
-    for height, total in zip(heights, left, strict=True):
-        ax.text(total + 0.01 * widest, height, f"{total:.0f}", va="center", fontsize=9)
+    drawn = stacked_bars(ax, counts, REMEDY_COLORS, height=0.6)
     _rows(ax, list(counts.index))
-    ax.set_xlim(0, 1.1 * widest)
+    ax.set_xlim(0, 1.1 * longest(counts))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend(title="set apart by", loc="center left", bbox_to_anchor=(1.0, 0.5))
     return drawn

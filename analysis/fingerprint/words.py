@@ -97,8 +97,8 @@ def low_sentence(runs: Sequence[Known]) -> str:
     share = float((scores < LOW_SCORE).mean())
     return (
         f"**{share:.1%}** of all these scores lie below {LOW_SCORE:g}. Above it a sigmoid rounded "
-        "once to a half type returns every value that the type has, and in float32 both formulas, "
-        "and a softmax, return the same values: such paths part below it only, or with the logits."
+        "once to a half type returns every value that the type has, and in float32 both formulas "
+        "return the same values: such paths part below it only, or with the logits."
     )
 
 

@@ -138,9 +138,12 @@ def measure_versions(
 def version_sentence(versions: pd.DataFrame, path: ScorePath) -> str:
     """Say what is left of saturation and ties in each version after the first.
 
-    ``versions`` are rows of :func:`measure_versions` on that path; empty text without others.
+    ``versions`` are rows of :func:`measure_versions` on that path; empty text without others, and
+    on a path without a sigmoid, which saturates nothing.
     """
     first = versions.iloc[0]
+    if path.formula == "none":
+        return ""
     said = [
         f"**{row.model}** has {row.saturated} saturated scores on {path.name} in place of "
         f"{first.saturated}, and {int(row.tied_in_top)} candidates that tie in place of "
@@ -148,7 +151,6 @@ def version_sentence(versions: pd.DataFrame, path: ScorePath) -> str:
         f"training narrows. Its highest logit is {row.highest:.2f}; a path that saturates below "
         "that still does."
         for row in versions.iloc[1:].itertuples()
-        if first.saturated is not pd.NA
     ]
     return " ".join(said)
 

@@ -54,6 +54,7 @@ def _mps_bytes(run: Run, network: torch.nn.Module) -> int:
     seen = [torch.mps.current_allocated_memory()]
 
     def look(*_: object) -> None:
+        """Note what is allocated when a module has run."""
         seen.append(torch.mps.current_allocated_memory())
 
     hooks = [module.register_forward_hook(look) for module in network.modules()]

@@ -93,6 +93,7 @@ def measure_pass(
     inputs = inputs.to(reranker.device)
 
     def run() -> object:
+        """One pass, from tokens on the device to logits."""
         # A caller's autocast would silently change the forward dtype.
         with torch.inference_mode(), torch.autocast(reranker.device.type, enabled=False):
             return reranker.logits(network(**inputs))
