@@ -45,7 +45,7 @@ def report(
     ] = False,
 ) -> None:
     """Run the notebooks; write figures and one self-contained HTML page."""
-    from analysis import report as reports
+    from analysis import reporting as reports
 
     defaults = {"model": "demo", "data": "german", "dtypes": FORWARD_DTYPES}
     chosen = {"model": _absolute(model), "data": _absolute(data), "dtypes": list(dtype)}
@@ -97,8 +97,8 @@ def fingerprint(
     json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
 ) -> None:
     """Tell from a file of scores, and of logits if it has them, which score path made them."""
-    from analysis.audit.score_files import read_scores
-    from analysis.fingerprint import fingerprint as judge
+    from analysis.auditing.score_files import read_scores
+    from analysis.fingerprinting import fingerprint as judge
 
     frame = read_scores(scores).frame
     logits = None if frame["logit"].isna().all() else frame["logit"].to_numpy()
@@ -143,8 +143,8 @@ def audit(
     2 bad input, 3 server trouble, 70 a defect. A server's token is read from
     RERANK_PRECISION_TOKEN.
     """
-    from analysis.audit import command
-    from analysis.audit.transport import ServerError
+    from analysis.auditing import command
+    from analysis.auditing.transport import ServerError
 
     options = command.Options(
         url=url,

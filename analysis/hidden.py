@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.fingerprint.decision import OTHER_MACHINE_STEPS
+from analysis.fingerprinting.decision import OTHER_MACHINE_STEPS
 from analysis.formats import Format, format_of, is_wide
 from analysis.scorepath import ScorePath
 from analysis.sigmoids import Formula, saturation

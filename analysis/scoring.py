@@ -55,7 +55,7 @@ def score(
     takes) is cut as engines cut it: the longer text gives way until the pair fits. So the
     passage is cut, and the query stays whole unless it alone takes more than half the room.
     A batch is a rectangle of at most ``batch_tokens`` tokens, padding included, or one pair.
-    Two more measure what such things change (:mod:`analysis.budget.noise`), and leave the batches'
+    Two more measure what such things change (:mod:`analysis.budgets.noise`), and leave the batches'
     pairs together: ``least_width`` pads each of them to so many tokens or more (up to the longest
     pair allowed), ``backwards`` turns the order of the pairs in a batch round.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from analysis.fingerprint import Verdict
+from analysis.fingerprinting import Verdict
 from analysis.formats import format_of
 from analysis.scorepath import ScorePath
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from reader_files import refused
 
-from analysis.agreement import agreement, expected_overlap, expected_rbo, kendall_tau_b
+from analysis.agreements import agreement, expected_overlap, expected_rbo, kendall_tau_b
 
 NAN = float("nan")
 # Means over up to some thousand orders of sums of a few numbers.

@@ -10,8 +10,8 @@ import pytest
 from reranking_server import Reply, infinity, serving
 from test_cli import refused, run
 
-from analysis.audit.kept import FOLDER_VARIABLE
-from analysis.audit.transport import TOKEN_VARIABLE
+from analysis.auditing.kept import FOLDER_VARIABLE
+from analysis.auditing.transport import TOKEN_VARIABLE
 from analysis.engines import INFINITY_TO_0_0_68
 
 SECRET = "s3cret-t0ken"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.audit.conditions import NAMES, parse
-from analysis.audit.findings import Counts
+from analysis.auditing.conditions import NAMES, parse
+from analysis.auditing.findings import Counts
 from analysis.errors import InputError
 
 COUNTS = Counts(

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.audit.findings import TOP_K, audit, count, top_scores
-from analysis.audit.sources import Scored
-from analysis.audit.words import STEPS_SHOWN, step_rows
+from analysis.auditing.findings import TOP_K, audit, count, top_scores
+from analysis.auditing.sources import Scored
+from analysis.auditing.words import STEPS_SHOWN, step_rows
 from analysis.engines import INFINITY_FROM_0_0_69, INFINITY_TO_0_0_68, engine_path
 from analysis.formats import format_of
 from analysis.hidden import MOST_STEPS, hidden_logits

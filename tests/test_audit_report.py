@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from analysis.audit.conditions import parse
-from analysis.audit.findings import audit
-from analysis.audit.page import page_html
-from analysis.audit.report import MOST_TIES, SCHEMA, as_json, as_text
-from analysis.audit.sources import Scored
-from analysis.audit.terminal import print_summary
+from analysis.auditing.conditions import parse
+from analysis.auditing.findings import audit
+from analysis.auditing.page import page_html
+from analysis.auditing.report import MOST_TIES, SCHEMA, as_json, as_text
+from analysis.auditing.sources import Scored
+from analysis.auditing.terminal import print_summary
 from analysis.engines import INFINITY_FROM_0_0_69, INFINITY_TO_0_0_68
 from analysis.scorepath import ScorePath
 

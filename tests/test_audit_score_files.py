@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from analysis.audit.score_files import read_scores
+from analysis.auditing.score_files import read_scores
 from analysis.errors import InputError
 
 SCORES = {"jsonl": None, "csv": ",", "tsv": "\t"}

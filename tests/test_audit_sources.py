@@ -12,9 +12,9 @@ import pytest
 from filelock import FileLock
 from reranking_server import FLOAT16_INFINITY, Reply, infinity, logit, serving
 
-from analysis.audit import sources
-from analysis.audit.kept import FOLDER_VARIABLE
-from analysis.audit.transport import Limits, ServerError
+from analysis.auditing import sources
+from analysis.auditing.kept import FOLDER_VARIABLE
+from analysis.auditing.transport import Limits, ServerError
 from analysis.datasets import from_pairs
 from analysis.engines import ENGINES, INFINITY_FROM_0_0_69, engine_path
 from analysis.errors import InputError

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from reranking_server import Asked, Reply, reply, serving
 
-from analysis.audit.transport import (
+from analysis.auditing.transport import (
     TOKEN_VARIABLE,
     Limits,
     ServerError,

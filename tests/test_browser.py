@@ -21,7 +21,7 @@ from papermill.parameterize import parameterize_notebook
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 from tiny_checkpoints import WORDS, change_weights, write_checkpoint
 
-from analysis.report import ROOT, Run, execute, page_html
+from analysis.reporting import ROOT, Run, execute, page_html
 from analysis.widgets import BAND_COLOR
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")

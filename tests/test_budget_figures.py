@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.budget import STAGES, ErrorBudget, budget_of, predict, words
+from analysis.budgets import STAGES, ErrorBudget, budget_of, predict, words
 from analysis.engines import FLOAT32_REFERENCE, HAYSTACK_2, INFINITY_TO_0_0_68
 from analysis.figures import budget as views
 

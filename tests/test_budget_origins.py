@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.budget import ORDERS, STAGES, budget_of, known_paths, predict, words
-from analysis.budget.origins import count_origins, origins, tied, tied_in_top
-from analysis.budget.stages import swaps
+from analysis.budgets import ORDERS, STAGES, budget_of, known_paths, predict, words
+from analysis.budgets.origins import count_origins, origins, tied, tied_in_top
+from analysis.budgets.stages import swaps
 from analysis.catalogue import CATALOGUE
 from analysis.engines import HAYSTACK_2, INFINITY_FROM_0_0_69, INFINITY_TO_0_0_68
 from analysis.errors import InputError

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from analysis import models, scoring
-from analysis.budget import error_budget, noise_floor, staged_logits
+from analysis.budgets import error_budget, noise_floor, staged_logits
 from analysis.engines import FLOAT32_REFERENCE, HAYSTACK_2
 from analysis.errors import InputError
 from analysis.models import Reranker

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.budget import ORDERS, STAGES, budget_of, known_paths
-from analysis.budget.stages import (
+from analysis.budgets import ORDERS, STAGES, budget_of, known_paths
+from analysis.budgets.stages import (
     LOGIT_ORDERS,
     TOTAL,
     StagedPath,

@@ -10,7 +10,7 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from analysis.pages import VALUES_MIME
+from analysis.notebooks import VALUES_MIME
 
 TOOL = Path(__file__).parent.parent / "tools" / "check_committed.py"
 

@@ -17,7 +17,7 @@ import pytest
 
 from analysis.cli import main
 from analysis.engines import ENGINES
-from analysis.fingerprint import fingerprint
+from analysis.fingerprinting import fingerprint
 
 FAST = """
 import sys, time
@@ -215,6 +215,6 @@ def test_what_nobody_foresaw_is_not_exit_status_1(monkeypatch):
     def defect(_):
         raise RuntimeError("nobody foresaw this")
 
-    monkeypatch.setattr("analysis.audit.command.run", defect)
+    monkeypatch.setattr("analysis.auditing.command.run", defect)
     result = run("audit", "--scores", "any.jsonl")
     assert result.returncode == 70

@@ -10,7 +10,7 @@ import pytest
 from reader_files import refused
 from scipy import stats
 
-from analysis.compare import (
+from analysis.comparisons import (
     EQUAL,
     FIRST,
     LEVEL,

@@ -18,7 +18,7 @@ import httpx
 import pytest
 from test_cli import run
 
-from analysis.audit.kept import FOLDER_VARIABLE
+from analysis.auditing.kept import FOLDER_VARIABLE
 from analysis.readers import GERMAN
 
 INFINITY = os.environ.get("RERANK_PRECISION_INFINITY")

@@ -25,8 +25,8 @@ from analysis.engines import (
     SENTENCE_TRANSFORMERS_TO_5,
 )
 from analysis.errors import InputError
-from analysis.fingerprint import fingerprint
-from analysis.fingerprint.observed import observe
+from analysis.fingerprinting import fingerprint
+from analysis.fingerprinting.observed import observe
 from analysis.formats import format_of
 from analysis.scorepath import ScorePath
 

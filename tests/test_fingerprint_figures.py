@@ -12,9 +12,9 @@ from score_lists import reranker_logits
 from analysis.engines import FLOAT32_REFERENCE, HAYSTACK_2, INFINITY_FROM_0_0_69
 from analysis.figures import fingerprint as views
 from analysis.figures.style import FAINT, MARKS
-from analysis.fingerprint import combs
-from analysis.fingerprint.evidence import DECIDED
-from analysis.fingerprint.known import OUTCOMES
+from analysis.fingerprinting import combs
+from analysis.fingerprinting.evidence import DECIDED
+from analysis.fingerprinting.known import OUTCOMES
 
 mpl.use("agg")
 PATH = INFINITY_FROM_0_0_69["float16"]

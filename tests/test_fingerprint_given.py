@@ -6,7 +6,7 @@ import torch
 from score_lists import reranker_logits, sigmoid_paths, softmax_of, twice
 
 from analysis.errors import InputError
-from analysis.fingerprint import fingerprint
+from analysis.fingerprinting import fingerprint
 from analysis.formats import format_of
 from analysis.scorepath import ScorePath
 

@@ -17,8 +17,8 @@ from analysis.engines import (
     SENTENCE_TRANSFORMERS_FROM_6,
 )
 from analysis.errors import InputError
-from analysis.fingerprint import combs, fingerprint, known, words
-from analysis.fingerprint.known import Known
+from analysis.fingerprinting import combs, fingerprint, known, words
+from analysis.fingerprinting.known import Known
 from analysis.recordings import COLUMNS
 from analysis.scorepath import ScorePath
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.fingerprint import Verdict, fingerprint
-from analysis.fingerprint.known import Known, outcome, recorded_runs
+from analysis.fingerprinting import Verdict, fingerprint
+from analysis.fingerprinting.known import Known, outcome, recorded_runs
 from analysis.recordings import about
 
 ENOUGH, FEW = 100, 20

@@ -6,10 +6,16 @@ import torch
 from scipy.special import pdtrc
 from score_lists import HALVES, reranker_logits
 
-from analysis.fingerprint.attainable import Grid, format_table, grid_widths, path_scores, path_table
-from analysis.fingerprint.evidence import excess_odds
-from analysis.fingerprint.hypotheses import hypotheses
-from analysis.fingerprint.observed import observe
+from analysis.fingerprinting.attainable import (
+    Grid,
+    format_table,
+    grid_widths,
+    path_scores,
+    path_table,
+)
+from analysis.fingerprinting.evidence import excess_odds
+from analysis.fingerprinting.hypotheses import hypotheses
+from analysis.fingerprinting.observed import observe
 from analysis.formats import FORMATS
 from analysis.scorepath import ScorePath
 from analysis.staircase import staircase

@@ -18,7 +18,7 @@ from analysis.engines import (
 )
 from analysis.errors import InputError
 from analysis.formats import FORMATS
-from analysis.issue_203 import comparison, decomposition, team, versions, words
+from analysis.studies.issue_203 import comparison, decomposition, team, versions, words
 from analysis.recordings import JSON_NUMBER, disable_half, recorded_path, trust_remote_code
 from analysis.sigmoids import saturation
 from analysis.staircase import staircase

@@ -12,7 +12,7 @@ from analysis.figures import issue_203 as views
 from analysis.figures import lane
 from analysis.figures.style import FAINT, style
 from analysis.formats import FORMATS
-from analysis.issue_203 import decomposition, versions
+from analysis.studies.issue_203 import decomposition, versions
 from analysis.recordings import disable_half
 from analysis.ties import score_frame
 

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from analysis import outcomes
-from analysis.compare import NOT_CERTAIN, SECOND
+from analysis.studies import outcomes
+from analysis.comparisons import NOT_CERTAIN, SECOND
 from analysis.engines import FLOAT32_REFERENCE, INFINITY_TO_0_0_68
-from analysis.figures import measures as views
+from analysis.figures import outcomes as views
 from analysis.figures.style import MARKS, style
 from analysis.scorepath import TIE_RULES
 from analysis.ties import with_tie_groups

@@ -10,8 +10,8 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from analysis.pages import VALUES_MIME
-from analysis.report import ROOT, normalised, notebooks
+from analysis.notebooks import VALUES_MIME
+from analysis.reporting import ROOT, normalised, notebooks
 
 PATHS = [pytest.param(path, id=path.stem) for path in notebooks()]
 ABSOLUTE = re.compile(r"""(?:^|[\s"'(=])(?:/(?:home|root|tmp|work|Users|usr|opt|var)/|[A-Z]:\\)""")

@@ -14,7 +14,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
 from analysis.figures.style import style
-from analysis.pages import FIGURES_VARIABLE, VALUES_MIME, record, say, show, table
+from analysis.notebooks import FIGURES_VARIABLE, VALUES_MIME, record, say, show, table
 
 NASTY = 'Öl & Essig <script>alert("x")</script>'
 

@@ -15,7 +15,7 @@ from reader_files import refused
 
 from analysis import models
 from analysis.engines import FLOAT32_REFERENCE, HAYSTACK_2, INFINITY_FROM_0_0_69, INFINITY_TO_0_0_68
-from analysis.fingerprint import Verdict
+from analysis.fingerprinting import Verdict
 from analysis.formats import FORMATS
 from analysis.remedies import (
     REMEDIES,
@@ -35,7 +35,7 @@ from analysis.remedies.effects import reordered
 from analysis.remedies.table import AS_IT_IS, CALIBRATION, FINE_TUNING, FLOAT32, HPS, RAW, VERIFIED
 from analysis.scorepath import ScorePath
 from analysis.ties import with_tie_groups
-from analysis.verified import try_out
+from analysis.verifying import try_out
 
 OLD = INFINITY_TO_0_0_68["float16"]
 NEW = {dtype: INFINITY_FROM_0_0_69[dtype] for dtype in ("float32", "float16", "bfloat16")}

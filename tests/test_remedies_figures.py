@@ -12,7 +12,7 @@ from analysis.figures import remedies as views
 from analysis.figures.style import style
 from analysis.formats import FORMATS
 from analysis.remedies import calibration_curve, measure
-from analysis.verified import try_out
+from analysis.verifying import try_out
 
 PATHS = [INFINITY_TO_0_0_68["float16"], HAYSTACK_2["bfloat16"]]
 

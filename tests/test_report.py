@@ -11,16 +11,16 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from papermill.exceptions import PapermillExecutionError
 
-from analysis import report
+from analysis import reporting as report
 from analysis.errors import InputError
-from analysis.report import Run, inputs_digest, keep_outputs, make_report, normalised, page_html
+from analysis.reporting import Run, inputs_digest, keep_outputs, make_report, normalised, page_html
 
 NASTY = "Öl & Essig <script>alert(1)</script>"
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 
 FIGURE = f"""
 import matplotlib.pyplot as plt
-from analysis.pages import record, show, table
+from analysis.notebooks import record, show, table
 import pandas as pd
 figure, ax = plt.subplots(figsize=(2, 1))
 ax.plot([0, number])

@@ -18,7 +18,7 @@ from analysis.datasets import from_pairs
 from analysis.engines import HAYSTACK_2
 from analysis.formats import FORMATS
 from analysis.metrics import average, evaluate
-from analysis.speed import (
+from analysis.studies.speed import (
     LayerTimes,
     arithmetic,
     chance_sentence,

@@ -30,7 +30,7 @@ def measured(factor: float = 1.0) -> pd.DataFrame:
 
 
 def traded(factor: float = 1.0, *, graded: bool = True) -> pd.DataFrame:
-    """One row per dtype and order, as :func:`analysis.speed.trade_off` gives them."""
+    """One row per dtype and order, as :func:`analysis.studies.speed.trade_off` gives them."""
     query = measured(factor).query("batch == 'one query'")
     kept = pd.DataFrame(
         {

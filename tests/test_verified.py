@@ -16,7 +16,7 @@ from reader_files import refused
 from scipy import stats
 
 from analysis.formats import FORMATS
-from analysis.verified import (
+from analysis.verifying import (
     error_bound,
     query_errors,
     time_saved,

@@ -19,7 +19,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from score_lists import Source, is_wrong, reranker_logits, sources
 
-from analysis.fingerprint import Verdict, fingerprint
+from analysis.fingerprinting import Verdict, fingerprint
 from analysis.scorepath import ScorePath
 
 SMALLEST, LARGEST, ENOUGH = 10, 1_000, 100

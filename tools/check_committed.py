@@ -18,8 +18,8 @@ from matplotlib.testing.compare import compare_images
 from matplotlib.testing.exceptions import ImageComparisonFailure
 from nbformat import NotebookNode
 
-from analysis.pages import VALUES_MIME
-from analysis.report import ROOT, Run, make_report, normalised, notebooks
+from analysis.notebooks import VALUES_MIME
+from analysis.reporting import ROOT, Run, make_report, normalised, notebooks
 
 IMAGE_TOLERANCE = 12.0
 """Root mean square over 0–255: a few moved dots pass, another picture does not."""

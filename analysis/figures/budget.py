@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.pyplot import subplots
 from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter
 
-from analysis.budget import ErrorBudget
+from analysis.budgets import ErrorBudget
 from analysis.figures.bars import longest, stacked_bars
 from analysis.figures.style import FAINT, INK, MARKS, OKABE_ITO
 
@@ -35,8 +35,8 @@ _BAR = 0.62
 def stages_beside_noise(logits: Mapping[str, pd.DataFrame], noise: pd.DataFrame) -> Figure:
     """Draw what the stages move a logit by, above what chance circumstances move it by.
 
-    ``logits`` are tables of an :class:`~analysis.budget.ErrorBudget` by forward dtype; ``noise`` as
-    :func:`analysis.budget.noise_floor` gives it. One axis of logits for both.
+    ``logits`` are tables of an :class:`~analysis.budgets.ErrorBudget` by forward dtype; ``noise`` as
+    :func:`analysis.budgets.noise_floor` gives it. One axis of logits for both.
     """
     stages = pd.concat(table.assign(forward_dtype=dtype) for dtype, table in logits.items())
     tables = [
@@ -95,7 +95,7 @@ def magnitudes(ax: Axes, table: pd.DataFrame, limits: tuple[float, float]) -> li
 def shares(ax: Axes, table: pd.DataFrame) -> BarContainer:
     """Share of the squared error per stage: the path's order, with the range over all orders.
 
-    ``table`` is one of :func:`analysis.budget.stages.attribute`; its total is left out. Without
+    ``table`` is one of :func:`analysis.budgets.stages.attribute`; its total is left out. Without
     any error there is nothing to share, and the axes say so.
     """
     stages = table.index[:-1]
@@ -158,7 +158,7 @@ def tie_origins(ax: Axes, budgets: Sequence[ErrorBudget]) -> list[BarContainer]:
 def predictions(table: pd.DataFrame, k: int) -> Figure:
     """Draw predicted beside measured counts of each path: saturation left, ties right.
 
-    ``table`` is one of :func:`analysis.budget.predict`; the rows are drawn dtype by dtype.
+    ``table`` is one of :func:`analysis.budgets.predict`; the rows are drawn dtype by dtype.
     """
     table = table.sort_values(
         "forward_dtype", key=lambda names: names.map(list(MARKS).index), kind="stable"

@@ -16,9 +16,9 @@ from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
 from analysis.figures.style import FAINT, INK, MARKS, OKABE_ITO
-from analysis.fingerprint.combs import Line, Window, teeth
-from analysis.fingerprint.evidence import DECIDED
-from analysis.fingerprint.known import EVERY_SCORE, OUTCOMES
+from analysis.fingerprinting.combs import Line, Window, teeth
+from analysis.fingerprinting.evidence import DECIDED
+from analysis.fingerprinting.known import EVERY_SCORE, OUTCOMES
 from analysis.scorepath import ScorePath
 
 MOST_TEETH = 400
@@ -85,7 +85,7 @@ def laid_on(
 
 
 def odds_panels(named: Sequence[tuple[str, ScorePath, Sequence[Line]]]) -> Figure:
-    """One panel per run, (name, its path, lines of :func:`analysis.fingerprint.combs.odds_lines`).
+    """One panel per run, (name, its path, lines of :func:`analysis.fingerprinting.combs.odds_lines`).
 
     The run's own path is drawn thick, others faint; a cross ends those that a score refutes.
     """
@@ -130,7 +130,7 @@ def odds(ax: Axes, own: ScorePath, lines: Sequence[Line]) -> list[Line2D]:
 def enough_scores(outcomes: pd.DataFrame, columns: int = 3) -> Figure:
     """Shares of outcomes by number of scores, a panel per computation.
 
-    ``outcomes`` come from :func:`analysis.fingerprint.known.subsampled`.
+    ``outcomes`` come from :func:`analysis.fingerprinting.known.subsampled`.
     """
     groups = list(outcomes.groupby("computation", sort=False))
     rows = -(-len(groups) // columns)

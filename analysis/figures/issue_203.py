@@ -16,8 +16,8 @@ from matplotlib.lines import Line2D
 from analysis.figures.lane import draw_axis, position
 from analysis.figures.reranking import score_lane, slope
 from analysis.figures.style import FAINT, INK, MARKS, OKABE_ITO
-from analysis.issue_203.decomposition import FORMULAS, STAGES, Scored
-from analysis.issue_203.versions import ABSENT, ADVERTISED, NO_EFFECT, STATES, WORKS
+from analysis.studies.issue_203.decomposition import FORMULAS, STAGES, Scored
+from analysis.studies.issue_203.versions import ABSENT, ADVERTISED, NO_EFFECT, STATES, WORKS
 
 STATE_COLORS = {
     WORKS: OKABE_ITO[2],
@@ -45,7 +45,7 @@ def scores_against(
 ) -> PathCollection:
     """A dot per candidate: its reference score along the axis, the other run's score up it.
 
-    ``both`` is :func:`analysis.issue_203.comparison.side_by_side`. Either axis is one of 1 − s
+    ``both`` is :func:`analysis.studies.issue_203.comparison.side_by_side`. Either axis is one of 1 − s
     with a lane for exactly 1.0; equal scores lie on the faint diagonal. Candidates below the
     axis' beginning in the reference are left out, and dots clipped to it in the other run.
     """
@@ -134,7 +134,7 @@ def decomposition_grid(scored: Scored) -> Figure:
 def half_timeline(ax: Axes, states: pd.DataFrame, marked: str) -> list[Line2D]:
     """State of INFINITY_DISABLE_HALF by release: a dot per release read, a line where none changed.
 
-    ``states`` is :func:`analysis.issue_203.versions.half_states`; ``marked`` is a version to
+    ``states`` is :func:`analysis.studies.issue_203.versions.half_states`; ``marked`` is a version to
     point at. Releases between two that were read alike are taken to be like them.
     """
     rows = [state for state in STATES if (states["state"] == state).any()]
@@ -183,7 +183,7 @@ def half_timeline(ax: Axes, states: pd.DataFrame, marked: str) -> list[Line2D]:
 def release_views(facts: pd.DataFrame, errors: Mapping[str, pd.Series], k: int = 10) -> Figure:
     """Saturated scores, ties in the top ``k`` and logit errors, one row per run.
 
-    ``facts`` is :func:`analysis.issue_203.versions.run_facts`; ``errors`` are the absolute logit
+    ``facts`` is :func:`analysis.studies.issue_203.versions.run_facts`; ``errors`` are the absolute logit
     errors of each run, by its name.
     """
     figure, axes = plt.subplots(

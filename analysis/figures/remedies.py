@@ -16,7 +16,7 @@ from matplotlib.ticker import LogLocator
 
 from analysis.figures.style import INK, MARKS, OKABE_ITO
 from analysis.scorepath import ScorePath
-from analysis.verified import Trial
+from analysis.verifying import Trial
 
 TIES, MOVED = OKABE_ITO[1], OKABE_ITO[2]
 

@@ -25,7 +25,7 @@ FAINTLY = 0.4
 def costs(speed: pd.DataFrame) -> Figure:
     """Throughput and peak memory by batch size, one line per forward dtype.
 
-    ``speed`` comes from :func:`analysis.speed.measure_speed`.
+    ``speed`` comes from :func:`analysis.studies.speed.measure_speed`.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.9))
     throughput_lines(left, speed)
@@ -68,7 +68,7 @@ def memory_lines(ax: Axes, speed: pd.DataFrame) -> list[Line2D]:
 def trade_offs(trade: pd.DataFrame, k: int) -> Figure:
     """Time of one query against what is kept: overlap@k, nDCG@k (where graded), saturated share.
 
-    ``trade`` comes from :func:`analysis.speed.trade_off`. Filled marks: ordered by the path's
+    ``trade`` comes from :func:`analysis.studies.speed.trade_off`. Filled marks: ordered by the path's
     scores; open ones: by the raw logits of the same pass.
     """
     graded = trade["ndcg"].notna().all()

@@ -3,7 +3,7 @@
 :mod:`~analysis.remedies.table` says of each remedy what it repairs, leaves and costs, and how it is
 spelled in the engines; :mod:`~analysis.remedies.effects` measures them on the logits of a set;
 :func:`recommend` turns a measured situation into the one to take, with its reasons. Verified top k
-has a module of its own, :mod:`analysis.verified`.
+has a module of its own, :mod:`analysis.verifying`.
 """
 
 from analysis.remedies.effects import (

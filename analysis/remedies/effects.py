@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.compare import compare
+from analysis.comparisons import compare
 from analysis.errors import InputError
 from analysis.formats import format_of
 from analysis.metrics import average, evaluate
 from analysis.remedies import table
 from analysis.scorepath import ScorePath
 from analysis.ties import score_frame, summary, with_tie_groups
-from analysis.verified import Trial
+from analysis.verifying import Trial
 
 
 def hps(path: ScorePath) -> ScorePath:
@@ -158,7 +158,7 @@ def version_sentence(versions: pd.DataFrame, path: ScorePath) -> str:
 def version_differences(versions: Mapping[str, pd.DataFrame], *, k: int = 10) -> pd.DataFrame:
     """What other versions of a model are worth in float32 against the first one, in nDCG@k.
 
-    One row per version but the first: ``model``, and of :func:`analysis.compare.compare`
+    One row per version but the first: ``model``, and of :func:`analysis.comparisons.compare`
     ``first, second, difference, low, high, p_value, queries_needed``, the version being *first*.
     No rows where a grade is missing, or where there is one query only, which nothing can test.
     """

@@ -11,10 +11,10 @@ import pandas as pd
 from analysis.remedies.effects import hps, raw, reordered, saturated, tied_in_top
 from analysis.scorepath import ScorePath
 from analysis.ties import score_frame
-from analysis.verified import Trial, time_saved
+from analysis.verifying import Trial, time_saved
 
 if TYPE_CHECKING:
-    from analysis.fingerprint import Verdict
+    from analysis.fingerprinting import Verdict
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,71 @@
+"""The audit's summary for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from analysis.auditing import words
+from analysis.auditing.conditions import Condition
+from analysis.auditing.findings import Findings
+
+TIES_SHOWN = 5
+
+
+def print_summary(
+    findings: Findings, conditions: Sequence[Condition] = (), *, console: Console | None = None
+) -> None:
+    """Print the findings; ids and names are text, never markup."""
+    console = console or Console(highlight=False)
+    source = findings.scored
+    console.print(Text(f"Audit of {source.name}", style="bold"))
+    for name, value in source.details.items():
+        console.print(Text(f"  {name}: {value}", style="dim"))
+    _say(console, "What is there", words.headline(findings))
+    console.print(_table(("", ""), words.count_rows(findings), header=False))
+    if not findings.ties.empty:
+        console.print(_ties(findings))
+    _say(console, "Score path", words.path_found(findings))
+    _say(console, "What it hides", words.hidden_sentence(findings))
+    if findings.hidden is not None:
+        console.print(_table(words.STEP_HEADS, words.step_rows(findings.hidden)))
+    if findings.alternatives:
+        _say(console, "What a better path would change", "")
+        console.print(_table(words.ALTERNATIVE_HEADS, words.alternative_rows(findings)))
+    _say(console, "Remedy", findings.remedy)
+    for condition in conditions:
+        holds = condition.holds(findings.counts)
+        value = condition.value(findings.counts)
+        verdict = "HOLDS" if holds else "does not hold"
+        console.print(
+            Text(f"{condition}: {verdict} ({value:,})", style="bold red" if holds else "green")
+        )
+
+
+def _say(console: Console, title: str, sentence: str) -> None:
+    console.print(f"\n[bold]{title}[/bold]")
+    if sentence:
+        console.print(Text(sentence))
+
+
+def _ties(findings: Findings) -> Table:
+    rows = [
+        (group.query_id, words.score_text(group.score), f"{group.size:,}", f"{group.first_rank:,}")
+        for group in findings.ties.head(TIES_SHOWN).itertuples()
+    ]
+    heads = ("query", "score shared", "by candidates", "from rank")
+    return _table(heads, rows)
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, header: bool = True) -> Table:
+    table = Table(box=box.SIMPLE_HEAD if header else None, show_header=header, pad_edge=header)
+    for number, head in enumerate(heads):
+        table.add_column(head, justify="right" if number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table

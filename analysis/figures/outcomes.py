@@ -1,0 +1,229 @@
+"""Measures under ties: spans by path, tie rules, what comes back, and differences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.container import BarContainer
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from analysis.comparisons import EQUAL, FIRST, NOT_CERTAIN, SECOND
+from analysis.figures.bars import longest, stacked_bars
+from analysis.figures.style import FAINT, INK, MARKS, OKABE_ITO
+from analysis.studies.outcomes import MEASURES, REMEDIES
+from analysis.scorepath import TIE_RULES, ScorePath
+
+RULE_LOOKS = {
+    "expected": ("o", INK),
+    "input order": (">", OKABE_ITO[1]),
+    "docid ascending": ("^", OKABE_ITO[2]),
+    "docid descending": ("v", OKABE_ITO[7]),
+}
+"""Marker and colour of each tie rule."""
+REMEDY_COLORS = dict(
+    zip(REMEDIES, (OKABE_ITO[3], OKABE_ITO[1], OKABE_ITO[5], "#999999"), strict=True)
+)
+CERTAINTY_COLORS = {FIRST: OKABE_ITO[3], SECOND: OKABE_ITO[6], NOT_CERTAIN: "#8A8A8A", EQUAL: INK}
+CERTAINTY_LABELS = {
+    FIRST: "better under every order of the ties",
+    SECOND: "worse under every order",
+    NOT_CERTAIN: "not certain under ties",
+    EQUAL: "equal",
+}
+NEEDS_GRADES = "needs a grade for every pair"
+NOTHING_TO_TEST = "needs two queries and another path"
+
+
+def span_views(spans: pd.DataFrame, paths: list[ScorePath]) -> Figure:
+    """Expected value of each path as a point, minimum and maximum as a bar; a panel per measure.
+
+    ``spans`` comes from :func:`analysis.studies.outcomes.spans`; without rows the panel says what it needs.
+    """
+    figure, axes = _panels(spans, len(paths))
+    for ax, (measure, own) in zip(axes, _by_measure(spans), strict=True):
+        path_spans(ax, own, paths)
+        ax.set_title(measure)
+        ax.set_xlabel("expected, with minimum and maximum")
+    return figure
+
+
+def path_spans(ax: Axes, spans: pd.DataFrame, paths: list[ScorePath]) -> list[Line2D]:
+    """Draw one measure: a point and a bar per path, in the colour of its forward dtype.
+
+    An upright marks the first path, the reference.
+    """
+    _rows(ax, [path.name for path in paths])
+    if spans.empty:
+        return _nothing(ax, NEEDS_GRADES)
+    found, drawn = spans.set_index("path"), []
+    ax.axvline(found.loc[paths[0].name, "expected"], color=FAINT, linewidth=1, zorder=0)
+    for height, path in enumerate(paths):
+        row, mark = found.loc[path.name], MARKS[path.forward_dtype]
+        ax.plot([row["min"], row["max"]], [height] * 2, "|-", color=mark.color, markersize=9)
+        drawn += ax.plot(row["expected"], height, mark.marker, color=mark.color, markersize=7)
+        ax.text(row["expected"], height - 0.2, f"{row['expected']:.4f}", ha="center", fontsize=8.5)
+    _limits(ax, found["min"].min(), found["max"].max())
+    return drawn
+
+
+def rule_views(rules: pd.DataFrame, spans: pd.DataFrame, names: list[str]) -> Figure:
+    """Value of each path under each tie rule, before its span; a panel per measure.
+
+    ``rules`` comes from :func:`analysis.studies.outcomes.by_tie_rule`, ``spans`` as for
+    :func:`span_views`; ``names`` are the paths shown.
+    """
+    figure, axes = _panels(rules, len(names), height=0.8)
+    spans_of = dict(_by_measure(spans))
+    for ax, (measure, own) in zip(axes, _by_measure(rules), strict=True):
+        tie_rules(ax, own, spans_of[measure], names)
+        ax.set_title(measure)
+        ax.set_xlabel("mean over queries")
+    handles = [
+        Line2D([], [], linestyle="", marker=marker, color=color, label=rule)
+        for rule, (marker, color) in RULE_LOOKS.items()
+    ]
+    figure.legend(handles=handles, title="tie rule", loc="outside right center")
+    return figure
+
+
+def tie_rules(
+    ax: Axes, rules: pd.DataFrame, spans: pd.DataFrame, names: list[str]
+) -> list[PathCollection]:
+    """Draw one measure: the rules' values of each path, one below the other, on its span."""
+    _rows(ax, names)
+    if rules.empty:
+        return _nothing(ax, NEEDS_GRADES)
+    ends = spans.set_index("path").loc[names]
+    for height, row in enumerate(ends.itertuples()):
+        ax.barh(height, row.max - row.min, left=row.min, height=0.7, color="#ECECEC", zorder=0)
+    offsets = np.linspace(-0.24, 0.24, len(TIE_RULES))
+    drawn = []
+    for (rule, (marker, color)), offset in zip(RULE_LOOKS.items(), offsets, strict=True):
+        values = rules[rules["tie_rule"] == rule].set_index("path").loc[names, "value"]
+        heights = np.arange(len(names)) + offset
+        drawn.append(ax.scatter(values, heights, marker=marker, color=color, s=42, zorder=3))
+    _limits(ax, ends["min"].min(), ends["max"].max())
+    return drawn
+
+
+def restored_bars(ax: Axes, restored: Mapping[str, pd.Series]) -> list[BarContainer]:
+    """Tied candidates of each path, by what brings them back, with the numbers.
+
+    ``restored`` are counts of :func:`analysis.studies.outcomes.restored` by the path's name.
+    """
+    counts = pd.DataFrame(restored, index=list(REMEDIES)).T
+    drawn = stacked_bars(ax, counts, REMEDY_COLORS, height=0.6)
+    _rows(ax, list(counts.index))
+    ax.set_xlim(0, 1.1 * longest(counts))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.legend(title="set apart by", loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return drawn
+
+
+def effect_views(effects: pd.DataFrame, without: str) -> Figure:
+    """Difference of each path from the reference; a panel per measure.
+
+    ``effects`` comes from :func:`analysis.studies.outcomes.against`; without rows the panels
+    say ``without``.
+    """
+    names = list(dict.fromkeys(effects["path"]))
+    figure, axes = _panels(effects, len(names))
+    for ax, (measure, own) in zip(axes, _by_measure(effects), strict=True):
+        differences(ax, own, without)
+        ax.set_title(measure)
+        ax.set_xlabel("difference from the float32 reference")
+    keys = [
+        Line2D([], [], linewidth=7, color="#DDDDDD", label="ends over the orders of ties"),
+        Line2D([], [], linewidth=2, color=INK, label="95 % interval over queries"),
+        Line2D([], [], linestyle="", marker="o", color=INK, label="expected"),
+    ]
+    figure.legend(handles=keys, loc="outside upper right", ncols=3)
+    return figure
+
+
+def differences(ax: Axes, effects: pd.DataFrame, without: str) -> list[Line2D]:
+    """Draw one measure: tie span (broad), bootstrap interval (thin) and expected difference.
+
+    Without rows the axes say ``without``.
+    """
+    _rows(ax, list(effects["path"]))
+    if effects.empty:
+        return _nothing(ax, without)
+    ax.axvline(0, color=INK, linewidth=0.8)
+    drawn = []
+    for height, row in enumerate(effects.itertuples()):
+        ax.barh(height, row.max - row.min, left=row.min, height=0.34, color="#DDDDDD", zorder=0)
+        ax.plot([row.low, row.high], [height, height], color=INK, linewidth=2)
+        drawn += ax.plot(row.difference, height, "o", color=INK, markersize=6)
+    ends = effects[["min", "max", "low", "high"]].to_numpy(dtype=float)
+    _limits(ax, min(0.0, ends.min()), max(0.0, ends.max()))
+    return drawn
+
+
+def query_views(queries: pd.DataFrame, measures: tuple[str, ...], without: str) -> Figure:
+    """Every query's difference from the reference on one path, sorted; a panel per measure.
+
+    ``queries`` are rows of :func:`analysis.studies.outcomes.per_query` of that path.
+    """
+    figure, axes = plt.subplots(1, len(measures), figsize=(11.5, 4.2))
+    for ax, measure in zip(axes, measures, strict=True):
+        sorted_queries(ax, queries[queries["measure"] == measure], without)
+        ax.set_title(measure)
+    handles = [
+        Line2D([], [], linestyle="", marker="o", color=CERTAINTY_COLORS[certainty], label=label)
+        for certainty, label in CERTAINTY_LABELS.items()
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    return figure
+
+
+def sorted_queries(ax: Axes, queries: pd.DataFrame, without: str) -> list[PathCollection]:
+    """Draw one measure: expected difference of each query with its ends, the best gain left."""
+    if queries.empty:
+        return _nothing(ax, without)
+    own = queries.sort_values(["difference", "max"], ascending=False, kind="stable")
+    places = np.arange(1, len(own) + 1)
+    colors = own["certainty"].map(CERTAINTY_COLORS)
+    ax.axhline(0, color=INK, linewidth=0.8)
+    ax.vlines(places, own["min"], own["max"], color=colors, linewidth=2, alpha=0.6)
+    drawn = [ax.scatter(places, own["difference"], color=colors, s=18, zorder=3, linewidth=0)]
+    ax.set(xlabel="queries, the largest gain first", ylabel="difference from the reference")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return drawn
+
+
+def _panels(frame: pd.DataFrame, rows: int, height: float = 0.55) -> tuple[Figure, np.ndarray]:
+    size = (11.5, 1.7 + height * max(rows, 2))
+    return plt.subplots(1, len(_by_measure(frame)), figsize=size, sharey=True)
+
+
+def _by_measure(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Rows of each measure, in their order; of the usual ones, none each, for an empty frame."""
+    names = list(dict.fromkeys(frame["measure"])) or list(MEASURES)
+    return [(name, frame[frame["measure"] == name]) for name in names]
+
+
+def _rows(ax: Axes, names: list[str]) -> None:
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(max(len(names), 1) - 0.4, -0.6)
+    ax.tick_params(axis="y", length=0)
+
+
+def _nothing(ax: Axes, why: str) -> list:
+    """Say in the middle of the axes why they are empty."""
+    ax.text(0.5, 0.5, why, transform=ax.transAxes, ha="center", va="center")
+    ax.set_xticks([])
+    return []
+
+
+def _limits(ax: Axes, low: float, high: float) -> None:
+    margin = max(0.12 * (high - low), 0.002)
+    ax.set_xlim(low - margin, high + margin)
+    ax.locator_params(axis="x", nbins=6)

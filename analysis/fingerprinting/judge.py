@@ -1,0 +1,150 @@
+"""``fingerprint``: from a list of scores to the path that made them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from analysis.errors import InputError
+from analysis.fingerprinting.decision import Decision, decide_hidden, decide_weighed
+from analysis.fingerprinting.evidence import weigh
+from analysis.fingerprinting.given import Pairs, decide_given
+from analysis.fingerprinting.hypotheses import hypotheses
+from analysis.fingerprinting.mixture import decide_mixture
+from analysis.fingerprinting.observed import Observed, Scores, observe
+from analysis.fingerprinting.shapes import decide_logits, decide_twice, within_twice
+from analysis.fingerprinting.verdict import Verdict
+
+MOST_JUDGED = 50_000
+"""Of a longer list so many distinct scores are judged, spread evenly over the sorted ones."""
+LOW_SCORE = 0.25
+"""Below, scores of a format lie closer together than those that its logits reach."""
+_ENOUGH_SCORES = 100
+
+
+def fingerprint(scores: ArrayLike, logits: ArrayLike | None = None) -> Verdict:
+    """Say which score path made a list of scores.
+
+    ``scores`` have the shape ``(n,)``, in any order, with duplicates as they are, as parsed from
+    JSON or a run file or as an array of any float dtype; ``logits``, where the engine offers
+    them, are the raw logits of the same passages in the same order. An empty list, or one of a
+    single value, carries no evidence and gets ``cannot tell``.
+
+    Evidence is exact membership in the set of scores that a path can return, computed on this
+    machine (:mod:`analysis.fingerprinting.evidence` has the reckoning). Raises
+    :class:`~analysis.errors.InputError` for other shapes, for logits of another length, and for
+    values that are no finite numbers. Where no path maps the logits given to the scores, the
+    scores are judged alone.
+    """
+    given = _numbers(scores, "scores")
+    distinct = np.unique(given)
+    if distinct.size == 0:
+        nothing = Decision("cannot tell", None, (), 0.0, "there are no scores")
+        return _verdict(nothing, given, distinct, None)
+    observed = observe(distinct)
+    if logits is not None:
+        pairs = _pairs(given, _numbers(logits, "logits"), observed)
+        decision = decide_given(pairs) or _without(_decide(given, observed.spread(MOST_JUDGED)))
+    else:
+        decision = _decide(given, observed.spread(MOST_JUDGED))
+    return _verdict(decision, given, distinct, observed)
+
+
+def _decide(scores: Scores, observed: Observed) -> Decision:
+    if observed.scores[0] < 0 or observed.scores[-1] > 1:
+        return decide_logits(observed)
+    if within_twice(scores):
+        return decide_twice(scores, observed.scores)
+    weighed = weigh(observed, hypotheses())
+    return (
+        decide_hidden(observed, weighed)
+        or decide_mixture(observed, weighed)
+        or decide_weighed(observed, weighed)
+    )
+
+
+def _without(decision: Decision) -> Decision:
+    """Say that the logits given did not help."""
+    reason = "no known path maps the logits given to these scores; by the scores alone, "
+    return replace(decision, reason=reason + decision.reason)
+
+
+def _numbers(values: ArrayLike, field: str) -> Scores:
+    """Values as a float64 array of one dimension, all finite."""
+    try:
+        array = np.asarray(values).astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"not a list of numbers: {error}", "give one number per passage", field=field
+        ) from error
+    if array.ndim != 1:
+        raise InputError(
+            f"an array of shape {array.shape}", "give one list, shape (n,)", field=field
+        )
+    bad = np.flatnonzero(~np.isfinite(array))
+    if bad.size:
+        raise InputError(
+            f"item {bad[0]} is {array[bad[0]]}, no finite number ({bad.size} such)",
+            "leave these passages out, or score them again in a wider dtype",
+            field=field,
+        )
+    return array
+
+
+def _pairs(scores: Scores, logits: Scores, observed: Observed) -> Pairs:
+    """Distinct (logit, score) pairs, spread evenly where there are many."""
+    if logits.shape != scores.shape:
+        raise InputError(
+            f"{logits.size} logits for {scores.size} scores",
+            "give the logits of the same passages, in the same order",
+            field="logits",
+        )
+    order = np.lexsort((scores, logits))
+    logits, scores = logits[order], scores[order]
+    new = np.ones(logits.shape, dtype=bool)
+    new[1:] = (np.diff(logits) != 0) | (np.diff(scores) != 0)
+    kept = np.flatnonzero(new)
+    kept = kept[:: -(-kept.size // MOST_JUDGED)]
+    places = np.searchsorted(np.unique(scores), scores[kept])
+    exact = observe(np.unique(logits))
+    at = np.searchsorted(np.unique(logits), logits[kept])
+    return Pairs(exact.scores[at], observed.take(places))
+
+
+def _verdict(
+    decision: Decision, scores: Scores, distinct: Scores, observed: Observed | None
+) -> Verdict:
+    return Verdict(
+        kind=decision.kind,
+        path=decision.path,
+        paths=decision.paths,
+        decimals=None if observed is None else observed.decimals,
+        calibration=decision.calibration,
+        n_scores=scores.size,
+        n_distinct=distinct.size,
+        odds=decision.odds,
+        reason=decision.reason + _judged(distinct),
+        wanted="" if decision.path is not None else _wanted(decision, distinct, observed),
+    )
+
+
+def _judged(distinct: Scores) -> str:
+    if distinct.size <= MOST_JUDGED:
+        return ""
+    return f" (judged by {MOST_JUDGED:,} of {distinct.size:,} distinct scores, evenly spread)"
+
+
+def _wanted(decision: Decision, distinct: Scores, observed: Observed | None) -> str:
+    """What would tell more about scores whose path is not decided."""
+    wanted: list[str] = []
+    if distinct.size < _ENOUGH_SCORES:
+        wanted.append(f"at least {_ENOUGH_SCORES} distinct scores")
+    if observed is not None and not observed.exact:
+        wanted.append("scores with all their digits")
+    if decision.kind in ("sigmoid", "cannot tell"):
+        if decision.paths and (distinct < LOW_SCORE).sum() < _ENOUGH_SCORES / 2:
+            wanted.append(f"more scores below {LOW_SCORE:g}, where paths differ most")
+        wanted.append("the raw logits")
+    return "; ".join(wanted)

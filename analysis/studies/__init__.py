@@ -1,0 +1,1 @@
+"""Studies: what one notebook each needs and nothing below it does."""
