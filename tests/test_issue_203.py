@@ -18,10 +18,10 @@ from analysis.engines import (
 )
 from analysis.errors import InputError
 from analysis.formats import FORMATS
-from analysis.studies.issue_203 import comparison, decomposition, team, versions, words
 from analysis.recordings import JSON_NUMBER, disable_half, recorded_path, trust_remote_code
 from analysis.sigmoids import saturation
 from analysis.staircase import staircase
+from analysis.studies.issue_203 import comparison, decomposition, team, versions, words
 
 LOGITS = [7.9, 9.0, 6.4, 6.55, -1.0, 2.0, 1.0, 0.5]
 QUERIES = ["q1"] * 5 + ["q2"] * 3

@@ -12,8 +12,8 @@ from analysis.figures import issue_203 as views
 from analysis.figures import lane
 from analysis.figures.style import FAINT, style
 from analysis.formats import FORMATS
-from analysis.studies.issue_203 import decomposition, versions
 from analysis.recordings import disable_half
+from analysis.studies.issue_203 import decomposition, versions
 from analysis.ties import score_frame
 
 LOGITS = [9.0, 7.9, 6.4, 3.0, -2.0]

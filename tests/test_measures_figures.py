@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from analysis.studies import outcomes
 from analysis.comparisons import NOT_CERTAIN, SECOND
 from analysis.engines import FLOAT32_REFERENCE, INFINITY_TO_0_0_68
 from analysis.figures import outcomes as views
 from analysis.figures.style import MARKS, style
 from analysis.scorepath import TIE_RULES
+from analysis.studies import outcomes
 from analysis.ties import with_tie_groups
 
 PATHS = [FLOAT32_REFERENCE, INFINITY_TO_0_0_68["float16"]]

@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.studies import outcomes
 from analysis.comparisons import compare
 from analysis.datasets import from_pairs
 from analysis.engines import FLOAT32_REFERENCE, HAYSTACK_2, INFINITY_TO_0_0_68
 from analysis.formats import FORMATS
 from analysis.metrics import average, evaluate
-from analysis.studies.outcomes import other_tools, words
 from analysis.scorepath import TIE_RULES, ScorePath
 from analysis.sigmoids import sigmoid
+from analysis.studies import outcomes
+from analysis.studies.outcomes import other_tools, words
 from analysis.ties import score_frame, with_tie_groups
 
 STEPWISE = INFINITY_TO_0_0_68["float16"]

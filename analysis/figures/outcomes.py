@@ -17,8 +17,8 @@ from matplotlib.ticker import MaxNLocator
 from analysis.comparisons import EQUAL, FIRST, NOT_CERTAIN, SECOND
 from analysis.figures.bars import longest, stacked_bars
 from analysis.figures.style import FAINT, INK, MARKS, OKABE_ITO
-from analysis.studies.outcomes import MEASURES, REMEDIES
 from analysis.scorepath import TIE_RULES, ScorePath
+from analysis.studies.outcomes import MEASURES, REMEDIES
 
 RULE_LOOKS = {
     "expected": ("o", INK),

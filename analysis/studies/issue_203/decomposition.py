@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from analysis.studies.issue_203.comparison import changes, placed, printed, side_by_side
 from analysis.recordings import evaluated, recorded_path
 from analysis.scorepath import PathFormula, ScorePath
+from analysis.studies.issue_203.comparison import changes, placed, printed, side_by_side
 from analysis.ties import score_frame, summary
 
 STAGES = (("float32", "float32"), ("float16", "float32"), ("float16", "float16"))

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from packaging.version import Version
 
-from analysis.studies.issue_203.comparison import placed, side_by_side
 from analysis.recordings import recorded_path
+from analysis.studies.issue_203.comparison import placed, side_by_side
 from analysis.ties import moved, summary
 
 WORKS, NO_EFFECT, ADVERTISED, ABSENT = (

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from analysis.formats import format_of
+from analysis.sigmoids import saturation, sigmoid
 from analysis.studies.issue_203.comparison import Changes, Likeness
 from analysis.studies.issue_203.versions import ABSENT, ADVERTISED, WORKS, half_ranges
-from analysis.sigmoids import saturation, sigmoid
 
 OTHER_MODEL = (
     "**Another model, set or list of dtypes was asked for. This page shows the shipped recordings "

@@ -12,8 +12,8 @@ from importlib.util import find_spec
 import numpy as np
 import pandas as pd
 
-from analysis.studies.outcomes.worth import MEASURES, K, Runs, by_tie_rule
 from analysis.scorepath import TieRule
+from analysis.studies.outcomes.worth import MEASURES, K, Runs, by_tie_rule
 
 COLUMNS = ["path", "measure", "tool", "tie_rule", "theirs", "ours"]
 

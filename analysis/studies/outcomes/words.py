@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.comparisons import LEVEL, NOT_CERTAIN, POWER, ROUNDING
+from analysis.scorepath import TIE_RULES
 from analysis.studies.outcomes.paths import HPS
 from analysis.studies.outcomes.restored import REMEDIES
 from analysis.studies.outcomes.worth import K
-from analysis.scorepath import TIE_RULES
 
 NO_GRADES = (
     "**This set has no grades, or not for every pair.** So no measure can be computed: the parts "
