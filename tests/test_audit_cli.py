@@ -15,7 +15,7 @@ from analysis.auditing.transport import TOKEN_VARIABLE
 from analysis.engines import INFINITY_TO_0_0_68
 
 SECRET = "s3cret-t0ken"
-OLD = INFINITY_TO_0_0_68["float16"]
+OLD = path_of("infinity", "0.0.68", "float16")
 
 
 @pytest.fixture(autouse=True)

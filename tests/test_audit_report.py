@@ -20,7 +20,7 @@ from analysis.auditing.terminal import print_summary
 from analysis.engines import INFINITY_FROM_0_0_69, INFINITY_TO_0_0_68
 from analysis.scorepath import ScorePath
 
-OLD = INFINITY_TO_0_0_68["float16"]
+OLD = path_of("infinity", "0.0.68", "float16")
 ATTACK = '<script>alert("[bold]x[/bold]")</script> & "more"'
 CONDITIONS = [parse("saturated>0"), parse("top3-ties>100000")]
 
@@ -53,7 +53,7 @@ def old():
 CASES = {
     "halves": lambda: findings(),
     "no logits": lambda: findings(known=False),
-    "float32": lambda: findings(INFINITY_FROM_0_0_69["float32"]),
+    "float32": lambda: findings(path_of("infinity", "0.0.78", "float32")),
     "raw logits": lambda: findings(ScorePath("float16", "none", "float16", "float16")),
     "few": lambda: findings(n=3, known=False),
 }

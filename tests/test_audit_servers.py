@@ -23,7 +23,7 @@ from analysis.engines import INFINITY_FROM_0_0_69, INFINITY_TO_0_0_68
 
 QUICK = Limits(answer_seconds=20, attempts=2, first_wait=0.001, longest_wait=0.01)
 DOCUMENTS = [f"Passage {number}" for number in range(DOCUMENTS_PER_REQUEST + 8)]
-TEI_PATH = INFINITY_FROM_0_0_69["float16"]
+TEI_PATH = path_of("infinity", "0.0.78", "float16")
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_text_embeddings_inference_gets_no_more_than_it_takes(transport):
 
 @pytest.mark.parametrize("place", ["/rerank", "/v1/rerank", "/v2/rerank"])
 def test_hosted_apis_at_each_of_their_places(transport, place):
-    path = INFINITY_TO_0_0_68["float32"]
+    path = path_of("infinity", "0.0.68", "float32")
     with serving(cohere(path, place, model="m")) as running:
         for url in (running.url, running.url + place):
             server = find(transport, url, model="m")

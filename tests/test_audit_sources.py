@@ -113,7 +113,7 @@ def test_the_users_interruption_leaves_whole_answers(tiny_pairs, audits):
 
 
 def test_a_server_started_anew_in_another_dtype_is_asked_everything(tiny_pairs, capsys):
-    path = INFINITY_FROM_0_0_69["bfloat16"]
+    path = path_of("infinity", "0.0.78", "bfloat16")
     with serving(stops_after(3)) as running:
         with pytest.raises(ServerError):
             ask(running.url, tiny_pairs)

@@ -117,11 +117,11 @@ def test_float32_needs_one_pass(tiny_pairs, reranker, loaded, tmp_path):
 
 def test_a_second_budget_runs_no_network(tiny_pairs, reranker, loaded, tmp_path):
     options = {"store": Store(tmp_path), "progress": False}
-    first = str(error_budget(tiny_pairs, reranker, HAYSTACK_2["bfloat16"], **options))
+    first = str(error_budget(tiny_pairs, reranker, path_of("haystack", "2.31.0", "bfloat16"), **options))
     first_floor = noise_floor(tiny_pairs, reranker, n_pairs=5, **options)
     assert loaded
     loaded.clear()
-    again = str(error_budget(tiny_pairs, reranker, HAYSTACK_2["bfloat16"], **options))
+    again = str(error_budget(tiny_pairs, reranker, path_of("haystack", "2.31.0", "bfloat16"), **options))
     assert again == first
     assert noise_floor(tiny_pairs, reranker, n_pairs=5, **options).equals(first_floor)
     assert not loaded

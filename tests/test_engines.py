@@ -13,7 +13,7 @@ from analysis.engines import (
     CHECKPOINT,
     DEVICES,
     ENGINES,
-    engine_of,
+    default_paths,
     engine_path,
     find_engine,
 )
@@ -47,7 +47,7 @@ def of_key(key: str) -> list:
     ],
 )
 def test_a_version_on_a_device_finds_its_path(engine, version, device, expected):
-    paths = engine_of(engine, version, device=device)
+    paths = default_paths(engine, version, device=device)
     assert ", ".join(f"{p.forward_dtype} {p.activation_dtype}" for p in paths) == expected
 
 
@@ -63,7 +63,7 @@ def test_a_version_on_a_device_finds_its_path(engine, version, device, expected)
     ],
 )
 def test_some_engines_follow_the_checkpoint(engine, version, expected):
-    paths = engine_of(engine, version, device="cuda", checkpoint_dtype="bfloat16")
+    paths = default_paths(engine, version, device="cuda", checkpoint_dtype="bfloat16")
     assert [path.forward_dtype for path in paths] == expected
 
 
@@ -104,7 +104,7 @@ def test_names_are_unique_and_engines_are_those_that_were_run():
         "sentence-transformers ≤ 5",
         "sentence-transformers ≥ 6",
     ]
-    assert engine_path("Infinity 0.0.69+", "float16").activation_dtype == "float32"
+    assert path_of("infinity", "0.0.78", "float16").activation_dtype == "float32"
 
 
 def test_onnx_and_flagembedding_evaluate_the_formula_on_python_floats():
@@ -147,12 +147,12 @@ def test_engines_without_a_sigmoid_return_logits(key):
 def test_what_is_not_known_is_said(arguments, says):
     engine, version, device = arguments
     with pytest.raises(InputError, match=says):
-        engine_of(engine, version, device=device)
+        default_paths(engine, version, device=device)
 
 
 def test_a_checkpoint_dtype_that_the_engine_does_not_run_in_is_refused():
     with pytest.raises(InputError, match="does not run in 'float8_e5m2'"):
-        engine_of("sentence-transformers", "6.2.0", device="cpu", checkpoint_dtype="float8_e5m2")
+        default_paths("sentence-transformers", "6.2.0", device="cpu", checkpoint_dtype="float8_e5m2")
 
 
 def test_prereleases_are_found():

@@ -17,8 +17,8 @@ from analysis.fingerprinting.evidence import DECIDED
 from analysis.fingerprinting.known import OUTCOMES
 
 mpl.use("agg")
-PATH = INFINITY_FROM_0_0_69["float16"]
-PATHS = [HAYSTACK_2["bfloat16"], PATH, FLOAT32_REFERENCE]
+PATH = path_of("infinity", "0.0.78", "float16")
+PATHS = [path_of("haystack", "2.31.0", "bfloat16"), PATH, FLOAT32_REFERENCE]
 WINDOW = combs.Window(6.0, 6.5)
 SCORES = PATH.scores(np.array([6.1, 6.2, 6.2, 6.4, 7.0, 40.0]))
 

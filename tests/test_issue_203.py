@@ -14,7 +14,7 @@ from analysis.engines import (
     INFINITY_FROM_0_0_69,
     INFINITY_TO_0_0_68,
     SENTENCE_TRANSFORMERS_FROM_6,
-    engine_of,
+    default_paths,
 )
 from analysis.errors import InputError
 from analysis.formats import FORMATS
@@ -153,12 +153,12 @@ def test_likeness_separates_the_sigmoid_from_the_network():
 
 def test_the_cells_are_the_paths_of_engines():
     engines = [
-        HAYSTACK_2["float32"],
-        INFINITY_TO_0_0_68["float32"],
-        SENTENCE_TRANSFORMERS_FROM_6["float16"],
-        INFINITY_FROM_0_0_69["float16"],
-        HAYSTACK_2["float16"],
-        INFINITY_TO_0_0_68["float16"],
+        path_of("haystack", "2.31.0", "float32"),
+        path_of("infinity", "0.0.68", "float32"),
+        path_of("sentence-transformers", "6.2.0", "float16"),
+        path_of("infinity", "0.0.78", "float16"),
+        path_of("haystack", "2.31.0", "float16"),
+        path_of("infinity", "0.0.68", "float16"),
     ]
     assert list(decomposition.CELLS) == engines
     assert decomposition.CELLS[0] == FLOAT32_REFERENCE
@@ -312,7 +312,7 @@ def test_the_teams_table_has_a_row_per_path():
         [["infinity", "0.0.78", "cuda"], ["sentence-transformers", "6.2.0", "cpu"]], [3, 7]
     )
     assert table["checkpoint"].tolist() == ["any", "any", "float32", "bfloat16"]
-    paths = engine_of("infinity", "0.0.78", device="cuda")
+    paths = default_paths("infinity", "0.0.78", device="cuda")
     assert table["score path"].tolist()[:2] == [path.computation for path in paths]
     assert table["recorded here"].tolist() == ["yes"] * 4
 
@@ -326,7 +326,7 @@ def test_an_engine_without_a_sigmoid_has_no_one_but_the_width_of_its_logits():
 
 @pytest.mark.parametrize(
     "path",
-    [INFINITY_TO_0_0_68["float16"], HAYSTACK_2["float16"], INFINITY_FROM_0_0_69["bfloat16"]],
+    [path_of("infinity", "0.0.68", "float16"), path_of("haystack", "2.31.0", "float16"), path_of("infinity", "0.0.78", "bfloat16")],
     ids=lambda path: path.name,
 )
 def test_the_first_saturated_logit_is_the_first_by_enumeration(path):
@@ -338,7 +338,7 @@ def test_the_first_saturated_logit_is_the_first_by_enumeration(path):
 
 
 def test_the_hidden_width_is_that_of_the_step_with_half_a_spacing_at_either_end():
-    path = INFINITY_TO_0_0_68["float16"]
+    path = path_of("infinity", "0.0.68", "float16")
     every = FORMATS["float16"].values(6, 8)
     same = every[path.scores(every) == path.scores([7.0])[0]]
     spacing = float(FORMATS["float16"].spacing_above(7.0))

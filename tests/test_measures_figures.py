@@ -16,7 +16,7 @@ from analysis.scorepath import TIE_RULES
 from analysis.studies import outcomes
 from analysis.ties import with_tie_groups
 
-PATHS = [FLOAT32_REFERENCE, INFINITY_TO_0_0_68["float16"]]
+PATHS = [FLOAT32_REFERENCE, path_of("infinity", "0.0.68", "float16")]
 NAMES = [path.name for path in PATHS]
 
 

@@ -14,7 +14,7 @@ from analysis.formats import FORMATS
 from analysis.remedies import calibration_curve, measure
 from analysis.verifying import try_out
 
-PATHS = [INFINITY_TO_0_0_68["float16"], HAYSTACK_2["bfloat16"]]
+PATHS = [path_of("infinity", "0.0.68", "float16"), path_of("haystack", "2.31.0", "bfloat16")]
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ LOGITS = np.linspace(-12, 12, 4001)
 
 
 def test_a_path_reads_as_a_sentence():
-    assert str(INFINITY_TO_0_0_68["float16"]) == (
+    assert str(path_of("infinity", "0.0.68", "float16")) == (
         "Infinity 0.0.13–0.0.68, float16: float16 logits → stepwise sigmoid in float16 → "
         "stored as float16 → ties by input order"
     )
@@ -32,7 +32,7 @@ def test_infinity_before_the_change_is_numpys_float16():
     logits = LOGITS.astype(np.float16)
     with np.errstate(over="ignore"):
         expected = 1 / (1 + np.exp(-logits))
-    scores = INFINITY_TO_0_0_68["float16"].scores(logits)
+    scores = path_of("infinity", "0.0.68", "float16").scores(logits)
     assert scores.tolist() == expected.astype(np.float64).tolist()
 
 
@@ -40,7 +40,7 @@ def test_infinity_before_the_change_is_numpys_float16():
 def test_infinity_today_is_numpys_float32_of_half_logits(dtype):
     logits = torch.from_numpy(LOGITS).to(getattr(torch, dtype)).float().numpy()
     expected = 1 / (1 + np.exp(-logits))
-    scores = INFINITY_FROM_0_0_69[dtype].scores(logits)
+    scores = path_of("infinity", "0.0.78", dtype).scores(logits)
     assert scores.tolist() == expected.astype(np.float64).tolist()
 
 
@@ -54,7 +54,7 @@ def test_haystack_and_older_sentence_transformers_are_torchs_half_sigmoid(engine
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_newer_sentence_transformers_never_saturate_before_float32(dtype):
-    path = SENTENCE_TRANSFORMERS_FROM_6[dtype]
+    path = path_of("sentence-transformers", "6.2.0", dtype)
     assert path.scores([8.5])[0] < 1
     assert path.scores([16.75])[0] == 1
 
@@ -106,5 +106,5 @@ def test_unknown_engines_and_dtypes_are_refused():
     with pytest.raises(InputError, match="unknown engine 'Vespa'"):
         engine_path("Vespa", "float32")
     with pytest.raises(InputError, match="does not run in 'bfloat16'"):
-        engine_path("Infinity 0.0.13–0.0.68", "bfloat16")
-    assert engine_path("Haystack 2.x", "float16") is HAYSTACK_2["float16"]
+        path_of("infinity", "0.0.68", "bfloat16")
+    assert path_of("haystack", "2.31.0", "float16") is path_of("haystack", "2.31.0", "float16")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -15,7 +15,6 @@ from analysis.auditing.score_files import read_scores
 from analysis.auditing.servers import Server, find_server
 from analysis.auditing.transport import Limits, Transport, parsed_url, shown
 from analysis.datasets import RerankingSet
-from analysis.engines import FLOAT32_REFERENCE, engine_path
 from analysis.scorepath import ScorePath
 
 
@@ -98,21 +97,20 @@ def from_file(source: str) -> Scored:
 def from_model(
     model: str,
     dataset: RerankingSet,
-    dtype: str,
+    path: ScorePath,
     *,
-    engine: str | None = None,
     trust_remote_code: bool = False,
 ) -> Scored:
-    """Run a model in a forward dtype and put its logits through an engine's path.
+    """Run a model in a path's forward dtype and put its logits through the path.
 
-    Without an engine the sigmoid is evaluated in float32. In a dtype other than float32 the pairs
-    are scored in float32 as well, for comparison. Logits come from the store where it has them.
+    In a dtype other than float32 the pairs are scored in float32 as well, for comparison. Logits
+    come from the store where it has them.
     """
-    path = _path(engine, dtype)
     from analysis import models, scoring  # torch and transformers: other sources need neither
     from analysis.store import Store
 
     reranker = models.load(model, trust_remote_code=trust_remote_code)
+    dtype = path.forward_dtype
     dtypes = list(dict.fromkeys([dtype, "float32"]))
     logits = scoring.score(dataset, reranker, dtypes, store=Store())
     by_dtype = {name: rows.reset_index(drop=True) for name, rows in logits.groupby("forward_dtype")}
@@ -126,12 +124,6 @@ def from_model(
         path,
         by_dtype["float32"]["logit"],
     )
-
-
-def _path(engine: str | None, dtype: str) -> ScorePath:
-    if engine is not None:
-        return engine_path(engine, dtype)
-    return replace(FLOAT32_REFERENCE, forward_dtype=dtype, name="")
 
 
 def _ask_all(
