@@ -1,6 +1,6 @@
 """torch's sigmoid and softmax, bit for bit, without torch.
 
-Sigmoids of two libraries differ in the last bit of one score in some twenty, and scores are
+Two of its routines differ in the last bit of one score in some twenty-five, and scores are
 compared bit by bit here. So torch's CPU kernels are repeated, operation by operation:
 
 =========================  ============================  ======================================
@@ -45,9 +45,10 @@ def vector_sigmoid(x: ArrayLike) -> _Floats:
     Returns an array of the same shape: float64 for float64 ``x``, else float32, in which torch
     evaluates half-precision logits too. NaN gives NaN, minus infinity 0.0, plus infinity 1.0.
     """
-    if np.result_type(x) == np.float64:
-        return _in_blocks(lambda block: _sigmoid(block, _sleef_exp), np.asarray(x))
-    return _in_blocks(lambda block: _sigmoid(block, _sleef_expf), np.asarray(x, dtype=np.float32))
+    logits = np.asarray(x)
+    if logits.dtype == np.float64:
+        return _in_blocks(lambda block: _sigmoid(block, _sleef_exp), logits, np.float64)
+    return _in_blocks(lambda block: _sigmoid(block, _sleef_expf), logits, np.float32)
 
 
 def scalar_sigmoid(x: ArrayLike) -> _Float32s:
@@ -55,7 +56,7 @@ def scalar_sigmoid(x: ArrayLike) -> _Float32s:
 
     An array's last few values take it as well. Returns float32 of the same shape.
     """
-    return _in_blocks(lambda block: _sigmoid(block, _glibc_expf), np.asarray(x, dtype=np.float32))
+    return _in_blocks(lambda block: _sigmoid(block, _glibc_expf), np.asarray(x), np.float32)
 
 
 def pair_softmax(x: ArrayLike) -> _Float32s:
@@ -63,16 +64,17 @@ def pair_softmax(x: ArrayLike) -> _Float32s:
 
     Returns float32 of the same shape. As in torch, plus infinity gives NaN.
     """
-    return _in_blocks(_pair_softmax, np.asarray(x, dtype=np.float32))
+    return _in_blocks(_pair_softmax, np.asarray(x), np.float32)
 
 
-def _in_blocks(evaluate: Callable[[_Floats], _Floats], x: _Floats) -> _Floats:
+def _in_blocks(evaluate: Callable[[_Floats], _Floats], x: np.ndarray, dtype: type) -> _Floats:
+    """Round to the dtype and evaluate, block by block; overflow and NaN are meant."""
     flat = x.ravel()
-    results = np.empty_like(flat)
+    results = np.empty(flat.shape, dtype)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         for start in range(0, flat.size, _BLOCK):
             block = slice(start, start + _BLOCK)
-            results[block] = evaluate(flat[block])
+            results[block] = evaluate(flat[block].astype(dtype, copy=False))
     return results.reshape(x.shape)
 
 
