@@ -11,11 +11,11 @@ import pandas as pd
 from tqdm import tqdm
 
 from analysis.auditing.kept import Answer, KeptAnswers
-from analysis.auditing.score_files import read_scores
 from analysis.auditing.servers import Server, find_server
 from analysis.auditing.transport import Limits, Transport, parsed_url, shown
 from analysis.datasets import RerankingSet
 from analysis.engines import FLOAT32_REFERENCE, engine_path
+from analysis.readers import read_scores
 from analysis.scorepath import ScorePath
 
 
@@ -89,7 +89,7 @@ def from_server(
 
 
 def from_file(source: str) -> Scored:
-    """Read a file of scores; see :mod:`.score_files`."""
+    """Read a file of scores; see :mod:`analysis.readers.scores`."""
     scores = read_scores(source)
     digits = "as many as needed" if scores.decimals is None else f"always {scores.decimals}"
     return Scored("scores", source, scores.frame, {"decimals printed": digits})
