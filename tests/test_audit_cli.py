@@ -103,7 +103,9 @@ def test_server_trouble_is_status_3_in_one_line(own_set, status, monkeypatch):
         result = run("audit", "--url", server.url, "--data", own_set)
         lines = result.stderr.splitlines()
         assert (result.returncode, result.stdout, len(lines)) == (3, "", 1)
-        assert lines[0].startswith(f"rerank-precision: {server.url}/rerank: HTTP status {status}")
+        assert lines[0].startswith(
+            f"rerank-precision: {server.url}/rerank: the server answered with HTTP status {status}"
+        )
     assert SECRET not in result.stderr
 
 
