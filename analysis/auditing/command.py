@@ -91,6 +91,7 @@ def _scored(options: Options) -> Scored:
     from analysis import readers
     from analysis.auditing import sources
     from analysis.auditing.transport import Limits
+    from analysis.engines import engine_path
 
     if options.scores is not None:
         return sources.from_file(options.scores)
@@ -98,11 +99,12 @@ def _scored(options: Options) -> Scored:
     if options.url is not None:
         limits = Limits(answer_seconds=options.timeout)
         return sources.from_server(options.url, dataset, model=options.server_model, limits=limits)
+    dtype = options.dtype or "float32"
     return sources.from_model(
         options.model or "",
         dataset,
-        options.dtype or "float32",
-        engine=options.engine,
+        dtype,
+        path=None if options.engine is None else engine_path(options.engine, dtype),
         trust_remote_code=options.trust_remote_code,
     )
 
