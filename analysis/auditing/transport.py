@@ -24,25 +24,27 @@ TOKEN_VARIABLE = "RERANK_PRECISION_TOKEN"
 """Environment variable with the token that is sent as ``Authorization: Bearer``."""
 
 _RETRIED = (429, 502, 503, 504)
+_LAST_PORT = 65_535
 _READ_LOG = "the server's log says why"
+_OTHER_REMEDY = f"{_READ_LOG}; the answers so far are kept"
+_NAME_MODEL = f"name the model with --server-model, or {_READ_LOG}"
+_OTHER_ENDPOINT = "give the address of the reranking endpoint itself"
 _REMEDIES = {
-    400: f"name the model with --server-model, or {_READ_LOG}",
-    404: "give the address of the reranking endpoint itself",
-    405: "give the address of the reranking endpoint itself",
+    400: _NAME_MODEL,
+    404: _OTHER_ENDPOINT,
+    405: _OTHER_ENDPOINT,
     413: "shorten or leave out the longest passages, or raise the server's limit",
-    422: f"name the model with --server-model, or {_READ_LOG}",
+    422: _NAME_MODEL,
     429: "wait, or ask for a higher rate limit; the answers so far are kept",
-    500: f"{_READ_LOG}; the answers so far are kept",
     503: "wait until the model is loaded; the answers so far are kept",
 }
-_LAST_PORT = 65_535
-_OTHER_REMEDY = f"{_READ_LOG}; the answers so far are kept"
 
 
 class ServerError(InputError):
     """A server that cannot be reached, or whose answer cannot be used.
 
-    ``status`` is the HTTP status, if the server gave one that was not a success.
+    ``status`` is the HTTP status, if the server gave one that was not a success. ``retry_after``
+    is None where trying again is of no use, or else the seconds to wait at least.
     """
 
     def __init__(
@@ -53,15 +55,10 @@ class ServerError(InputError):
         url: httpx.URL,
         field: str | None = None,
         status: int | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(problem, remedy, file=shown(url), field=field)
-        self.status = status
-
-
-class _PassingError(ServerError):
-    """Trouble that may pass: worth another attempt, after ``retry_after`` seconds at least."""
-
-    retry_after: float = 0.0
+        self.status, self.retry_after = status, retry_after
 
 
 @dataclass(frozen=True)
@@ -92,14 +89,13 @@ class Transport:
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         self.has_token = bool(_token())
-        self._headers = {"Content-Type": "application/json"} | _authorization()
-
-    def __enter__(self) -> Self:
         self._client = httpx.Client(
-            headers=self._headers,
+            headers={"Content-Type": "application/json"} | _authorization(),
             timeout=httpx.Timeout(self.limits.answer_seconds, connect=self.limits.connect_seconds),
             follow_redirects=False,
         )
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -115,7 +111,9 @@ class Transport:
         for earlier in range(self.limits.attempts - 1):
             try:
                 return self._attempt(url, content)
-            except _PassingError as error:
+            except ServerError as error:
+                if error.retry_after is None:
+                    raise
                 time.sleep(self._wait(earlier, error.retry_after))
         return self._attempt(url, content)
 
@@ -147,7 +145,7 @@ class Transport:
             ) from None
         except (httpx.NetworkError, httpx.RemoteProtocolError):
             problem = f"the connection broke off ({self._attempts()})"
-            raise _PassingError(problem, _OTHER_REMEDY, url=url) from None
+            raise ServerError(problem, _OTHER_REMEDY, url=url, retry_after=0) from None
         except (httpx.HTTPError, httpx.InvalidURL, OverflowError) as error:
             problem = f"the exchange failed ({type(error).__name__})"
             raise ServerError(problem, "check that this is an HTTP server", url=url) from None
@@ -200,23 +198,18 @@ class Transport:
                 url=url,
                 status=status,
             )
+        if status == httpx.codes.OK:
+            return
+        problem, retry_after = f"the server answered with HTTP status {_named(response)}", None
         if status in _RETRIED:
-            error = _PassingError(
-                f"the server answered with HTTP status {_named(response)} ({self._attempts()})",
-                _REMEDIES.get(status, _OTHER_REMEDY),
-                url=url,
-                status=status,
-            )
-            error.retry_after = _seconds(response.headers.get("retry-after", ""))
-            raise error
-        if status != httpx.codes.OK:
-            remedy = _REMEDIES.get(status, _OTHER_REMEDY)
-            if status in (401, 403):
-                remedy = self._token_remedy()
-            problem = f"the server answered with HTTP status {_named(response)}"
-            raise ServerError(problem, remedy, url=url, status=status)
+            problem += f" ({self._attempts()})"
+            retry_after = _seconds(response.headers.get("retry-after", ""))
+        remedy = self._remedy(status)
+        raise ServerError(problem, remedy, url=url, status=status, retry_after=retry_after)
 
-    def _token_remedy(self) -> str:
+    def _remedy(self, status: int) -> str:
+        if status not in (401, 403):
+            return _REMEDIES.get(status, _OTHER_REMEDY)
         if self.has_token:
             return f"check the token in {TOKEN_VARIABLE} and what it may do"
         return f"put the server's token into the environment variable {TOKEN_VARIABLE}"
