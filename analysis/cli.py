@@ -107,8 +107,8 @@ def fingerprint(
     json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
 ) -> None:
     """Tell from a file of scores, and of logits if it has them, which score path made them."""
-    from analysis.auditing.score_files import read_scores
     from analysis.fingerprinting import fingerprint as judge
+    from analysis.readers import read_scores
 
     frame = read_scores(scores).frame
     logits = None if frame["logit"].isna().all() else frame["logit"].to_numpy()

@@ -89,7 +89,10 @@ def test_an_api_below_a_path(transport):
 def test_a_model_that_must_be_named(transport):
     with (
         serving(cohere(FLOAT16_INFINITY, "/v1/rerank", model="m")) as running,
-        pytest.raises(ServerError, match=r"/v1/rerank: HTTP status 400.*--server-model"),
+        pytest.raises(
+            ServerError,
+            match=r"/v1/rerank: the server answered with HTTP status 400.*--server-model",
+        ),
     ):
         find(transport, running.url)
 
@@ -130,7 +133,7 @@ UNUSABLE = {
     "document 0 is scored twice": [[result(0), result(0)]],
     "scores for 1 of 2 documents": [[result(1)]],
     "scores for 0 of 2 documents": [[], {"results": []}],
-    "no finite number": [
+    "not a finite number": [
         [result(0, value)]
         for value in (None, float("nan"), 10**400, "0.5", True, [0.5], {"value": 0.5})
     ],
