@@ -20,6 +20,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from analysis.datasets import Place, RerankingSet
+from analysis.places import GERMAN
 from analysis.readers.beir import is_beir, read_beir
 from analysis.readers.irds import read_ir_datasets
 from analysis.readers.jsonl import read_jsonl
@@ -35,8 +36,6 @@ __all__ = [
     "read_jsonl",
     "read_trec",
 ]
-
-GERMAN = Path(__file__).parent.parent.parent / "data" / "german" / "german.jsonl"
 
 _BY_SUFFIX = {".jsonl": read_jsonl, ".csv": read_csv, ".tsv": read_csv}
 _KINDS = (
@@ -71,10 +70,10 @@ def read(source: str | Path) -> RerankingSet:
 
 
 def load_german() -> RerankingSet:
-    """Read the German set of this project; raises :class:`InputError` outside its repository."""
+    """Read the German set that this project ships; :class:`InputError` if it is not there."""
     if not GERMAN.is_file():
         raise Place(GERMAN).error(
             "the German set is not here",
-            "it comes with the repository, not with the wheel: run from a clone of it",
+            "it comes with the package: install that anew",
         )
     return read_jsonl(GERMAN)
