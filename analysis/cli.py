@@ -48,34 +48,13 @@ def report(
     model: Model = "demo",
     dtype: Dtypes = _DTYPES,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for page, figures and notebooks (default: here).")
+        Path | None, typer.Option(help="Folder for page, figures and notebooks.")
     ] = None,
-    keep_outputs: Annotated[
-        bool, typer.Option(help="Write the outputs into notebooks/ (shipped model and data only).")
-    ] = False,
 ) -> None:
     """Run the notebooks; write figures and one self-contained HTML page."""
-    from analysis import reporting as reports
+    from analysis import reporting
 
-    defaults = {"model": "demo", "data": "german", "dtypes": _DTYPES}
-    chosen = {"model": _absolute(model), "data": _absolute(data), "dtypes": list(dtype)}
-    parameters = {name: value for name, value in chosen.items() if value != defaults[name]}
-    if parameters and keep_outputs:
-        raise InputError(
-            "--keep-outputs would put your data into the shipped notebooks", "leave it out"
-        )
-    if parameters and out is None:
-        raise InputError(
-            "the shipped figures would be replaced by yours",
-            "name a folder of your own: --out FOLDER",
-        )
-    run = reports.Run(parameters=parameters)
-    if out is not None:
-        run = reports.Run(parameters, out / "notebooks", out / "figures", out / "index.html")
-    reports.make_report(run, typer.echo)
-    if keep_outputs:
-        for notebook in reports.notebooks():
-            reports.keep_outputs(run.build / notebook.name, notebook)
+    reporting.report(model=model, data=data, dtypes=dtype, out=out, say=typer.echo)
 
 
 @app.command()
@@ -246,8 +225,3 @@ def _write_file(path: Path, text: str) -> None:
         raise InputError(
             f"it cannot be written ({error.strerror})", "name another file", file=path
         ) from error
-
-
-def _absolute(source: str) -> str:
-    """Path of a local file or folder as seen from anywhere; other names stay as they are."""
-    return str(Path(source).resolve()) if Path(source).exists() else source

@@ -33,22 +33,19 @@ from transformers.utils import logging
 from analysis.checkpoints import (
     ADAPTER_FILES,
     TOKENIZER_FILES,
-    check_adapter,
-    demo_base,
+    check_head,
     download,
     local_folder,
     sha256_of,
     stored_dtype,
     weight_files,
 )
+from analysis.demo import adapter_of, demo_base
 from analysis.devices import pick
 from analysis.errors import InputError
 
-FORWARD_DTYPES = ("float64", "float32", "float16", "bfloat16")
+NETWORK_DTYPES = ("float64", "float32", "float16", "bfloat16")
 
-_SHIPPED = Path(__file__).parent.parent / "data" / "models"
-_DEMO_ADAPTER = _SHIPPED / "demo"
-_SOFTENED_ADAPTER = _SHIPPED / "demo-softened"
 # Their position embeddings begin after the padding index.
 _OFFSET_POSITIONS = ("roberta", "camembert", "xlm-roberta", "xlm-roberta-xl", "mpnet")
 
@@ -157,10 +154,10 @@ class Reranker:
 
     def _torch_dtype(self, forward_dtype: str) -> torch.dtype:
         """Torch's dtype of that name, if networks run in it on this device."""
-        if forward_dtype not in FORWARD_DTYPES:
+        if forward_dtype not in NETWORK_DTYPES:
             raise InputError(
                 f"a network cannot run in {forward_dtype!r}",
-                f"choose {', '.join(FORWARD_DTYPES)} (float8 is for storing, not for layers)",
+                f"choose {', '.join(NETWORK_DTYPES)} (float8 is for storing, not for layers)",
                 field="forward_dtype",
             )
         if forward_dtype == "float64" and self.device.type == "mps":
@@ -200,12 +197,8 @@ class Reranker:
 
     def _merged(self) -> torch.nn.Module:
         """Load the checkpoint's network and merge the adapter into it, in float32."""
-        try:
-            from peft import PeftModel
-        except ImportError as error:
-            raise InputError(
-                "the demo reranker needs peft", "install it: pip install 'rerank-precision[demo]'"
-            ) from error
+        from peft import PeftModel  # slow to import, and only adapters need it
+
         base = self._pretrained(torch.float32)
         with warnings.catch_warnings():
             # peft 0.21 reads an attribute that transformers 5 renames
@@ -237,9 +230,8 @@ def load(
     the weights fit the network shows when :meth:`Reranker.network` loads them.
     """
     where = pick(device)
-    adapter = {"demo": _DEMO_ADAPTER, "demo-softened": _SOFTENED_ADAPTER}.get(model)
+    adapter = adapter_of(model)
     if adapter is not None:
-        check_adapter(adapter)
         return _checked(str(model), demo_base(), where, adapter=adapter)
     folder = local_folder(model)
     if folder is not None:
@@ -248,14 +240,6 @@ def load(
         return _checked(str(model), folder, where, None, trust_remote_code, allow_pickle)
     folder = download(str(model), revision, pickles=allow_pickle, code=trust_remote_code)
     return _checked(str(model), folder, where, folder.name, trust_remote_code, allow_pickle)
-
-
-def softened(model: str | Path) -> list[str]:
-    """Names of the shipped versions of a model that were trained out of saturation.
-
-    That is one for the demo reranker, where its adapter is here, and none for any other model.
-    """
-    return ["demo-softened"] if model == "demo" and _SOFTENED_ADAPTER.is_dir() else []
 
 
 def _checked(
@@ -274,7 +258,7 @@ def _checked(
     trust = {"trust_remote_code": trust_remote_code}
     config = _call(AutoConfig.from_pretrained, folder, folder, **trust, **labels)
     if not adapter:
-        _check_head(config, folder)
+        check_head(config, folder)
     if not trust_remote_code and not any(any(folder.glob(files)) for files in TOKENIZER_FILES):
         # transformers would make an empty tokeniser up, to which every word is unknown.
         raise InputError(
@@ -302,24 +286,6 @@ def _checked(
         adapter=adapter,
         trust_remote_code=trust_remote_code,
     )
-
-
-def _check_head(config: PreTrainedConfig, folder: Path) -> None:
-    """Check that a checkpoint is a cross-encoder with one label, or with (no, yes)."""
-    named = config.architectures or []
-    own_code = "AutoModelForSequenceClassification" in getattr(config, "auto_map", {})
-    if named and not own_code and not any("SequenceClassification" in name for name in named):
-        raise InputError(
-            f"this is a {named[0]}, a network without a head that scores pairs",
-            "use a cross-encoder (…ForSequenceClassification)",
-            file=folder,
-        )
-    if config.num_labels not in (1, 2):
-        raise InputError(
-            f"the network has num_labels = {config.num_labels}",
-            "use a reranker with 1 label, or with 2 that mean (no, yes)",
-            file=folder / "config.json",
-        )
 
 
 def _attention(config: PreTrainedConfig, folder: Path, trust_remote_code: bool) -> str:

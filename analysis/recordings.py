@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from analysis.engines import find_engine
 from analysis.errors import InputError
+from analysis.places import ENGINES
 from analysis.scorepath import ScorePath
 
-FOLDER = Path(__file__).parent.parent / "data" / "engines"
+FOLDER = ENGINES
 RUN_COLUMNS = ("engine", "version", "api", "forward_dtype")
 COLUMNS = (
     *RUN_COLUMNS,

@@ -7,9 +7,10 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from importlib.metadata import distributions
 from pathlib import Path
 
 import jinja2
@@ -19,37 +20,81 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
+from analysis.engines import FORWARD_DTYPES
 from analysis.errors import InputError
 from analysis.notebooks import FIGURES_VARIABLE
+from analysis.places import CHECKOUT, ENGINES, GERMAN, MODELS, NOTEBOOKS, PACKAGE
 
-ROOT = Path(__file__).parent.parent
-SHIPPED = ("engines", "german", "models")  # what of data/ the notebooks read
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_TEXT = "Interactive view: open this notebook in JupyterLab. Its static twin stands below."
 # The kernel's own warnings (unencrypted local sockets) are no news to who makes a report; what
 # goes wrong in a cell arrives as an error of that cell.
 KERNEL_ARGUMENTS = ["--log-level=CRITICAL"]
 Say = Callable[[str], object]
+# What is shipped under these names comes before a local file or folder of the same name.
+_NAMES = ("demo", "demo-softened", "german")
 
 
 @dataclass(frozen=True)
 class Run:
-    """Where a report reads and writes, and the notebook parameters that differ from defaults."""
+    """The folder of a report, and the notebook parameters that differ from defaults."""
 
+    folder: Path
     parameters: Mapping[str, object] = field(default_factory=dict)
-    build: Path = ROOT / "build"
-    figures: Path = ROOT / "figures"
-    page: Path = ROOT / "report" / "index.html"
+
+    @property
+    def executed(self) -> Path:
+        """Folder of the executed notebooks."""
+        return self.folder / "notebooks"
+
+    @property
+    def figures(self) -> Path:
+        """Folder of the figures' files."""
+        return self.folder / "figures"
+
+    @property
+    def page(self) -> Path:
+        """The page."""
+        return self.folder / "index.html"
+
+
+def report(
+    *,
+    model: str | Path = "demo",
+    data: str | Path = "german",
+    dtypes: Sequence[str] = FORWARD_DTYPES,
+    out: str | Path | None = None,
+    say: Say = print,
+) -> Path:
+    """Run the notebooks, write their figures and one self-contained page; returns its path.
+
+    ``model`` is what :func:`analysis.models.load` takes, ``data`` what
+    :func:`analysis.readers.read` takes, ``dtypes`` are forward dtypes. ``out`` is the folder for
+    ``index.html``, ``figures/`` and ``notebooks/``; left out, it is ``report/`` of a checkout,
+    which shows the shipped model and set. Notebooks whose inputs are those of the last run into
+    that folder are not run again. ``say`` receives one line per notebook.
+
+    Raises :class:`InputError` for bad input, and where ``out`` is missing.
+    """
+    chosen = {"model": _absolute(model), "data": _absolute(data), "dtypes": list(dtypes)}
+    shipped = {"model": "demo", "data": "german", "dtypes": list(FORWARD_DTYPES)}
+    parameters = {name: value for name, value in chosen.items() if value != shipped[name]}
+    remedy = "name a folder of your own: --out FOLDER, in Python out=FOLDER"
+    if out is None and CHECKOUT is None:
+        raise InputError("the report needs a folder to be written to", remedy)
+    if out is None and parameters:
+        raise InputError("the report on the shipped set would be replaced by yours", remedy)
+    return make_report(Run(Path(out or CHECKOUT / "report"), parameters), say)
 
 
 def notebooks() -> list[Path]:
     """Return the numbered notebooks, in order; none at all raises :class:`InputError`."""
-    found = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    found = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
     if not found:
         raise InputError(
-            "no notebooks here",
-            "run from a checkout of the repository (pip install --editable .)",
-            file=ROOT / "notebooks",
+            "there are no notebooks here",
+            "they come with the package: install that anew",
+            file=NOTEBOOKS,
         )
     return found
 
@@ -69,8 +114,8 @@ def make_report(run: Run, say: Say = print) -> Path:
 
 
 def run_if_changed(notebook: Path, run: Run, say: Say = print) -> Path:
-    """Execute a notebook into the build folder unless its inputs are those of the last run."""
-    executed, stamp = run.build / notebook.name, run.build / f"{notebook.stem}.inputs"
+    """Execute a notebook into the report's folder unless its inputs are those of the last run."""
+    executed, stamp = run.executed / notebook.name, run.executed / f"{notebook.stem}.inputs"
     digest = inputs_digest(notebook, run.parameters)
     written = [Path(line) for line in _lines(stamp)[1:]]
     if _lines(stamp)[:1] == [digest] and all(path.exists() for path in [executed, *written]):
@@ -115,15 +160,11 @@ def inputs_digest(notebook: Path, parameters: Mapping[str, object]) -> str:
     sources = [cell.source for cell in nbformat.read(notebook, as_version=4).cells]
     digest = hashlib.sha256(json.dumps([sources, dict(parameters)], default=str).encode())
     digest.update(platform.processor().encode() + platform.machine().encode())
+    digest.update(_installed().encode())
     for file in _input_files(parameters):
         with file.open("rb") as opened:
             digest.update(str(file).encode() + hashlib.file_digest(opened, "sha256").digest())
     return digest.hexdigest()
-
-
-def keep_outputs(executed: Path, notebook: Path) -> None:
-    """Write an executed notebook's outputs back into the repository, normalised."""
-    nbformat.write(normalised(nbformat.read(executed, as_version=4)), notebook)
 
 
 def normalised(notebook: NotebookNode) -> NotebookNode:
@@ -153,9 +194,7 @@ def page_html(executed: Iterable[Path]) -> str:
             cell.id = f"{path.stem}-{cell.id}"  # unique on the page
         body, _ = exporter.from_notebook_node(notebook)
         chapters.append({"id": path.stem, "title": _title(notebook), "body": body})
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True
-    )
+    environment = jinja2.Environment(loader=jinja2.PackageLoader("analysis", "."), autoescape=True)
     return environment.get_template("report.html.j2").render(chapters=chapters)
 
 
@@ -171,10 +210,25 @@ def _is_progress(output: NotebookNode) -> bool:
 def _input_files(parameters: Mapping[str, object]) -> list[Path]:
     """The package, the shipped data and model, the locked versions, and a user's own files."""
     own = [Path(str(value)) for value in parameters.values()]
-    folders = [ROOT / "analysis", *(ROOT / "data" / name for name in SHIPPED), *own]
-    files = [f for folder in folders for f in folder.rglob("*") if f.is_file()]
-    files += [path for path in [ROOT / "constraints.txt", *own] if path.is_file()]
+    inputs = [PACKAGE, GERMAN.parent, MODELS, ENGINES, *own]
+    files = {f for folder in inputs for f in folder.rglob("*") if f.is_file()}
+    locked = [CHECKOUT / "constraints.txt"] if CHECKOUT else []
+    files |= {path for path in [*locked, *own] if path.is_file()}
     return sorted(file for file in files if "__pycache__" not in file.parts)
+
+
+def _installed() -> str:
+    """Versions of all installed packages where none are locked; empty in a checkout."""
+    if CHECKOUT is not None:
+        return ""
+    return "\n".join(sorted(f"{one.name}=={one.version}" for one in distributions()))
+
+
+def _absolute(source: str | Path) -> str:
+    """Path of a local file or folder as seen from anywhere; other names stay as they are."""
+    if source in _NAMES or not Path(source).exists():
+        return str(source)
+    return str(Path(source).resolve())
 
 
 def _lines(path: Path) -> list[str]:

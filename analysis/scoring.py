@@ -23,7 +23,7 @@ from tqdm import tqdm
 from analysis.datasets import RerankingSet
 from analysis.devices import describe, libraries
 from analysis.errors import InputError
-from analysis.models import FORWARD_DTYPES, Reranker
+from analysis.models import NETWORK_DTYPES, Reranker
 from analysis.store import Store
 
 COLUMNS = ("query_id", "passage_id", "grade", "forward_dtype", "logit")
@@ -246,11 +246,11 @@ def _check_positive(name: str, number: int) -> None:
 
 def _check_dtypes(forward_dtypes: Sequence[str]) -> None:
     """Check all dtypes before the first is scored."""
-    unknown = [name for name in forward_dtypes if name not in FORWARD_DTYPES]
+    unknown = [name for name in forward_dtypes if name not in NETWORK_DTYPES]
     if isinstance(forward_dtypes, str) or not forward_dtypes or unknown:
         raise InputError(
             f"{forward_dtypes!r} are no forward dtypes",
-            f"give a list of some of {', '.join(FORWARD_DTYPES)}",
+            f"give a list of some of {', '.join(NETWORK_DTYPES)}",
             field="forward_dtypes",
         )
     if len(set(forward_dtypes)) < len(forward_dtypes):

@@ -35,11 +35,11 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from analysis.errors import InputError
+from analysis.places import cache_folder
 
 FOLDER_VARIABLE = "RERANK_PRECISION_STORE"
 BATCHES_PER_SHARD = 4
 
-_DEFAULT_FOLDER = Path(__file__).parent.parent / ".cache" / "logits"
 _DIGEST = b"rerank-precision.digest"
 
 Logits = NDArray[np.float64]
@@ -47,14 +47,14 @@ Compute = Callable[[Sequence[int]], Iterator[Logits]]
 
 
 class Store:
-    """Logits kept in a folder, by default ``.cache/logits`` of the repository.
+    """Logits kept in a folder, by default ``logits`` in :func:`~analysis.places.cache_folder`.
 
     The environment variable ``RERANK_PRECISION_STORE`` names another default. What is no longer
     wanted can be deleted at any time.
     """
 
     def __init__(self, folder: str | Path | None = None) -> None:
-        chosen = folder or os.environ.get(FOLDER_VARIABLE) or _DEFAULT_FOLDER
+        chosen = folder or os.environ.get(FOLDER_VARIABLE) or cache_folder() / "logits"
         self.folder = Path(chosen).expanduser()
 
     def __repr__(self) -> str:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
+from huggingface_hub.errors import LocalEntryNotFoundError
 from matplotlib.axes import Axes
 from tiny_checkpoints import tiny_set, write_checkpoint
 
+from analysis import checkpoints
 from analysis.datasets import RerankingSet
 from analysis.figures.style import style
 
@@ -34,6 +36,27 @@ def tiny_checkpoint(tmp_path_factory) -> Path:
 def tiny_pairs() -> RerankingSet:
     """Reranking set of 24 pairs, the grade of the last one unknown."""
     return tiny_set()
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """Replace the Hub by one snapshot; the list holds the arguments of each download."""
+    asked = []
+
+    def snapshot_download(hub_id, **options):
+        asked.append((hub_id, options))
+        return str(tmp_path / "commit")
+
+    monkeypatch.setattr(checkpoints, "snapshot_download", snapshot_download)
+    return asked
+
+
+@pytest.fixture
+def no_hub(monkeypatch):
+    def snapshot_download(hub_id, **options):
+        raise LocalEntryNotFoundError("no network.\nAnd more about it")
+
+    monkeypatch.setattr(checkpoints, "snapshot_download", snapshot_download)
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ from papermill.parameterize import parameterize_notebook
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 from tiny_checkpoints import WORDS, change_weights, write_checkpoint
 
-from analysis.reporting import ROOT, Run, execute, page_html
+from analysis.places import NOTEBOOKS
+from analysis.reporting import Run, execute, page_html
 from analysis.widgets import BAND_COLOR
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -34,7 +35,7 @@ pytestmark = [
     ),
 ]
 
-NOTEBOOK = ROOT / "notebooks" / "03_rerank_dtype_toggle.ipynb"
+NOTEBOOK = NOTEBOOKS / "03_rerank_dtype_toggle.ipynb"
 FLAGS = [
     "--no-sandbox",  # Chromium refuses to run as root with it, and containers are root
     "--disable-gpu",
@@ -276,7 +277,7 @@ def test_tied_rows_stay_readable_in_a_dark_theme(view):
 def report_page(parameters, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     executed = folder / NOTEBOOK.name
-    execute(NOTEBOOK, executed, Run(parameters, folder, folder / "figures"))
+    execute(NOTEBOOK, executed, Run(folder, parameters))
     path = folder / "index.html"
     path.write_text(page_html([executed]), encoding="utf-8")
     return path

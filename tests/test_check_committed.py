@@ -133,14 +133,14 @@ def folders(tmp_path) -> tuple[Path, Path]:
 
 @pytest.mark.parametrize("measured", [set(), {"01_a"}])
 def test_equal_figures_are_silent(check, folders, measured):
-    assert list(check.figure_differences(*folders, measured)) == []
+    assert list(check.figure_differences(*folders, measured, set())) == []
     assert sorted(f.name for f in folders[0].iterdir()) == ["01_a.png", "01_a.svg"]
 
 
 def test_a_figure_on_one_side_only_fires(check, folders):
     (folders[1] / "01_a.svg").unlink()
     (folders[1] / "02_b.svg").write_text("<svg/>")
-    assert list(check.figure_differences(*folders, {"01_a"})) == [
+    assert list(check.figure_differences(*folders, {"01_a"}, set())) == [
         "figures/01_a.svg is on one side only",
         "figures/02_b.svg is on one side only",
     ]
@@ -148,8 +148,8 @@ def test_a_figure_on_one_side_only_fires(check, folders):
 
 def test_figures_without_logits_must_be_the_same_bytes(check, folders):
     (folders[1] / "01_a.svg").write_text("<svg />")
-    assert list(check.figure_differences(*folders, set())) == ["figures/01_a.svg differs"]
-    assert list(check.figure_differences(*folders, {"01_a"})) == []
+    assert list(check.figure_differences(*folders, set(), set())) == ["figures/01_a.svg differs"]
+    assert list(check.figure_differences(*folders, {"01_a"}, set())) == []
 
 
 @pytest.mark.parametrize(
@@ -159,21 +159,30 @@ def test_figures_with_logits_must_look_alike(check, folders, change, fires):
     draw(folders[1] / "01_a.png", **change)
     assert (folders[0] / "01_a.png").read_bytes() != (folders[1] / "01_a.png").read_bytes()
     expected = ["figures/01_a.png looks different"] if fires else []
-    assert list(check.figure_differences(*folders, {"01_a"})) == expected
-    assert list(check.figure_differences(*folders, set())) == ["figures/01_a.png differs"]
+    assert list(check.figure_differences(*folders, {"01_a"}, set())) == expected
+    assert list(check.figure_differences(*folders, set(), set())) == ["figures/01_a.png differs"]
 
 
 def test_measured_figures_are_found_in_the_shipped_notebooks(check):
     found = set()
     for path in check.notebooks():
-        found |= check.measured_figures(check.nbformat.read(path, as_version=4))
+        found |= check.tagged_figures(check.nbformat.read(path, as_version=4), "measured")
     assert {"01_logits", "02_staircases", "03_rerank"} <= found
     assert not {"01_scores_left", "01_hidden_logits", "02_ruler", "02_rounding_bins"} & found
 
 
+def test_figures_that_show_timings_are_not_committed(check, folders):
+    (folders[1] / "01_time.svg").write_text("<svg/>")
+    assert list(check.figure_differences(*folders, {"01_time"}, {"01_time"})) == []
+    (folders[0] / "01_time.svg").write_text("<svg/>")
+    assert list(check.figure_differences(*folders, {"01_time"}, {"01_time"})) == [
+        "figures/01_time.svg is on one side only"
+    ]
+
+
 def test_main_says_what_differs_and_fails(check, monkeypatch, tmp_path, capsys):
     (tmp_path / "figures").mkdir()
-    monkeypatch.setattr(check, "ROOT", tmp_path)
+    monkeypatch.setattr(check, "CHECKOUT", tmp_path)
     monkeypatch.setattr(check, "notebooks", list)
     monkeypatch.setattr(check, "make_report", lambda run: run.figures.mkdir())
     assert check.main() == 0

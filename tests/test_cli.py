@@ -193,12 +193,6 @@ def test_report_of_own_data_needs_a_folder_of_its_own(own_set):
     assert "--out FOLDER" in refused(run("report", "--data", own_set))
 
 
-def test_report_keeps_outputs_of_the_shipped_set_only(tmp_path, own_set):
-    options = ["--data", own_set, "--out", tmp_path, "--keep-outputs"]
-    assert "--keep-outputs" in refused(run("report", *options))
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_report_says_in_one_line_what_is_wrong_with_the_data(tmp_path):
     result = run("report", "--data", tmp_path / "nowhere.jsonl", "--out", tmp_path / "out")
     assert result.returncode == 2

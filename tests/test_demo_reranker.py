@@ -29,8 +29,6 @@ from analysis.scoring import score
 from analysis.sigmoids import saturation
 from analysis.store import Store
 
-pytest.importorskip("peft", reason="the extra demo is not installed")
-
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "data"
 DEMO = DATA / "models" / "demo"

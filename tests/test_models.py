@@ -19,7 +19,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from analysis import checkpoints, models
 from analysis.checkpoints import TOKENIZER_FILES
 from analysis.errors import InputError
-from analysis.models import FORWARD_DTYPES, load
+from analysis.models import NETWORK_DTYPES, load
 
 OWN_CODE = """
 import torch
@@ -76,7 +76,7 @@ def test_identity_changes_with_the_weights(checkpoint):
     assert load(checkpoint).identity() != before
 
 
-@pytest.mark.parametrize("forward_dtype", FORWARD_DTYPES)
+@pytest.mark.parametrize("forward_dtype", NETWORK_DTYPES)
 @pytest.mark.parametrize("stored", ["float32", "bfloat16"])
 def test_network_is_in_exactly_the_dtype_asked_for(tmp_path, stored, forward_dtype):
     folder = write_checkpoint(tmp_path / "checkpoint", dtype=stored)

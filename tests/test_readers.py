@@ -187,8 +187,8 @@ def test_public_names() -> None:
     ]
 
 
-def test_german_set_outside_the_repository(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_german_set_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(readers, "GERMAN", tmp_path / "german.jsonl")
     error = refused(readers.load_german)
     assert error.file == tmp_path / "german.jsonl"
-    assert "clone" in error.remedy
+    assert "install" in error.remedy

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reader_files import refused
 
-from analysis import models
 from analysis.engines import FLOAT32_REFERENCE, HAYSTACK_2, INFINITY_FROM_0_0_69, INFINITY_TO_0_0_68
 from analysis.fingerprinting import Verdict
 from analysis.formats import FORMATS
@@ -335,23 +334,3 @@ def test_the_sentence_on_versions_says_what_is_left():
     assert "in place of 2, and 2 candidates that tie in place of 2" in said
     assert "highest logit is 5.00" in said
     assert version_sentence(versions.head(1), OLD) == ""
-
-
-# The shipped versions
-
-
-def test_softened_versions_are_those_of_the_demo_that_are_here(monkeypatch, tmp_path):
-    monkeypatch.setattr(models, "_SOFTENED_ADAPTER", tmp_path)
-    assert models.softened("demo") == ["demo-softened"]
-    assert models.softened("my-org/my-reranker") == []
-    monkeypatch.setattr(models, "_SOFTENED_ADAPTER", tmp_path / "none")
-    assert models.softened("demo") == []
-    assert "train it" in refused(models.load, "demo-softened").remedy
-
-
-def test_the_softened_demo_is_loaded_from_its_own_adapter(monkeypatch):
-    pytest.importorskip("peft", reason="the extra demo is not installed")
-    monkeypatch.setattr(models, "_SOFTENED_ADAPTER", models._DEMO_ADAPTER)
-    loaded = models.load("demo-softened", device="cpu")
-    assert (loaded.name, loaded.adapter) == ("demo-softened", models._DEMO_ADAPTER)
-    assert loaded.identity() == models.load("demo", device="cpu").identity()

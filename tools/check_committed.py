@@ -2,7 +2,8 @@
 
 Exactly, where nothing depends on the CPU. Cells tagged ``measured`` show logits, whose last bits
 are a property of the CPU that computed them: of these, the named values must agree within the
-tolerance that the notebook states beside them. Figures are compared as images.
+tolerance that the notebook states beside them. Figures are compared as images; those of cells
+tagged ``clock`` as well show timings, and are not committed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from matplotlib.testing.exceptions import ImageComparisonFailure
 from nbformat import NotebookNode
 
 from analysis.notebooks import VALUES_MIME
-from analysis.reporting import ROOT, Run, make_report, normalised, notebooks
+from analysis.places import CHECKOUT
+from analysis.reporting import Run, make_report, normalised, notebooks
 
 IMAGE_TOLERANCE = 12.0
 """Root mean square over 0–255: a few moved dots pass, another picture does not."""
@@ -68,12 +70,16 @@ def without_images(cell: NotebookNode) -> list:
     return outputs
 
 
-def figure_differences(committed: Path, fresh: Path, measured: set[str]) -> Iterator[str]:
+def figure_differences(
+    committed: Path, fresh: Path, measured: set[str], clock: set[str]
+) -> Iterator[str]:
     """Yield each figure that is missing on one side or differs.
 
     ``measured`` names those that logits enter: they are compared as images, the others exactly.
+    ``clock`` names those that show timings: they must not be committed.
     """
-    ours, theirs = ({file.name for file in folder.glob("*")} for folder in (committed, fresh))
+    ours = {file.name for file in committed.glob("*")}
+    theirs = {file.name for file in fresh.glob("*") if file.stem not in clock}
     yield from (f"figures/{name} is on one side only" for name in sorted(ours ^ theirs))
     for name in sorted(ours & theirs):
         if Path(name).stem not in measured:
@@ -94,9 +100,9 @@ def look_alike(ours: Path, theirs: Path) -> bool:
             return False
 
 
-def measured_figures(notebook: NotebookNode) -> set[str]:
-    """Names of the figures that cells tagged ``measured`` show."""
-    sources = [c.source for c in notebook.cells if "measured" in c.metadata.get("tags", [])]
+def tagged_figures(notebook: NotebookNode, tag: str) -> set[str]:
+    """Names of the figures that cells with a tag show."""
+    sources = [c.source for c in notebook.cells if tag in c.metadata.get("tags", [])]
     return {name for source in sources for name in re.findall(r'^    "(\d\d_\w+)",$', source, re.M)}
 
 
@@ -104,16 +110,17 @@ def main() -> int:
     """Run the notebooks into a scratch folder and print every difference."""
     found: list[str] = []
     measured: set[str] = set()
+    clock: set[str] = set()
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        run = Run({}, folder / "build", folder / "figures", folder / "index.html")
+        run = Run(Path(scratch))
         make_report(run)
         for notebook in notebooks():
             committed = nbformat.read(notebook, as_version=4)
-            fresh = normalised(nbformat.read(run.build / notebook.name, as_version=4))
-            measured |= measured_figures(committed)
+            fresh = normalised(nbformat.read(run.executed / notebook.name, as_version=4))
+            measured |= tagged_figures(committed, "measured")
+            clock |= tagged_figures(committed, "clock")
             found += [f"{notebook.name}: {line}" for line in differences(committed, fresh)]
-        found += figure_differences(ROOT / "figures", run.figures, measured)
+        found += figure_differences(CHECKOUT / "figures", run.figures, measured, clock)
     print("\n".join([*found, f"committed notebooks and figures: {len(found)} differences"]))
     return int(bool(found))
 

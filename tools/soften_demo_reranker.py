@@ -28,7 +28,7 @@ from train_demo_reranker import (
 from training_text import held_out, kept
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from analysis.models import demo_base
+from analysis.demo import demo_base
 
 DEMO = ROOT / "data" / "models" / "demo"
 SMOOTHING = 0.1

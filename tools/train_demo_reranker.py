@@ -49,7 +49,7 @@ from training_text import (
 )
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerBase
 
-from analysis.models import demo_base
+from analysis.demo import demo_base
 
 ROOT = Path(__file__).parent.parent
 TRAINING = ROOT / "data" / "training"

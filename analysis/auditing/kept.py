@@ -18,9 +18,10 @@ from pathlib import Path
 
 from analysis.auditing.answers import finite
 from analysis.errors import InputError
+from analysis.places import cache_folder
 
 FOLDER_VARIABLE = "RERANK_PRECISION_AUDITS"
-_DEFAULT_FOLDER = Path(__file__).parent.parent.parent / ".cache" / "audit"
+_DEFAULT_FOLDER = cache_folder() / "audit"
 
 
 @dataclass(frozen=True)

