@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
@@ -14,14 +15,35 @@ from matplotlib.figure import Figure
 
 from analysis.figures.style import img, save, style
 
+_JOINERS = "\u200c\u200d"  # they are part of words and of emoji
 VALUES_MIME = "application/vnd.rerank-precision.values+json"
 FIGURES_VARIABLE = "RERANK_PRECISION_FIGURES"
 """Environment variable with the folder that figures are written to; unset: only shown."""
 
 
 def say(sentence: str) -> None:
-    """Show a sentence (Markdown) whose numbers the caller computed."""
+    """Show a sentence (Markdown) whose numbers the caller computed; see :func:`safe`."""
     display(Markdown(sentence))
+
+
+def safe(text: object) -> str:
+    """Make a text of data, of a model or of a server safe inside a Markdown sentence.
+
+    It shows as it is: no character of it acts as Markdown, HTML, a link or TeX. Line ends become
+    blanks, and control characters, which could hide or turn text round, a replacement character.
+    """
+    return "".join(_safe_character(character) for character in str(text))
+
+
+def _safe_character(character: str) -> str:
+    if character.isalnum() or character == " ":
+        return character
+    if character in "$\\":  # alone in an element, where MathJax finds no pair of them
+        return f"<span>&#{ord(character)};</span>"
+    if character.isspace():
+        return " "
+    is_control = unicodedata.category(character) in ("Cc", "Cf") and character not in _JOINERS
+    return "\ufffd" if is_control else f"&#{ord(character)};"
 
 
 def show(figure: Figure, name: str, caption: str, alt: str) -> None:
