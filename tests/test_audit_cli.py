@@ -12,7 +12,7 @@ from test_cli import refused, run
 
 from analysis.auditing.kept import FOLDER_VARIABLE
 from analysis.auditing.transport import TOKEN_VARIABLE
-from analysis.engines import INFINITY_TO_0_0_68
+from analysis.engines import path_of
 
 SECRET = "s3cret-t0ken"
 OLD = path_of("infinity", "0.0.68", "float16")

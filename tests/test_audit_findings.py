@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from analysis.auditing.words import STEPS_SHOWN, step_rows
+from analysis.hidden import MOST_STEPS, hidden_logits
 
 from analysis.auditing.findings import TOP_K, audit, count, top_scores
 from analysis.auditing.sources import Scored
-from analysis.auditing.words import STEPS_SHOWN, step_rows
-from analysis.engines import INFINITY_FROM_0_0_69, INFINITY_TO_0_0_68, engine_path
+from analysis.engines import path_of
 from analysis.formats import format_of
-from analysis.hidden import MOST_STEPS, hidden_logits
 from analysis.scorepath import ScorePath
 from analysis.ties import with_tie_groups
 

@@ -9,15 +9,15 @@ import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
+from analysis.auditing.report import MOST_TIES, SCHEMA, as_json, as_text
 from rich.console import Console
 
 from analysis.auditing.conditions import parse
 from analysis.auditing.findings import audit
 from analysis.auditing.page import page_html
-from analysis.auditing.report import MOST_TIES, SCHEMA, as_json, as_text
 from analysis.auditing.sources import Scored
 from analysis.auditing.terminal import print_summary
-from analysis.engines import INFINITY_FROM_0_0_69, INFINITY_TO_0_0_68
+from analysis.engines import path_of
 from analysis.scorepath import ScorePath
 
 OLD = path_of("infinity", "0.0.68", "float16")

@@ -16,7 +16,7 @@ from analysis.auditing import sources
 from analysis.auditing.kept import FOLDER_VARIABLE
 from analysis.auditing.transport import Limits, ServerError
 from analysis.datasets import from_pairs
-from analysis.engines import ENGINES, INFINITY_FROM_0_0_69, engine_path
+from analysis.engines import path_of
 from analysis.errors import InputError
 
 QUICK = Limits(answer_seconds=20, attempts=1)
