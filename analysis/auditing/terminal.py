@@ -14,7 +14,9 @@ from analysis.auditing import tables
 from analysis.auditing.conditions import Condition
 from analysis.auditing.findings import Findings
 
-TIES_SHOWN = 5
+_TIES_SHOWN = 5
+_FIRST_COLUMN = 20
+"""Characters that names of paths are given before numbers beside them get room."""
 
 
 def print_summary(
@@ -61,7 +63,7 @@ def _say(console: Console, title: str, sentence: str) -> None:
 def _ties(findings: Findings) -> Table:
     rows = [
         (group.query_id, tables.score_text(group.score), f"{group.size:,}", f"{group.first_rank:,}")
-        for group in findings.ties.head(TIES_SHOWN).itertuples()
+        for group in findings.ties.head(_TIES_SHOWN).itertuples()
     ]
     return _table(("query", "score shared", "by candidates", "from rank"), rows)
 
@@ -69,7 +71,8 @@ def _ties(findings: Findings) -> Table:
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, header: bool = True) -> Table:
     table = Table(box=box.SIMPLE_HEAD if header else None, show_header=header, pad_edge=header)
     for number, head in enumerate(heads):
-        table.add_column(head, justify="right" if number else "left", overflow="fold")
+        side, least = ("right", None) if number else ("left", _FIRST_COLUMN)
+        table.add_column(head, justify=side, overflow="fold", min_width=least)
     for row in rows:
         table.add_row(*map(escape, row))
     return table
