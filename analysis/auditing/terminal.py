@@ -15,8 +15,6 @@ from analysis.auditing.conditions import Condition
 from analysis.auditing.findings import Findings
 
 _TIES_SHOWN = 5
-_FIRST_COLUMN = 20
-"""Characters that names of paths are given before numbers beside them get room."""
 
 
 def print_summary(
@@ -71,8 +69,7 @@ def _ties(findings: Findings) -> Table:
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, header: bool = True) -> Table:
     table = Table(box=box.SIMPLE_HEAD if header else None, show_header=header, pad_edge=header)
     for number, head in enumerate(heads):
-        side, least = ("right", None) if number else ("left", _FIRST_COLUMN)
-        table.add_column(head, justify=side, overflow="fold", min_width=least)
+        table.add_column(head, justify="right" if number else "left", overflow="fold")
     for row in rows:
         table.add_row(*map(escape, row))
     return table
