@@ -39,6 +39,7 @@ _NEIGHBOURS = 6
 """Candidates to either side: formulas err by a few units in the last place of a score."""
 _NARROWEST = 1e-9
 """Logits this dense, around 0, are lost in a running sum: they are no evidence."""
+_BEYOND = 0.01
 _DIFFERENCE_BITS = range(6, 21)
 """Differences of two half logits are multiples of 2⁻⁶ (large bfloat16) to 2⁻²⁰ (small float16)."""
 
@@ -116,8 +117,20 @@ def softmax_scores(logits: Scores) -> list[Scores]:
     return [pair_softmax(logits).astype(np.float64)]
 
 
+def scores_around(path: ScorePath, logit_low: float, logit_high: float) -> Scores:
+    """Every score of a sigmoid path for logits in an interval, and some beyond its ends.
+
+    Of wide logits a hundredth beyond, which is more than a float32 sigmoid errs by; of half logits
+    all there are. By any routine that may have evaluated it; unsorted.
+    """
+    if not is_wide(path.forward_dtype):
+        return _path_table((path,)).scores
+    logits = format_of(path.forward_dtype).values(logit_low - _BEYOND, logit_high + _BEYOND)
+    return np.concatenate(path_scores(path, logits))
+
+
 @cache
-def path_table(paths: Paths) -> _Table:
+def _path_table(paths: Paths) -> _Table:
     """Scores of every logit of the first path's forward dtype, under any of the paths."""
     logits = format_of(paths[0].forward_dtype).values(-_LOGIT_END, _LOGIT_END)
     widths = np.gradient(logits)
@@ -217,7 +230,7 @@ def _half_logits(forward: str) -> list[Hypothesis]:
 
 
 def _looked_up(paths: Paths) -> Callable[[Observed], Scores]:
-    return lambda observed: path_table(paths).widths(observed)
+    return lambda observed: _path_table(paths).widths(observed)
 
 
 def _float32_logits() -> list[Hypothesis]:

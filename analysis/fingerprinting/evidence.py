@@ -61,6 +61,18 @@ def _weigh(hypothesis: Hypothesis, observed: Observed) -> Weighed | None:
     return Weighed(hypothesis, float(odds[telling].sum()), int(telling.sum()))
 
 
+def running_odds(hypothesis: Hypothesis, observed: Observed) -> Scores:
+    """Odds summed score by score, in the order of ``observed``.
+
+    Minus infinity from the first score on that refutes the hypothesis.
+    """
+    widths = hypothesis.widths(observed)
+    telling = np.where(widths > 0, widths / observed.cells(), 1.0)
+    odds = np.nancumsum(np.log10(telling))
+    odds[np.cumsum(widths == 0) > 0] = -np.inf
+    return odds
+
+
 def near_misses(observed: Observed, candidates: Iterable[Hypothesis]) -> list[Weighed]:
     """Weigh the wide hypotheses that some scores refute, but fewer than ``FEWEST_AGAINST``.
 
