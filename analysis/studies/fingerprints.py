@@ -307,15 +307,15 @@ class Reading:
 def read(run: Known, paths: Iterable[ScorePath], seed: int) -> Reading:
     """Read the scores of a run, which a sigmoid path made, and reckon the odds of every path's set.
 
-    The odds are those of the verdict (:mod:`analysis.fingerprinting.evidence`): less the best odds
-    of a distribution without steps of its own.
+    Its own path is one of them. The odds are those of the verdict, less the best odds of a
+    distribution without steps of its own (:mod:`analysis.fingerprinting.evidence`).
     """
     observed = observe(np.unique(run.scores))
     size = observed.scores.size
     observed = observed.take(np.random.default_rng(seed).permutation(size))
     smooth = [running_odds(one, observed) for one in hypotheses() if one.family == "smooth"]
     chance = np.max([np.zeros(size), *smooth], axis=0)
-    wanted = {path.computation for path in paths}
+    wanted = {path.computation for path in (*paths, run.path)}
     lines = []
     for one in hypotheses():
         named = [path for path in one.paths if path.computation in wanted]
