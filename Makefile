@@ -79,8 +79,8 @@ bench: $(READY)  ## Time the measures beside pytrec_eval and tie-aware-retrieval
 	OMP_NUM_THREADS=1 $(BIN)/python tools/bench.py
 
 .PHONY: lock
-lock: $(READY)  ## Write constraints.txt from the environment as it is
-	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
+lock: $(READY)  ## Write constraints.txt and requirements-audit.txt from the environment as it is
+	$(BIN)/python tools/lock.py
 
 .PHONY: clean
 clean:  ## Remove the environment, caches and the report
