@@ -21,6 +21,10 @@ report: $(READY)  ## Run the notebooks and write report/index.html and report/fi
 test: $(READY) browser  ## Run every test
 	$(BIN)/python -m pytest
 
+.PHONY: test-wheel
+test-wheel: $(READY)  ## Test the wheel in an environment of its own
+	RERANK_PRECISION_WHEEL=1 $(BIN)/python -m pytest tests/test_wheel.py
+
 .PHONY: test-engines
 test-engines: $(READY) $(INFINITY)/.ready  ## Audit a real Infinity server in two dtypes
 	RERANK_PRECISION_INFINITY=$(INFINITY)/bin/infinity_emb \
