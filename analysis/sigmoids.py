@@ -25,10 +25,14 @@ from numpy.typing import ArrayLike
 
 from analysis.errors import InputError
 from analysis.formats import FORMATS, Floats, Format, format_of
-from analysis.kernels import sigmoid32, sigmoid64
 
 Formula = Literal["fused", "stepwise", "upcast"]
 FORMULAS: tuple[Formula, ...] = get_args(Formula)
+
+_TORCH_BLOCK = 16_384
+"""``torch.sigmoid`` ends an array (and each thread's share of a long one) with a scalar routine
+that may differ in the last bit from its vector kernel. Blocks of this size are neither shared
+among threads nor leave a tail, so equal logits always score equal."""
 
 
 def sigmoid(logits: ArrayLike, formula: Formula, dtype: str | Format) -> Floats:
@@ -141,7 +145,12 @@ def _fused(logits: Floats, number_format: Format) -> Floats:
 
 def _torch_sigmoid(logits: Floats) -> Floats:
     """``torch.sigmoid`` of a float32 or float64 array, all of it on the vector kernel."""
-    return sigmoid32(logits) if logits.dtype == np.float32 else sigmoid64(logits)
+    import torch  # not at import time: everything but this formula works without torch
+
+    padded = np.pad(logits.ravel(), (0, -logits.size % _TORCH_BLOCK))
+    blocks = torch.from_numpy(padded).split(_TORCH_BLOCK)
+    scores = np.concatenate([torch.sigmoid(block).numpy() for block in blocks])
+    return scores[: logits.size].reshape(logits.shape)
 
 
 def stepwise_trace(logit: float, dtype: str | Format) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 Half-precision logits are few: their scores are enumerated, once per path, and kept. Of float32
 logits there are too many: the few around the logit of a score are evaluated instead. Both are
-computed by the formulas of :mod:`analysis.sigmoids`.
+computed on the machine at hand, by the formulas of :mod:`analysis.sigmoids`.
 
 ``torch.sigmoid`` has two routines that differ in the last bit: a vector kernel, and a scalar one
 for short or strided arrays and for what is left at an end. An engine's scores come from both, so
@@ -20,7 +20,6 @@ import numpy as np
 
 from analysis.fingerprinting.observed import Observed, Scores
 from analysis.formats import Format, format_of
-from analysis.kernels import scalar_sigmoid32, softmax32
 from analysis.scorepath import ScorePath
 
 Evaluate = Callable[[Scores], list[Scores]]
@@ -92,9 +91,12 @@ def path_scores(path: ScorePath, logits: Scores) -> list[Scores]:
 
 def _scalar_scores(path: ScorePath, logits: Scores) -> Scores:
     """Scores by torch's scalar routine, which strided tensors take."""
+    import torch  # loaded by the first sigmoid, not by the import of this package
+
     activation = format_of(path.activation_dtype)
     rounded = activation.round(path.logits(logits)).astype(np.float32)
-    scores = activation.round(scalar_sigmoid32(rounded))
+    strided = torch.from_numpy(np.repeat(rounded.ravel(), 2))[::2]
+    scores = activation.round(torch.sigmoid(strided).numpy().reshape(rounded.shape))
     return format_of(path.stored_dtype).round(scores).astype(np.float64)
 
 
@@ -103,7 +105,12 @@ def softmax_scores(logits: Scores) -> list[Scores]:
 
     Softmax subtracts the larger logit first, so the score depends on the difference alone.
     """
-    return [softmax32(logits.astype(np.float32)).astype(np.float64)]
+    import torch
+
+    flat = torch.from_numpy(logits.ravel().astype(np.float32))
+    pairs = torch.stack([torch.zeros_like(flat), flat], dim=-1)
+    scores = torch.softmax(pairs, dim=-1)[:, 1].double().numpy()
+    return [scores.reshape(logits.shape)]
 
 
 @dataclass(frozen=True)
