@@ -113,7 +113,7 @@ def _exp64(x: Float64s) -> Float64s:
 
 
 def _glibc_exp32(x: Float32s) -> Float32s:
-    """The ``expf`` of glibc, evaluated in float64 from a table of powers of two."""
+    """glibc's ``expf``, evaluated in float64 from a table of powers of two."""
     wide = x.astype(np.float64)
     scaled = float.fromhex("0x1.71547652b82fep+0") * _TABLE_SIZE * wide
     steps = np.rint(scaled)
