@@ -1,29 +1,82 @@
-"""What floating-point precision does to reranking results."""
+"""What floating-point precision does to reranking results.
 
-import lazy_loader
+The names below are loaded when they are used, so that ``import analysis`` takes milliseconds.
+"""
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=[
-        "agreements",
-        "budgets",
-        "comparisons",
-        "datasets",
-        "fingerprinting",
-        "metrics",
-        "models",
-        "readers",
-        "remedies",
-        "scoring",
-        "staircase",
-        "store",
-        "verifying",
-    ],
-    submod_attrs={
-        "engines": ["ENGINES", "FLOAT32_REFERENCE", "engine_path"],
-        "errors": ["InputError"],
-        "formats": ["FORMATS", "format_of"],
-        "scorepath": ["ScorePath"],
-        "sigmoids": ["saturation", "sigmoid"],
-    },
-)
+from __future__ import annotations
+
+from importlib import import_module, metadata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from analysis.auditing import audit
+    from analysis.comparisons import compare
+    from analysis.counting import effects
+    from analysis.engines import path_of
+    from analysis.errors import InputError
+    from analysis.fingerprinting import fingerprint
+    from analysis.metrics import evaluate
+    from analysis.models import load
+    from analysis.readers import read
+    from analysis.remedies import recommend
+    from analysis.reporting import report
+    from analysis.scorepath import ScorePath
+    from analysis.scoring import score
+    from analysis.ties import apply
+    from analysis.verifying import verified_top_k
+    from analysis.widgets import view
+
+_ROOMS = {
+    "InputError": "errors",
+    "ScorePath": "scorepath",
+    "apply": "ties",
+    "audit": "auditing",
+    "compare": "comparisons",
+    "effects": "counting",
+    "evaluate": "metrics",
+    "fingerprint": "fingerprinting",
+    "load": "models",
+    "path_of": "engines",
+    "read": "readers",
+    "recommend": "remedies",
+    "report": "reporting",
+    "score": "scoring",
+    "verified_top_k": "verifying",
+    "view": "widgets",
+}
+
+__all__ = [
+    "InputError",
+    "ScorePath",
+    "__version__",
+    "apply",
+    "audit",
+    "compare",
+    "effects",
+    "evaluate",
+    "fingerprint",
+    "load",
+    "path_of",
+    "read",
+    "recommend",
+    "report",
+    "score",
+    "verified_top_k",
+    "view",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Load a name from its room the first time it is asked for (PEP 562)."""
+    if name == "__version__":
+        return metadata.version("rerank-precision")
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return __all__

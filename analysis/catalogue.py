@@ -15,6 +15,7 @@ from typing import Literal, get_args
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from analysis.formats import FORWARD_DTYPES
 from analysis.scorepath import PathFormula, ScorePath
 
 Device = Literal["cuda", "mps", "cpu"]
@@ -22,7 +23,6 @@ DEVICES: tuple[Device, ...] = get_args(Device)
 CHECKPOINT = "checkpoint"
 """In place of a default dtype: the one that the checkpoint's weights are stored in."""
 
-FORWARD_DTYPES = ("float32", "float16", "bfloat16")
 EnginePaths = MappingProxyType[str, ScorePath]
 Defaults = Mapping[Device, tuple[str, ...]]
 
@@ -86,33 +86,9 @@ def _everywhere(*dtypes: str) -> Defaults:
     return _on(cuda=dtypes, mps=dtypes, cpu=dtypes)
 
 
-FLOAT32_REFERENCE = ScorePath(name="float32 reference")
-"""Forward pass, ``torch.sigmoid`` and stored score in float32: what others are compared with."""
-
-INFINITY_TO_0_0_12 = _paths("Infinity 0.0.11–0.0.12", "stepwise", forward=("float32", "float16"))
-"""``1 / (1 + exp(-x))`` in NumPy, in the logits' dtype, which here is float32 by default."""
-
-INFINITY_TO_0_0_68 = _paths("Infinity 0.0.13–0.0.68", "stepwise", forward=("float32", "float16"))
-"""``1 / (1 + exp(-x))`` in NumPy, in the logits' dtype: float16 by default on CUDA."""
-
-INFINITY_FROM_0_0_69 = _paths("Infinity 0.0.69+", "stepwise", activation="float32")
-"""Logits are cast to float32 first; by default on CUDA they are bfloat16, else float16."""
-
-INFINITY_ONNX = _paths("Infinity, ONNX", "stepwise", activation="float64", forward=("float32",))
-"""The ONNX file's logits become Python floats before NumPy sees them, so float64 computes."""
-
-HAYSTACK_2 = _paths("Haystack 2.x", "fused")
-"""``torch.sigmoid`` in the forward dtype, ordered by ``torch.sort`` (stable on a CPU)."""
-
-SENTENCE_TRANSFORMERS_TO_5 = _paths("sentence-transformers ≤ 5", "fused")
-"""``torch.nn.Sigmoid`` in the forward dtype; since 3.1 cast to float32 afterwards.
-
-The late cast widens the array and changes no value, so the stored dtype stays the forward one.
-"""
-
-SENTENCE_TRANSFORMERS_FROM_6 = _paths("sentence-transformers ≥ 6", "fused", activation="float32")
-"""Logits are upcast to float32 before the activation (sentence-transformers PR 3893)."""
-
+_SENTENCE_TRANSFORMERS_TO_5 = _paths("sentence-transformers ≤ 5", "fused")
+# The cast to float32 after the sigmoid, since 3.1, widens the array and changes no value.
+_SENTENCE_TRANSFORMERS_FROM_6 = _paths("sentence-transformers ≥ 6", "fused", activation="float32")
 _OUTPUT_FLOAT32 = ("float32",)
 
 CATALOGUE: tuple[Engine, ...] = (
@@ -120,7 +96,7 @@ CATALOGUE: tuple[Engine, ...] = (
         name="Infinity 0.0.11–0.0.12",
         key="infinity",
         versions=">=0.0.11,<=0.0.12",
-        paths=INFINITY_TO_0_0_12,
+        paths=_paths("Infinity 0.0.11–0.0.12", "stepwise", forward=("float32", "float16")),
         default_dtype=_everywhere("float32"),
         source="infinity_emb/transformer/crossencoder/torch.py, inference/batch_handler.py",
         note="0.0.11 takes float16 on CUDA if INFINITY_TORCH_ENABLE_HALF is set; 0.0.12 asks "
@@ -130,7 +106,7 @@ CATALOGUE: tuple[Engine, ...] = (
         name="Infinity 0.0.13–0.0.68",
         key="infinity",
         versions=">=0.0.13,<=0.0.68",
-        paths=INFINITY_TO_0_0_68,
+        paths=_paths("Infinity 0.0.13–0.0.68", "stepwise", forward=("float32", "float16")),
         default_dtype=_on(cuda=("float16",), mps=("float32",), cpu=("float32",)),
         source="infinity_emb/transformer/crossencoder/torch.py, inference/batch_handler.py",
         was_run=True,
@@ -140,7 +116,7 @@ CATALOGUE: tuple[Engine, ...] = (
         name="Infinity 0.0.69+",
         key="infinity",
         versions=">=0.0.69,<=0.0.78",
-        paths=INFINITY_FROM_0_0_69,
+        paths=_paths("Infinity 0.0.69+", "stepwise", activation="float32"),
         default_dtype=_on(cuda=("bfloat16", "float16"), mps=("float32",), cpu=("float32",)),
         source="infinity_emb/transformer/crossencoder/torch.py, inference/loading_strategy.py, "
         "inference/batch_handler.py",
@@ -151,7 +127,7 @@ CATALOGUE: tuple[Engine, ...] = (
         name="Infinity, ONNX",
         key="infinity-onnx",
         versions=">=0.0.26,<=0.0.78",
-        paths=INFINITY_ONNX,
+        paths=_paths("Infinity, ONNX", "stepwise", activation="float64", forward=_OUTPUT_FLOAT32),
         default_dtype=_everywhere("float32"),
         source="infinity_emb/transformer/crossencoder/optimum.py, inference/batch_handler.py",
         note="the network's own arithmetic is the ONNX file's, a quantised one preferred on a "
@@ -161,7 +137,7 @@ CATALOGUE: tuple[Engine, ...] = (
         name="Haystack 2.x",
         key="haystack",
         versions=">=2.0,<3",
-        paths=HAYSTACK_2,
+        paths=_paths("Haystack 2.x", "fused"),
         default_dtype=_everywhere("float32", CHECKPOINT),
         source="haystack/components/rankers/transformers_similarity.py",
         was_run=True,
@@ -173,7 +149,7 @@ CATALOGUE: tuple[Engine, ...] = (
         name="Haystack, SentenceTransformersSimilarityRanker on sentence-transformers ≤ 5",
         key="haystack-sentence-transformers",
         versions=">=2.0,<6",
-        paths=SENTENCE_TRANSFORMERS_TO_5,
+        paths=_SENTENCE_TRANSFORMERS_TO_5,
         default_dtype=_everywhere("float32", CHECKPOINT),
         source="sentence_transformers/cross_encoder/CrossEncoder.py",
         note="the version is that of sentence-transformers; the ranker itself computes nothing",
@@ -182,7 +158,7 @@ CATALOGUE: tuple[Engine, ...] = (
         name="Haystack, SentenceTransformersSimilarityRanker on sentence-transformers ≥ 6",
         key="haystack-sentence-transformers",
         versions=">=6.0",
-        paths=SENTENCE_TRANSFORMERS_FROM_6,
+        paths=_SENTENCE_TRANSFORMERS_FROM_6,
         default_dtype=_everywhere(CHECKPOINT),
         source="sentence_transformers/cross_encoder/model.py",
         note="the version is that of sentence-transformers; the ranker itself computes nothing",
@@ -191,7 +167,7 @@ CATALOGUE: tuple[Engine, ...] = (
         name="sentence-transformers ≤ 5",
         key="sentence-transformers",
         versions=">=2.0,<6",
-        paths=SENTENCE_TRANSFORMERS_TO_5,
+        paths=_SENTENCE_TRANSFORMERS_TO_5,
         default_dtype=_everywhere("float32", CHECKPOINT),
         source="sentence_transformers/cross_encoder/CrossEncoder.py",
         was_run=True,
@@ -201,7 +177,7 @@ CATALOGUE: tuple[Engine, ...] = (
         name="sentence-transformers ≥ 6",
         key="sentence-transformers",
         versions=">=6.0",
-        paths=SENTENCE_TRANSFORMERS_FROM_6,
+        paths=_SENTENCE_TRANSFORMERS_FROM_6,
         default_dtype=_everywhere(CHECKPOINT),
         source="sentence_transformers/cross_encoder/model.py",
         was_run=True,

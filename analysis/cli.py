@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Sequence
 from json import dumps
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
-from analysis.engines import ENGINES
+from analysis.engines import run_engines
 from analysis.errors import InputError
-from analysis.sigmoids import saturation
+from analysis.formats import FORWARD_DTYPES
+from analysis.steps import saturation
+
+if TYPE_CHECKING:
+    from analysis.auditing import Condition, Findings
 
 DEFECT = 70
 """Exit status of a defect of this program (EX_SOFTWARE of sysexits.h)."""
-FORWARD_DTYPES = ["float32", "float16", "bfloat16"]
+CONDITION_HOLDS = 1
+"""Exit status of an audit of which a condition holds."""
+SERVER_TROUBLE = 3
+STANDARD_OUTPUT = "-"
+_DTYPES = list(FORWARD_DTYPES)
 
 app = typer.Typer(
     help="What floating-point precision does to reranking results.",
@@ -36,7 +46,7 @@ Dtypes = Annotated[list[str], typer.Option("--dtype", help="Forward dtype; repea
 def report(
     data: Data = "german",
     model: Model = "demo",
-    dtype: Dtypes = FORWARD_DTYPES,
+    dtype: Dtypes = _DTYPES,
     out: Annotated[
         Path | None, typer.Option(help="Folder for page, figures and notebooks.")
     ] = None,
@@ -52,7 +62,7 @@ def score(
     out: Annotated[Path, typer.Argument(help="Parquet file for the logits.")],
     data: Data = "german",
     model: Model = "demo",
-    dtype: Dtypes = FORWARD_DTYPES,
+    dtype: Dtypes = _DTYPES,
     trust_remote_code: Annotated[
         bool, typer.Option(help="Run code that the checkpoint brings along.")
     ] = False,
@@ -76,8 +86,8 @@ def fingerprint(
     json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
 ) -> None:
     """Tell from a file of scores, and of logits if it has them, which score path made them."""
-    from analysis.auditing.score_files import read_scores
     from analysis.fingerprinting import fingerprint as judge
+    from analysis.readers import read_scores
 
     frame = read_scores(scores).frame
     logits = None if frame["logit"].isna().all() else frame["logit"].to_numpy()
@@ -98,8 +108,9 @@ def audit(
     dtype: Annotated[
         str | None, typer.Option(help="Forward dtype (--model); float32 if not given.")
     ] = None,
-    engine: Annotated[
-        str | None, typer.Option(help="Whose score path to apply (--model); see `paths`.")
+    path: Annotated[
+        str | None,
+        typer.Option(help='Score path to apply (--model), such as "infinity@0.0.32:float16".'),
     ] = None,
     server_model: Annotated[
         str | None, typer.Option(help="Name the server knows its model by (--url).")
@@ -122,29 +133,32 @@ def audit(
     2 bad input, 3 server trouble, 70 a defect. A server's token is read from
     RERANK_PRECISION_TOKEN.
     """
-    from analysis.auditing import command
+    from analysis.auditing import Condition, audit
+    from analysis.auditing.terminal import print_summary
     from analysis.auditing.transport import ServerError
 
-    options = command.Options(
-        url=url,
-        scores=scores,
-        model=model,
-        data=data,
-        dtype=dtype,
-        engine=engine,
-        server_model=server_model,
-        timeout=timeout,
-        trust_remote_code=trust_remote_code,
-        fail_on=fail_on,
-        json=json,
-        html=html,
-    )
+    conditions = [Condition.of_text(text) for text in fail_on]
     try:
-        status = command.run(options)
+        found = audit(
+            url=url,
+            scores=scores,
+            model=model,
+            data=data,
+            dtype=dtype,
+            path=path,
+            server_model=server_model,
+            timeout=timeout,
+            trust_remote_code=trust_remote_code,
+        )
     except ServerError as error:
         typer.echo(f"rerank-precision: {error}", err=True)
-        status = command.SERVER_TROUBLE
-    raise typer.Exit(status)
+        raise typer.Exit(SERVER_TROUBLE) from error
+    # Standard output is for the JSON alone where it was asked for there.
+    console = Console(highlight=False, stderr=json == STANDARD_OUTPUT)
+    print_summary(found, conditions, console=console)
+    _write(found, conditions, json, html)
+    held = any(found.holds(condition) for condition in conditions)
+    raise typer.Exit(CONDITION_HOLDS if held else 0)
 
 
 @app.command()
@@ -163,11 +177,11 @@ def check(data: Annotated[str, typer.Argument(help="What to read; see `report --
 
 @app.command()
 def paths() -> None:
-    """List the known engines' score paths and where each saturates."""
-    for engine in ENGINES.values():
-        for path in engine.values():
-            edges = saturation(path.formula, path.activation_dtype)
-            typer.echo(f"{path}; exactly 1.0 from logit {edges.one_from:.7g}")
+    """List the known engines' score paths, as `--path` takes them, and where each saturates."""
+    for engine in run_engines():
+        for path in engine.paths.values():
+            one_from = saturation(path).one_from
+            typer.echo(f"{path}; exactly 1.0 from logit {one_from:.7g}\n  {path.text}")
 
 
 def main() -> None:
@@ -190,3 +204,30 @@ def main() -> None:
             sys.exit(2)
         traceback.print_exc()
         sys.exit(DEFECT)
+
+
+def _write(
+    found: Findings, conditions: Sequence[Condition], json: str | None, html: Path | None
+) -> None:
+    """Write the audit's report where it was asked for."""
+    if json is not None:
+        from analysis.auditing.record import as_json
+
+        if json == STANDARD_OUTPUT:
+            typer.echo(as_json(found, conditions), nl=False)
+        else:
+            _write_file(Path(json), as_json(found, conditions))
+    if html is not None:
+        from analysis.auditing.page import page_html
+
+        _write_file(html, page_html(found, conditions))
+
+
+def _write_file(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"it cannot be written ({error.strerror})", "name another file", file=path
+        ) from error

@@ -6,8 +6,7 @@ through it, so the floors above can trust what a set holds. What it answers to u
 - Candidate lists of unequal length, and lists of one, are as good as any other.
 - A query without candidates is listed in ``queries_without_candidates``; a set without any
   pair is an error.
-- A missing grade is ``<NA>``, for some pairs or for all: scores can be analysed, and
-  :meth:`RerankingSet.require_grades` tells measures what is missing.
+- A missing grade is ``<NA>``, for some pairs or for all: scores can be analysed, measures not.
 - Grades are whole numbers from 0 to 100. The German set uses 0–3, collections of one's own may
   go further; a number above 100 is rather a score or an id in the wrong column.
 - An empty passage is kept, because engines score it too. An empty query is an error.
@@ -24,28 +23,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Integral, Real
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import pandas as pd
 
-from analysis.errors import InputError
+from analysis.errors import Place
 
 COLUMNS = ("query_id", "passage_id", "grade", "query", "passage")
 LARGEST_GRADE = 100
 
 _Value = TypeVar("_Value", str, int | None)
-
-
-class Place(NamedTuple):
-    """Where a value stands in the input, so that an error can name it."""
-
-    file: object = None
-    line: int | None = None
-    field: str | None = None
-
-    def error(self, problem: str, remedy: str) -> InputError:
-        """Make the :class:`InputError` that says ``problem`` and ``remedy`` about this place."""
-        return InputError(problem, remedy, file=self.file, line=self.line, field=self.field)
 
 
 def as_id(value: object, place: Place) -> str:
@@ -57,13 +44,13 @@ def as_id(value: object, place: Place) -> str:
         return str(int(value))
     if isinstance(value, str) and value.strip():
         return as_text(value, place)
-    raise place.error(f"{value!r} is no id", "give a non-empty string or a whole number")
+    raise place.error(f"{value!r} is not an id", "give a non-empty string or a whole number")
 
 
 def as_text(value: object, place: Place) -> str:
     """Check a text, possibly empty; raises :class:`InputError` if it is no Unicode string."""
     if not isinstance(value, str):
-        raise place.error(f"{value!r} is no text", 'give a string ("" for an empty passage)')
+        raise place.error(f"{value!r} is not a text", 'give a string ("" for an empty passage)')
     try:
         value.encode()
     except UnicodeEncodeError as error:
@@ -86,13 +73,13 @@ def as_grade(value: object, place: Place, *, negatives_as_zero: bool = False) ->
         return None
     if not _is_whole(value):
         raise place.error(
-            f"{value!r} is no grade", "give a whole number, or nothing if the grade is unknown"
+            f"{value!r} is not a grade", "give a whole number, or nothing if the grade is unknown"
         )
     grade = max(int(value), 0) if negatives_as_zero else int(value)
     if not 0 <= grade <= LARGEST_GRADE:
         raise place.error(
             f"the grade {grade} is outside 0 to {LARGEST_GRADE}",
-            "use 0 for not relevant and small whole numbers for more, such as 0 to 3",
+            "use 0 for not relevant and small whole numbers for relevant, such as 1 to 3",
         )
     return grade
 
@@ -143,38 +130,6 @@ class RerankingSet:
         digest.update(_line(*self.queries_without_candidates))
         return digest.hexdigest()
 
-    def require_grades(self) -> None:
-        """Raise :class:`InputError` unless every grade is known, saying which are missing."""
-        unknown = self.pairs[self.pairs["grade"].isna()]
-        if unknown.empty:
-            return
-        first = unknown.iloc[0]
-        raise InputError(
-            f"{len(unknown)} of {self.n_pairs} pairs in {unknown['query_id'].nunique()} of "
-            f"{self.n_queries} queries have no grade, and a measure needs all of them; the first "
-            f"is query {first.query_id!r}, passage {first.passage_id!r}",
-            'supply them as "grade" of each candidate (JSONL), in the column grade (CSV) or in a '
-            "qrels file (TREC, BEIR), or leave those queries out; scores can be analysed without",
-            file=self.name,
-            field="grade",
-        )
-
-    def summary(self) -> pd.DataFrame:
-        """One row per query, in input order; those without candidates come last.
-
-        Columns: ``query_id``, ``candidates`` (their number), ``grade_0`` to ``grade_3`` and any
-        higher grade that occurs (number of candidates with it), ``grade_missing``.
-        """
-        grades = self.pairs["grade"]
-        counts = {"candidates": pd.Series(1, index=self.pairs.index)}
-        for grade in sorted({0, 1, 2, 3} | set(grades.dropna())):
-            counts[f"grade_{grade}"] = grades.eq(grade).fillna(False)
-        counts["grade_missing"] = grades.isna()
-        table = pd.DataFrame(counts).astype("int64")
-        table = table.groupby(self.pairs["query_id"], sort=False).sum()
-        queries = [*table.index, *self.queries_without_candidates]
-        return table.reindex(queries, fill_value=0).rename_axis("query_id").reset_index()
-
 
 def from_pairs(
     name: str,
@@ -192,12 +147,14 @@ def from_pairs(
     """
     absent = [column for column in COLUMNS if column not in pairs and column != "grade"]
     if absent:
-        raise Place(file).error(f"no column {', '.join(absent)}", f"give {', '.join(COLUMNS)}")
+        raise Place(file).error(
+            f"there is no column {', '.join(absent)}", f"give {', '.join(COLUMNS)}"
+        )
     if pairs.empty:
         raise Place(file).error(
             "there is no (query, passage) pair", "give at least one query with a candidate"
         )
-    source = _Source(file, lines)
+    source = Source(file, lines)
     checked = pd.DataFrame(
         {
             "query_id": source.checked(pairs, "query_id", as_id),
@@ -213,14 +170,14 @@ def from_pairs(
         }
     )
     _check_queries(checked, source)
-    _check_duplicates(checked, source)
+    check_duplicates(checked, source)
     empty = [as_id(query, Place(file, None, "query_id")) for query in queries_without_candidates]
     _check_without_candidates(checked, empty, file)
     return RerankingSet(name, checked, tuple(empty))
 
 
 @dataclass(frozen=True)
-class _Source:
+class Source:
     """Where the rows of a frame came from."""
 
     file: object
@@ -243,7 +200,7 @@ class _Source:
         return [check(value, self.place(row, field)) for row, value in enumerate(pairs[field])]
 
 
-def _check_queries(pairs: pd.DataFrame, source: _Source) -> None:
+def _check_queries(pairs: pd.DataFrame, source: Source) -> None:
     """Check that a query has a text, and only one."""
     blank = pairs["query"].str.strip() == ""
     if blank.any():
@@ -263,7 +220,7 @@ def _check_queries(pairs: pd.DataFrame, source: _Source) -> None:
         )
 
 
-def _check_duplicates(pairs: pd.DataFrame, source: _Source) -> None:
+def check_duplicates(pairs: pd.DataFrame, source: Source) -> None:
     """Check that a passage is a candidate of a query once."""
     again = pairs.duplicated(["query_id", "passage_id"])
     if not again.any():
@@ -284,7 +241,7 @@ def _check_without_candidates(pairs: pd.DataFrame, empty: list[str], file: objec
     for query_id in empty:
         if query_id in known:
             raise Place(file, None, "query_id").error(
-                f"{query_id!r} is listed without candidates but stands in the set already",
+                f"{query_id!r} is listed without candidates, and stands in the set already",
                 "name each query once",
             )
         known.add(query_id)

@@ -1,85 +1,52 @@
-"""Which score path an engine takes: by its name, its version and the device it runs on.
+"""Which score path an engine takes: by its name, its version and the dtype its network runs in.
 
-What is known stands in :mod:`analysis.catalogue`; its constants can be imported from here.
+What is known stands in :mod:`analysis.catalogue`.
 """
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
 from packaging.version import InvalidVersion, Version
 
-from analysis.catalogue import (
-    CATALOGUE,
-    CHECKPOINT,
-    DEVICES,
-    FLOAT32_REFERENCE,
-    FORWARD_DTYPES,
-    HAYSTACK_2,
-    INFINITY_FROM_0_0_69,
-    INFINITY_ONNX,
-    INFINITY_TO_0_0_12,
-    INFINITY_TO_0_0_68,
-    SENTENCE_TRANSFORMERS_FROM_6,
-    SENTENCE_TRANSFORMERS_TO_5,
-    Device,
-    Engine,
-    EnginePaths,
-)
+from analysis.catalogue import CATALOGUE, CHECKPOINT, DEVICES, Device, Engine
 from analysis.errors import InputError
 from analysis.scorepath import ScorePath
 
-__all__ = [
-    "CATALOGUE",
-    "CHECKPOINT",
-    "DEVICES",
-    "ENGINES",
-    "FLOAT32_REFERENCE",
-    "FORWARD_DTYPES",
-    "HAYSTACK_2",
-    "INFINITY_FROM_0_0_69",
-    "INFINITY_ONNX",
-    "INFINITY_TO_0_0_12",
-    "INFINITY_TO_0_0_68",
-    "SENTENCE_TRANSFORMERS_FROM_6",
-    "SENTENCE_TRANSFORMERS_TO_5",
-    "Engine",
-    "EnginePaths",
-    "engine_of",
-    "engine_path",
-    "find_engine",
-]
 
-ENGINES: MappingProxyType[str, EnginePaths] = MappingProxyType(
-    {engine.name: engine.paths for engine in CATALOGUE if engine.was_run}
-)
-"""The engines that were run, by name, each a mapping from forward dtype to path."""
+def path_of(engine: str, version: str | None = None, forward_dtype: str | None = None) -> ScorePath:
+    """Return a score path: an engine's, or one in plain text.
 
+    ``engine`` is a key of the catalogue (``"infinity"``, ``"haystack"``,
+    ``"sentence-transformers"``, …). The version may be left out where all versions score alike, the
+    dtype where there is only one. In plain text that is ``"infinity@0.0.32:float16"``; a path by
+    hand is ``"forward=float16,sigmoid=stepwise"`` (see :meth:`.ScorePath.of_text`). Raises
+    :class:`InputError` for what is not known, saying what is.
 
-def engine_path(engine: str, forward_dtype: str) -> ScorePath:
-    """Return the path of an engine in a forward dtype; unknown names raise :class:`InputError`.
-
-    ``engine`` is a name in :data:`ENGINES`.
+    >>> path_of("infinity", "0.0.32", "float16") == path_of("infinity@0.0.32:float16")
+    True
+    >>> path_of("infinity", "0.0.32", "float16") == path_of("forward=float16,sigmoid=stepwise")
+    True
     """
-    if engine not in ENGINES:
-        raise InputError(
-            f"unknown engine {engine!r}", f"choose one of {'; '.join(ENGINES)}", field="engine"
-        )
-    return _path(engine, ENGINES[engine], forward_dtype)
+    if version is None and forward_dtype is None:
+        if "=" in engine:
+            return ScorePath.of_text(engine)
+        engine, _, dtype = engine.partition(":")
+        engine, _, number = engine.partition("@")
+        version, forward_dtype = number or None, dtype or None
+    return _path(find_engine(engine, version), forward_dtype)
 
 
-def engine_of(
-    engine: str, version: str, *, device: Device, checkpoint_dtype: str = "float32"
+def default_paths(
+    engine: str, version: str | None, *, device: Device, checkpoint_dtype: str = "float32"
 ) -> tuple[ScorePath, ...]:
     """Answer "I run this engine in this version on this device": the score path it takes.
 
     That is the path when nobody chooses a dtype. Several, the preferred one first, where the
-    hardware or a library below the engine decides among them. ``engine`` is a key of the
-    catalogue (``"infinity"``, ``"haystack"``, ``"sentence-transformers"``, …), ``device`` is
-    ``"cuda"``, ``"mps"`` or ``"cpu"``. ``checkpoint_dtype`` is what the model's weights are stored
-    in; some engines follow it. Raises :class:`InputError` for what is not known.
+    hardware or a library below the engine decides among them. ``engine`` and ``version`` are as for
+    :func:`path_of`, ``device`` is ``"cuda"``, ``"mps"`` or ``"cpu"``. ``checkpoint_dtype`` is what
+    the model's weights are stored in; some engines follow it. Raises :class:`InputError` for what
+    is not known.
 
-    >>> [path.name for path in engine_of("infinity", "0.0.55", device="cuda")]
+    >>> [path.name for path in default_paths("infinity", "0.0.55", device="cuda")]
     ['Infinity 0.0.13–0.0.68, float16']
     """
     found = find_engine(engine, version)
@@ -96,17 +63,25 @@ def engine_of(
     dtypes = [
         checkpoint_dtype if dtype == CHECKPOINT else dtype for dtype in found.default_dtype[device]
     ]
-    return tuple(_path(found.name, found.paths, dtype) for dtype in dict.fromkeys(dtypes))
+    return tuple(_path(found, dtype) for dtype in dict.fromkeys(dtypes))
 
 
-def find_engine(engine: str, version: str) -> Engine:
-    """Return the catalogue's entry for an engine and version; see :func:`engine_of`."""
+def find_engine(engine: str, version: str | None = None) -> Engine:
+    """Return the catalogue's entry for an engine and version; see :func:`path_of`."""
     entries = [entry for entry in CATALOGUE if entry.key == engine]
     if not entries:
         known = dict.fromkeys(entry.key for entry in CATALOGUE)
         raise InputError(
             f"unknown engine {engine!r}", f"choose one of {', '.join(known)}", field="engine"
         )
+    if version is None:
+        if len(entries) > 1:
+            raise InputError(
+                f"how {engine} scores depends on its version",
+                f'give it, such as "{engine}@{_example(entries[-1])}"',
+                field="version",
+            )
+        return entries[0]
     try:
         number = Version(version)
     except InvalidVersion as error:
@@ -118,15 +93,39 @@ def find_engine(engine: str, version: str) -> Engine:
             return entry
     known = "; ".join(entry.versions for entry in entries)
     raise InputError(
-        f"how {engine} {version} scores is not known here", f"known: {known}", field="version"
+        f"how {engine} {version} scores is not known here",
+        f"these versions are known: {known}",
+        field="version",
     )
 
 
-def _path(name: str, paths: EnginePaths, forward_dtype: str) -> ScorePath:
-    if forward_dtype not in paths:
-        raise InputError(
-            f"{name} does not run in {forward_dtype!r}",
-            f"choose one of {', '.join(paths)}",
-            field="forward_dtype",
+def run_engines() -> tuple[Engine, ...]:
+    """Return the entries that were run: their recorded scores are held to their paths."""
+    return tuple(engine for engine in CATALOGUE if engine.was_run)
+
+
+def known_paths() -> dict[ScorePath, str]:
+    """Return every path of the catalogue once, each with the names of all engines that take it."""
+    names: dict[str, tuple[ScorePath, list[str]]] = {}
+    for engine in CATALOGUE:
+        for path in engine.paths.values():
+            names.setdefault(path.computation, (path, []))[1].append(engine.name)
+    return {path: "; ".join(engines) for path, engines in names.values()}
+
+
+def _path(engine: Engine, forward_dtype: str | None) -> ScorePath:
+    if forward_dtype is None and len(engine.paths) == 1:
+        return next(iter(engine.paths.values()))
+    if forward_dtype not in engine.paths:
+        problem = (
+            f"the dtype that {engine.name} runs in is missing"
+            if forward_dtype is None
+            else f"{engine.name} does not run in {forward_dtype!r}"
         )
-    return paths[forward_dtype]
+        raise InputError(problem, f"choose one of {', '.join(engine.paths)}", field="forward_dtype")
+    return engine.paths[forward_dtype]
+
+
+def _example(engine: Engine) -> str:
+    """A version in an engine's range: the number that its range begins with."""
+    return engine.versions.split(",")[0].lstrip(">=")

@@ -1,13 +1,16 @@
-"""The one exception that bad input raises anywhere in this package."""
+"""The one exception that bad input raises anywhere in this package, and the place it names."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 
 class InputError(ValueError):
     """Input from outside that cannot be used: says where it stands and how to mend it.
 
-    The message reads ``<file>:<line>: <field>: <problem>. <remedy>.``; the parts that do not
-    apply are left out.
+    The message reads ``<file>:<line>: <field>: <problem>. <Remedy>.``; the parts that do not
+    apply are left out, and without a place the problem begins with a capital too. ``problem``
+    and ``remedy`` stay as they were given, without a full stop.
     """
 
     def __init__(
@@ -21,6 +24,31 @@ class InputError(ValueError):
     ) -> None:
         self.problem, self.remedy = problem, remedy
         self.file, self.line, self.field = file, line, field
-        place = "" if file is None else f"{file}:" if line is None else f"{file}:{line}:"
-        name = "" if field is None else f"{field}:"
-        super().__init__(" ".join(part for part in (place, name, f"{problem}. {remedy}.") if part))
+        place = "" if file is None else f"{file}: " if line is None else f"{file}:{line}: "
+        place += "" if field is None else f"{field}: "
+        said = f"{place}{problem}" if place else _capitalised(problem)
+        super().__init__(f"{said}. {_capitalised(remedy)}.")
+
+
+class Place(NamedTuple):
+    """Where a value stands in the input, so that an error can name it."""
+
+    file: object = None
+    line: int | None = None
+    field: str | None = None
+
+    def error(self, problem: str, remedy: str) -> InputError:
+        """Make the :class:`InputError` that says ``problem`` and ``remedy`` about this place."""
+        return InputError(problem, remedy, file=self.file, line=self.line, field=self.field)
+
+
+def _capitalised(sentence: str) -> str:
+    """Begin a sentence with a capital, unless it begins with a name such as ir_datasets or nDCG."""
+    word = sentence.split(" ", 1)[0].rstrip(",;:")
+    plain = word.isalpha() and word.islower()
+    return sentence[:1].upper() + sentence[1:] if plain else sentence
+
+
+def counted(number: int, noun: str, nouns: str = "") -> str:
+    """Give a number with its noun: "1 row", "2 rows"; ``nouns`` is a plural without a plain s."""
+    return f"{number:,} {noun if number == 1 else nouns or f'{noun}s'}"

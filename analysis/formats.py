@@ -19,6 +19,10 @@ from analysis.errors import InputError
 
 Floats = NDArray[np.floating]
 
+FORWARD_DTYPES = ("float32", "float16", "bfloat16")
+"""The dtypes that networks are served in."""
+HALVES = ("float16", "bfloat16")
+
 _MOST_VALUES = 50_000_000
 
 
@@ -42,6 +46,11 @@ class Format:
     def finfo(self) -> np.finfo:
         """Limits of the format (``eps``, ``max``, ``smallest_subnormal``, ``bits`` ...)."""
         return ml_dtypes.finfo(self.dtype)
+
+    @property
+    def bits(self) -> int:
+        """Number of bits of a value."""
+        return int(self.finfo.bits)
 
     @property
     def eps(self) -> float:
@@ -80,7 +89,7 @@ class Format:
         exact = np.asarray(values, dtype=np.float64)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             nearest = exact.astype(self.dtype)
-            if self.finfo.bits >= 32 or self.dtype == np.float16:
+            if self.bits >= 32 or self.dtype == np.float16:
                 return nearest
             for end in (-np.inf, np.inf):
                 neighbour = self._next(nearest, end)
@@ -208,4 +217,4 @@ def format_of(dtype: str | Format) -> Format:
 
 def is_wide(dtype: str) -> bool:
     """Whether a dtype has at least the bits of float32."""
-    return format_of(dtype).finfo.bits >= format_of("float32").finfo.bits
+    return format_of(dtype).bits >= FORMATS["float32"].bits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
@@ -12,24 +13,46 @@ import pandas as pd
 from IPython.display import HTML, Markdown, display
 from matplotlib.figure import Figure
 
-from analysis.figures.style import img, save, style
+from analysis.figures.style import Picture, img, save, style
 
+_JOINERS = "\u200c\u200d"  # they are part of words and of emoji
 VALUES_MIME = "application/vnd.rerank-precision.values+json"
 FIGURES_VARIABLE = "RERANK_PRECISION_FIGURES"
 """Environment variable with the folder that figures are written to; unset: only shown."""
 
 
 def say(sentence: str) -> None:
-    """Show a sentence (Markdown) whose numbers the caller computed."""
+    """Show a sentence (Markdown) whose numbers the caller computed; see :func:`safe`."""
     display(Markdown(sentence))
 
 
-def show(figure: Figure, name: str, caption: str, alt: str) -> None:
+def safe(text: object) -> str:
+    """Make a text of data, of a model or of a server safe inside a Markdown sentence.
+
+    It shows as it is: no character of it acts as Markdown, HTML, a link or TeX. Line ends become
+    blanks, and control characters, which could hide or turn text round, a replacement character.
+    """
+    return "".join(_safe_character(character) for character in str(text))
+
+
+def _safe_character(character: str) -> str:
+    if character.isalnum() or character == " ":
+        return character
+    if character in "$\\":  # alone in an element, where MathJax finds no pair of them
+        return f"<span>&#{ord(character)};</span>"
+    if character.isspace():
+        return " "
+    is_control = unicodedata.category(character) in ("Cc", "Cf") and character not in _JOINERS
+    return "\ufffd" if is_control else f"&#{ord(character)};"
+
+
+def show(picture: Picture | Figure, name: str, caption: str = "", alt: str = "") -> None:
     """Show a figure with its caption and alt text, and write its files where a report is made.
 
     An HTML ``<img>`` carries the alt text into JupyterLab and into exported pages, which image
     outputs do not.
     """
+    figure, caption, alt = picture if isinstance(picture, Picture) else (picture, caption, alt)
     folder = os.environ.get(FIGURES_VARIABLE)
     with style():  # the bytes depend on it too: resolution, and the ids inside an SVG
         if folder:
@@ -50,16 +73,12 @@ def table(frame: pd.DataFrame, caption: str, *, digits: int = 6) -> None:
 
 
 def record(values: Mapping[str, float], *, within: float = 0.0) -> None:
-    """Keep named values of this run in the notebook, for its test and for the reader.
+    """Keep named values of this run in the notebook, for its test; the reader sees nothing of it.
 
     ``within`` is the absolute difference that another CPU's kernels may make (0: none).
     """
     plain = {name: float(value) for name, value in values.items()}
-    lines = "\n".join(
-        f"- {name.replace('_', ' ')}: **{value:,.6g}**" for name, value in plain.items()
-    )
-    payload = {"values": plain, "within": within}
-    display({VALUES_MIME: payload, "text/markdown": lines, "text/plain": lines}, raw=True)
+    display({VALUES_MIME: {"values": plain, "within": within}}, raw=True)
 
 
 def _row(tag: str, values: Iterable, texts: list[bool], digits: int) -> str:

@@ -105,19 +105,11 @@ def recorded_path(engine: str, version: str, forward_dtype: str) -> ScorePath:
 def evaluated(recorded: pd.DataFrame, path: ScorePath) -> NDArray[np.float64]:
     """Scores of a path for the recorded logits, shape (n,), by the call that engines make.
 
-    Engines hand the logits of one query to ``torch.sigmoid`` at once. So short an array goes to
-    another routine than the long ones on which :meth:`ScorePath.scores` evaluates it, and in
-    float32 the two differ in last bits. Formulas of NumPy have one routine.
+    Engines hand the logits of one query to ``torch.sigmoid`` at once. So short an array (fewer than
+    32 values) goes to another routine than a long one, and in float32 the two differ in last bits.
+    Formulas of NumPy have one routine.
     """
-    if path.formula != "fused":
-        return path.scores(recorded["logit"])
-    import torch  # loaded by the first sigmoid, not by the import of this package
-
-    dtype = getattr(torch, path.activation_dtype)
-    scores = recorded.groupby("query_id", sort=False)["logit"].transform(
-        lambda logits: torch.sigmoid(torch.tensor(logits.to_numpy(), dtype=dtype)).double().numpy()
-    )
-    return scores.to_numpy()
+    return path.scores(recorded["logit"], short=path.formula == "fused")
 
 
 def unprinted(recorded: pd.DataFrame) -> pd.DataFrame:

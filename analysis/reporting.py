@@ -20,7 +20,7 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
-from analysis.engines import FORWARD_DTYPES
+from analysis.formats import FORWARD_DTYPES
 from analysis.errors import InputError
 from analysis.notebooks import FIGURES_VARIABLE
 from analysis.places import CHECKOUT, ENGINES, GERMAN, MODELS, NOTEBOOKS, PACKAGE

@@ -13,7 +13,7 @@ from analysis.errors import InputError
 from analysis.scorepath import ScorePath, TieRule
 
 
-def score_frame(logits: pd.DataFrame, path: ScorePath) -> pd.DataFrame:
+def apply(logits: pd.DataFrame, path: ScorePath) -> pd.DataFrame:
     """Scores, ranks and tie groups of a path over a frame of logits.
 
     ``logits`` holds one row per (query, passage) and forward dtype. The rows of the path's forward
@@ -47,7 +47,7 @@ def score_frame(logits: pd.DataFrame, path: ScorePath) -> pd.DataFrame:
 
 
 def with_tie_groups(scored: pd.DataFrame) -> pd.DataFrame:
-    """Add ``tie_group`` and ``tie_size``, as in :func:`score_frame`, to ``query_id, score``."""
+    """Add ``tie_group`` and ``tie_size``, as in :func:`apply`, to ``query_id, score``."""
     by_query = scored.groupby("query_id", sort=False)["score"]
     return scored.assign(
         tie_group=by_query.rank(method="dense", ascending=False).astype(np.int64),
@@ -89,35 +89,15 @@ def tie_groups(scored: pd.DataFrame) -> pd.DataFrame:
     return table.loc[table["size"] > 1, columns].reset_index(drop=True)
 
 
-def summary(scored: pd.DataFrame, k: int = 10) -> pd.Series:
-    """Count what saturation and ties do to a set of scores.
+def first_ranks(scored: pd.DataFrame) -> pd.Series:
+    """First of the ranks that each row's tie group occupies within its query, by ``score``."""
+    return scored.groupby("query_id", sort=False)["score"].rank(method="min", ascending=False)
 
-    ``saturated``: candidates with score exactly 1.0; ``tied``: candidates in a tie group;
-    ``tied_in_top_k`` : candidates of a tie group that reaches into the first ``k`` ranks;
-    ``queries_with_tied_first``: queries whose first place is shared.
+
+def tied_in_top(scored: pd.DataFrame, k: int) -> pd.Series:
+    """Tell which rows share their score in a tie group that reaches into the first ``k`` ranks.
+
+    A group that straddles rank ``k`` counts with all of its members.
     """
-    groups = tie_groups(scored)
-    return pd.Series(
-        {
-            "candidates": len(scored),
-            "saturated": int((scored["score"] == 1.0).sum()),
-            "tied": int((scored["tie_size"] > 1).sum()),
-            f"tied_in_top_{k}": int(groups.loc[groups["first_rank"] <= k, "size"].sum()),
-            "queries_with_tied_first": int((groups["first_rank"] == 1).sum()),
-        }
-    )
-
-
-def moved(reference: pd.DataFrame, scored: pd.DataFrame) -> dict[str, int]:
-    """Count what a path changes against the reference, over all queries.
-
-    ``moved``: candidates with another rank; ``first_lost``: queries whose first candidate in the
-    reference is no longer alone in the first place.
-    """
-    both = reference.merge(scored, on=["query_id", "passage_id"], suffixes=("_reference", ""))
-    first = both[both["rank_reference"] == 1]
-    lost = (first["tie_group"] != 1) | (first["tie_size"] > 1)
-    return {
-        "moved": int((both["rank_reference"] != both["rank"]).sum()),
-        "first_lost": int(lost.sum()),
-    }
+    tied = scored.duplicated(["query_id", "score"], keep=False)
+    return tied & (first_ranks(scored) <= k)

@@ -8,13 +8,16 @@ import ipywidgets as ipw
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from analysis.engines import ENGINES, FLOAT32_REFERENCE, FORWARD_DTYPES
+from analysis.counting import count
+from analysis.engines import run_engines
 from analysis.figures.reranking import rerank_views, slope
 from analysis.figures.style import INK, img, style
-from analysis.scorepath import TIE_RULES, ScorePath
-from analysis.ties import score_frame, tie_groups
+from analysis.formats import FORWARD_DTYPES
+from analysis.scorepath import FLOAT32_REFERENCE, TIE_RULES, ScorePath
+from analysis.ties import apply, tie_groups
 
 OWN_CHOICE = "own choice"
+_ENGINES = {engine.name: engine.paths for engine in run_engines()}
 BAND_COLOR = "#F6E7C1"
 # Inline, because no style sheet of ours reaches an output in JupyterLab.
 SHORT_CELL = "padding: 2px 8px; white-space: nowrap; text-align: right"
@@ -39,7 +42,7 @@ class RerankToggle(ipw.VBox):
         queries = pairs.drop_duplicates("query_id")
         options = [(f"{q.query_id}: {q.query}", q.query_id) for q in queries.itertuples()]
         self.query = _dropdown("Query", options)
-        self.engine = _dropdown("Engine", [OWN_CHOICE, *ENGINES])
+        self.engine = _dropdown("Engine", [OWN_CHOICE, *_ENGINES])
         self.forward = _toggle("Forward", forward)
         self.formula = _toggle("Sigmoid", ["fused", "stepwise", "none"])
         self.activation = _toggle("evaluated in", dtypes)
@@ -72,7 +75,7 @@ class RerankToggle(ipw.VBox):
 
     def _follow_engine(self) -> None:
         """Set the stages to the chosen engine's path in the chosen forward dtype."""
-        paths = ENGINES.get(self.engine.value)
+        paths = _ENGINES.get(self.engine.value)
         for control in (self.formula, self.activation, self.stored, self.tie_rule):
             control.disabled = paths is not None
         if paths is None:
@@ -85,24 +88,25 @@ class RerankToggle(ipw.VBox):
 
     def _redraw(self) -> None:
         path = self.path
-        reference, scored = compare(self._logits, self.query.value, path)
+        reference, scored = one_query(self._logits, self.query.value, path)
         self.summary.value = summary_html(scored, path)
         self.table.value = table_html(reference, scored, self._pairs)
         self.picture.value = picture_html(reference, scored, path)
 
 
-def compare(
+def one_query(
     logits: pd.DataFrame, query_id: str, path: ScorePath
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Score one query by the float32 reference and by a path, both with ranks and tie groups."""
     one = logits[logits["query_id"] == query_id]
-    return score_frame(one, FLOAT32_REFERENCE), score_frame(one, path)
+    return apply(one, FLOAT32_REFERENCE), apply(one, path)
 
 
 def summary_html(scored: pd.DataFrame, path: ScorePath) -> str:
     """One sentence on a query under a path: saturated scores (of a sigmoid) and tie groups."""
-    saturated = f"{(scored['score'] == 1.0).sum()} of {len(scored)} scores are exactly 1.0"
-    if path.formula == "none":
+    ones = count(scored)["ones"]
+    saturated = f"{ones} of {len(scored)} scores {'is' if ones == 1 else 'are'} exactly 1.0"
+    if not path.has_sigmoid:
         saturated = f"the {len(scored)} scores are the logits themselves"
     groups = tie_groups(scored)
     first = groups.loc[groups["first_rank"] == 1, "size"]
@@ -141,10 +145,10 @@ def table_html(reference: pd.DataFrame, scored: pd.DataFrame, pairs: pd.DataFram
 def picture_html(reference: pd.DataFrame, scored: pd.DataFrame, path: ScorePath) -> str:
     """Slope graph and score lane of one query as an image with alt text.
 
-    Raw logits (formula ``none``) have no place on an axis of 1 − s: the slope graph stands alone.
+    Raw logits have no place on an axis of 1 − s: the slope graph stands alone.
     """
     with style():
-        if path.formula == "none":
+        if not path.has_sigmoid:
             figure, ax = plt.subplots(figsize=(6, 4.8))
             slope(ax, reference, scored)
             ax.set_xticks([0, 1], ["float32 reference", "raw logits"])
@@ -162,7 +166,7 @@ def picture_alt(reference: pd.DataFrame, scored: pd.DataFrame, path: ScorePath) 
         f"ranks of {len(scored)} passages under the float32 reference and under the chosen path, "
         f"{moved} of them moved."
     )
-    if path.formula == "none":
+    if not path.has_sigmoid:
         return f"Lines between {ranks}"
     ones = int((scored["score"] == 1.0).sum())
     return (
@@ -193,3 +197,8 @@ def _toggle(label: str, options: list[str]) -> ipw.ToggleButtons:
         style={"description_width": "7em", "button_width": "8em"},
     )
     return buttons.add_class("widget-inline-hbox")  # the label stands beside, as in a dropdown
+
+
+def view(logits: pd.DataFrame, pairs: pd.DataFrame) -> RerankToggle:
+    """Show the interactive view of a set; see :class:`RerankToggle`."""
+    return RerankToggle(logits, pairs)

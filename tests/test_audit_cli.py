@@ -12,10 +12,10 @@ from test_cli import refused, run
 
 from analysis.auditing.kept import FOLDER_VARIABLE
 from analysis.auditing.transport import TOKEN_VARIABLE
-from analysis.engines import INFINITY_TO_0_0_68
+from analysis.engines import path_of
 
 SECRET = "s3cret-t0ken"
-OLD = INFINITY_TO_0_0_68["float16"]
+OLD = path_of("infinity", "0.0.68", "float16")
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +103,9 @@ def test_server_trouble_is_status_3_in_one_line(own_set, status, monkeypatch):
         result = run("audit", "--url", server.url, "--data", own_set)
         lines = result.stderr.splitlines()
         assert (result.returncode, result.stdout, len(lines)) == (3, "", 1)
-        assert lines[0].startswith(f"rerank-precision: {server.url}/rerank: HTTP status {status}")
+        assert lines[0].startswith(
+            f"rerank-precision: {server.url}/rerank: the server answered with HTTP status {status}"
+        )
     assert SECRET not in result.stderr
 
 
@@ -113,13 +115,13 @@ def test_nobody_listening_is_status_3(own_set):
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
         result = run("audit", "--url", url, "--data", own_set)
     assert result.returncode == 3
-    assert "start the server" in result.stderr
+    assert "Start the server" in result.stderr
 
 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ([], "no source given"),
+        ([], "No source given"),
         (["--url", "http://host", "--model", "demo"], "--url and --model given"),
         (["--scores", "a.jsonl", "--engine", "x"], "--engine goes with --model only"),
         (["--scores", "a.jsonl", "--dtype", "float16"], "--dtype goes with --model only"),

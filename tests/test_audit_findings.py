@@ -7,18 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from analysis.auditing.words import STEPS_SHOWN, step_rows
+from analysis.hidden import MOST_STEPS, hidden_logits
 
 from analysis.auditing.findings import TOP_K, audit, count, top_scores
 from analysis.auditing.sources import Scored
-from analysis.auditing.words import STEPS_SHOWN, step_rows
-from analysis.engines import INFINITY_FROM_0_0_69, INFINITY_TO_0_0_68, engine_path
+from analysis.engines import path_of
 from analysis.formats import format_of
-from analysis.hidden import MOST_STEPS, hidden_logits
 from analysis.scorepath import ScorePath
 from analysis.ties import with_tie_groups
 
-OLD = INFINITY_TO_0_0_68["float16"]
-NEW = {dtype: INFINITY_FROM_0_0_69[dtype] for dtype in ("float32", "float16", "bfloat16")}
+OLD = path_of("infinity", "0.0.68", "float16")
+NEW = {dtype: path_of("infinity", "0.0.78", dtype) for dtype in ("float32", "float16", "bfloat16")}
 
 
 def scored(path, logits, *, n_queries=1, known=True, applied=False):
@@ -85,10 +85,10 @@ def test_top_scores_include_whole_tie_groups():
     "path",
     [
         OLD,
-        INFINITY_TO_0_0_68["float32"],
+        path_of("infinity", "0.0.68", "float32"),
         *NEW.values(),
-        engine_path("Haystack 2.x", "float16"),
-        engine_path("Haystack 2.x", "bfloat16"),
+        path_of("haystack", "2.31.0", "float16"),
+        path_of("haystack", "2.31.0", "bfloat16"),
         ScorePath("float32", "fused", "float16", "float16"),
         ScorePath("float32", "stepwise", "float32", "float16"),
         ScorePath("float16", "none", "float16", "float16"),

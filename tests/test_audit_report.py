@@ -9,18 +9,18 @@ import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
+from analysis.auditing.report import MOST_TIES, SCHEMA, as_json, as_text
 from rich.console import Console
 
 from analysis.auditing.conditions import parse
 from analysis.auditing.findings import audit
 from analysis.auditing.page import page_html
-from analysis.auditing.report import MOST_TIES, SCHEMA, as_json, as_text
 from analysis.auditing.sources import Scored
 from analysis.auditing.terminal import print_summary
-from analysis.engines import INFINITY_FROM_0_0_69, INFINITY_TO_0_0_68
+from analysis.engines import path_of
 from analysis.scorepath import ScorePath
 
-OLD = INFINITY_TO_0_0_68["float16"]
+OLD = path_of("infinity", "0.0.68", "float16")
 ATTACK = '<script>alert("[bold]x[/bold]")</script> & "more"'
 CONDITIONS = [parse("saturated>0"), parse("top3-ties>100000")]
 
@@ -53,7 +53,7 @@ def old():
 CASES = {
     "halves": lambda: findings(),
     "no logits": lambda: findings(known=False),
-    "float32": lambda: findings(INFINITY_FROM_0_0_69["float32"]),
+    "float32": lambda: findings(path_of("infinity", "0.0.78", "float32")),
     "raw logits": lambda: findings(ScorePath("float16", "none", "float16", "float16")),
     "few": lambda: findings(n=3, known=False),
 }

@@ -12,9 +12,9 @@ from analysis.budgets import ORDERS, STAGES, budget_of, known_paths, predict, wo
 from analysis.budgets.origins import count_origins, origins, tied, tied_in_top
 from analysis.budgets.stages import swaps
 from analysis.catalogue import CATALOGUE
-from analysis.engines import HAYSTACK_2, INFINITY_FROM_0_0_69, INFINITY_TO_0_0_68
+from analysis.engines import known_paths, path_of
 from analysis.errors import InputError
-from analysis.ties import score_frame, summary
+from analysis.ties import apply, summary
 
 
 def pairs_of(reference, path, *, weights=None, forward=None) -> pd.DataFrame:
@@ -58,7 +58,7 @@ def test_only_the_counted_are_counted():
 
 def test_all_orders_of_a_table():
     """A tie that the formula and the stored dtype each make alone goes to whichever is first."""
-    path = HAYSTACK_2["float16"]
+    path = path_of("haystack", "2.31.0", "float16")
     budget = budget_of(pairs_of([8.5, 9.0], path), path)
     assert counts_of(budget.ties) == {"formula": 2}
     assert (budget.ties.loc[["formula", "stored dtype"], "least"] == 0).all()
@@ -68,7 +68,7 @@ def test_all_orders_of_a_table():
 
 def test_what_rounding_alone_would_not_tie_comes_from_the_stepwise_formula():
     """Rounded once to float16, 8.0 and 8.5 score 0.9995 and 1.0; stepwise, both score 1.0."""
-    path = INFINITY_TO_0_0_68["float16"]
+    path = path_of("infinity", "0.0.68", "float16")
     budget = budget_of(pairs_of([8.0, 8.5], path), path)
     row = budget.ties.loc["formula"]
     assert row["count"] == row["least"] == row["most"] == 2
@@ -79,7 +79,7 @@ def test_what_rounding_alone_would_not_tie_comes_from_the_stepwise_formula():
 
 
 def test_ties_of_the_weights_the_rounding_the_arithmetic_and_the_reference():
-    path = INFINITY_FROM_0_0_69["float16"]
+    path = path_of("infinity", "0.0.78", "float16")
     same = [2.0, 2.0]
     for reference, options, origin in (
         (same, {}, "reference"),
@@ -92,7 +92,7 @@ def test_ties_of_the_weights_the_rounding_the_arithmetic_and_the_reference():
 
 
 def test_a_tie_that_the_network_breaks_is_none():
-    path = INFINITY_FROM_0_0_69["float16"]
+    path = path_of("infinity", "0.0.78", "float16")
     budget = budget_of(pairs_of([2.0, 2.0], path, forward=[2.0, 2.1]), path)
     assert budget.ties["count"].sum() == 0
     assert "no candidates that tie" in budget.sentence()
@@ -100,7 +100,7 @@ def test_a_tie_that_the_network_breaks_is_none():
 
 
 def test_raw_logits_are_not_saturated():
-    path = HAYSTACK_2["float16"]
+    path = path_of("haystack", "2.31.0", "float16")
     raw = type(path)("float16", "none", "float16", "float16")
     assert budget_of(pairs_of([1.0, 3.0], raw), raw).saturation["count"].sum() == 0
 
@@ -114,9 +114,9 @@ def random_logits(seed: int = 0) -> pd.DataFrame:
     frames = [
         base.assign(forward_dtype=path.forward_dtype, logit=path.logits(logits + move))
         for path, move in (
-            (HAYSTACK_2["float32"], 0),
-            (HAYSTACK_2["float16"], rng.normal(0, 0.01, 150)),
-            (HAYSTACK_2["bfloat16"], rng.normal(0, 0.1, 150)),
+            (path_of("haystack", "2.31.0", "float32"), 0),
+            (path_of("haystack", "2.31.0", "float16"), rng.normal(0, 0.01, 150)),
+            (path_of("haystack", "2.31.0", "bfloat16"), rng.normal(0, 0.1, 150)),
         )
     ]
     return pd.concat(frames, ignore_index=True)
@@ -136,7 +136,7 @@ def test_known_paths_are_the_catalogue_each_once():
 def test_counts_are_those_of_the_ties_module(k):
     logits = random_logits()
     for row, path in zip(predict(logits, k=k).itertuples(), known_paths(), strict=True):
-        counts = summary(score_frame(logits, path), k)
+        counts = summary(apply(logits, path), k)
         assert row.tied_measured == counts[f"tied_in_top_{k}"]
         assert row.saturated_measured == (counts["saturated"] if path.formula != "none" else 0)
         assert row.saturated_both <= min(row.saturated_predicted, row.saturated_measured)
@@ -178,7 +178,7 @@ def test_ties_are_within_a_query():
 
 def test_counts_of_all_orders_enclose_the_paths_order():
     rng = np.random.default_rng(0)
-    path = INFINITY_TO_0_0_68["float16"]
+    path = path_of("infinity", "0.0.68", "float16")
     reference = rng.normal(6, 2, 60)
     moved = path.logits(reference + rng.normal(0, 0.01, 60))
     ties = budget_of(pairs_of(reference, path, forward=moved), path).ties

@@ -19,10 +19,10 @@ from analysis.budgets.stages import (
     contributions,
     swaps,
 )
-from analysis.engines import FLOAT32_REFERENCE, HAYSTACK_2, INFINITY_TO_0_0_68
+from analysis.engines import known_paths, path_of
 from analysis.errors import InputError
 from analysis.formats import format_of
-from analysis.scorepath import ScorePath
+from analysis.scorepath import FLOAT32_REFERENCE, ScorePath
 from analysis.sigmoids import sigmoid
 
 ALL = frozenset(STAGES)
@@ -86,7 +86,7 @@ def test_contributions_add_up_to_the_error(path):
 @given(st.lists(st.floats(-30, 30, width=32).filter(lambda x: x == 0 or abs(x) > 1e-3), min_size=1))
 def test_contributions_to_a_logit_add_up_bit_for_bit(logits):
     reference = np.array(logits)
-    path = HAYSTACK_2["bfloat16"]
+    path = path_of("haystack", "2.31.0", "bfloat16")
     weights = reference.astype(np.float32) * np.float32(1.001)
     pairs = StagedPath(path, reference, weights.astype(np.float64), path.logits(reference * 1.01))
     for order in LOGIT_ORDERS:
@@ -139,7 +139,7 @@ def test_without_any_error_there_is_no_share():
 
 def test_a_stage_takes_what_is_its_own():
     """Weights alone, then rounding alone, then the network's own arithmetic."""
-    path = HAYSTACK_2["float16"]
+    path = path_of("haystack", "2.31.0", "float16")
     pairs = staged(path)
     added = contributions(pairs.logits, LOGIT_ORDERS[0])
     rounded = format_of("float16").round(pairs.weights).astype(np.float64)
@@ -167,9 +167,9 @@ def test_swaps_grow_by_one():
 
 
 def test_logits_staged_for_another_dtype_are_refused():
-    frame = frame_of(staged(INFINITY_TO_0_0_68["float16"]), "float16")
+    frame = frame_of(staged(path_of("infinity", "0.0.68", "float16")), "float16")
     with pytest.raises(InputError, match=r"the path runs in bfloat16"):
-        budget_of(frame, HAYSTACK_2["bfloat16"])
+        budget_of(frame, path_of("haystack", "2.31.0", "bfloat16"))
 
 
 def test_a_path_that_gives_nan_is_refused():

@@ -16,7 +16,6 @@ import pandas as pd
 import pytest
 
 from analysis.cli import main
-from analysis.engines import ENGINES
 from analysis.fingerprinting import fingerprint
 
 FAST = """

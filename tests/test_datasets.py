@@ -12,14 +12,13 @@ from reader_files import refused
 
 from analysis.datasets import (
     LARGEST_GRADE,
-    Place,
     RerankingSet,
     as_grade,
     as_id,
     as_text,
     from_pairs,
 )
-from analysis.errors import InputError
+from analysis.errors import Place
 
 HERE = Place("f.jsonl", 3, "x")
 
@@ -98,7 +97,7 @@ def test_other_ids_are_refused(value: object) -> None:
 
 @pytest.mark.parametrize("value", [None, float("nan"), 3, pd.NA, ["a"], b"a"])
 def test_only_strings_are_texts(value: object) -> None:
-    assert "no text" in refused(as_text, value, HERE).problem
+    assert "not a text" in refused(as_text, value, HERE).problem
 
 
 def test_half_a_surrogate_pair_is_refused_with_its_place() -> None:
@@ -121,7 +120,7 @@ def test_a_missing_grade_is_none(value: object) -> None:
 
 @pytest.mark.parametrize("value", [True, False, np.True_, 2.5, float("inf"), "3", "", [3]])
 def test_other_grades_are_refused(value: object) -> None:
-    assert "no grade" in refused(as_grade, value, HERE).problem
+    assert "not a grade" in refused(as_grade, value, HERE).problem
 
 
 @pytest.mark.parametrize("value", [-1, -2.0, LARGEST_GRADE + 1, 10**400])
@@ -161,7 +160,7 @@ def test_without_lines_an_error_names_the_row() -> None:
 def test_with_lines_an_error_names_file_and_line() -> None:
     pairs = frame(("q", "p", 1, "W", "x"), ("q", None, 1, "W", "y"))
     error = refused(from_pairs, "x", pairs, file="a.csv", lines=[2, 5])
-    assert str(error).startswith("a.csv:5: passage_id: None is no id. ")
+    assert str(error).startswith("a.csv:5: passage_id: None is not an id. ")
 
 
 def test_duplicates_name_both_rows() -> None:
@@ -206,24 +205,19 @@ def test_a_query_without_candidates_is_named_once(without: tuple) -> None:
 
 def test_grades_known() -> None:
     assert small().has_grades
-    assert small().require_grades() is None
 
 
 @pytest.mark.parametrize("missing", [None, pd.NA, float("nan")])
-def test_missing_grades_are_kept_and_required_where_needed(missing: object) -> None:
+def test_missing_grades_are_kept(missing: object) -> None:
     ours = small(grade=missing)
     assert ours.pairs["grade"].isna().tolist() == [True, False, False]
     assert not ours.has_grades
-    error = refused(ours.require_grades)
-    assert "1 of 3 pairs in 1 of 2 queries have no grade" in error.problem
-    assert "query 'q1', passage 'p1'" in error.problem
-    assert all(word in error.remedy for word in ("JSONL", "column grade", "qrels"))
 
 
 def test_a_set_without_a_grade_column_has_no_grades() -> None:
     ours = from_pairs("x", small().pairs.drop(columns="grade"))
     assert ours.pairs["grade"].dtype == "Int64"
-    assert "3 of 3 pairs in 2 of 2" in refused(ours.require_grades).problem
+    assert ours.pairs["grade"].isna().all()
 
 
 def test_hash_depends_on_the_content_alone() -> None:
@@ -261,31 +255,6 @@ def test_hash_depends_on_order_and_on_queries_without_candidates() -> None:
 def test_hash_does_not_run_fields_together() -> None:
     one = from_pairs("x", frame(("q", "p", 1, "ab", "c")))
     assert one.sha256 != from_pairs("x", frame(("q", "p", 1, "a", "bc"))).sha256
-
-
-def test_summary_has_one_row_a_query_whatever_the_lengths() -> None:
-    rows = [("q2", str(n), n % 3, "W", "x") for n in range(5)] + [("q1", "p", None, "V", "x")]
-    table = from_pairs("x", frame(*rows), ["q0"]).summary()
-    assert list(table) == [
-        "query_id", "candidates", "grade_0", "grade_1", "grade_2", "grade_3", "grade_missing",
-    ]  # fmt: skip
-    assert table.to_numpy().tolist() == [
-        ["q2", 5, 2, 2, 1, 0, 0],
-        ["q1", 1, 0, 0, 0, 0, 1],
-        ["q0", 0, 0, 0, 0, 0, 0],
-    ]
-
-
-def test_summary_counts_grades_above_three() -> None:
-    table = from_pairs("x", frame(("q", "p", 10, "W", "x"), ("q", "r", 4, "W", "x"))).summary()
-    assert table[["grade_3", "grade_4", "grade_10"]].to_numpy().tolist() == [[0, 1, 1]]
-    assert "grade_5" not in table
-
-
-def test_input_error_is_the_one_exception() -> None:
-    assert issubclass(InputError, ValueError)
-    assert isinstance(HERE.error("bad", "mend it"), InputError)
-    assert str(HERE.error("bad", "mend it")) == "f.jsonl:3: x: bad. mend it."
 
 
 def test_text_of_a_query() -> None:

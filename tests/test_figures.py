@@ -7,14 +7,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from analysis.staircase import staircase
 
-from analysis.engines import FLOAT32_REFERENCE, INFINITY_TO_0_0_68
+from analysis.engines import path_of
 from analysis.figures import lane, mapping, reranking, steps
 from analysis.figures.style import FAINT, MARKS, img, save, style
 from analysis.formats import FORMATS
+from analysis.scorepath import FLOAT32_REFERENCE
 from analysis.sigmoids import saturation
-from analysis.staircase import staircase
-from analysis.ties import score_frame
+from analysis.ties import apply
 
 LOGITS = [9.0, 8.5, 8.0, 7.0, 6.9, 3.0, -2.0]
 
@@ -31,12 +32,12 @@ def logits():
 
 @pytest.fixture
 def reference(logits):
-    return score_frame(logits, FLOAT32_REFERENCE)
+    return apply(logits, FLOAT32_REFERENCE)
 
 
 @pytest.fixture
 def saturated(logits):
-    return score_frame(logits, INFINITY_TO_0_0_68["float16"])
+    return apply(logits, path_of("infinity", "0.0.68", "float16"))
 
 
 def inside(ax, x, y):
@@ -185,7 +186,7 @@ def test_one_candidate_makes_a_picture(logits):
     one = logits[logits["passage_id"] == "p0"]
     with style():
         figure = reranking.rerank_views(
-            score_frame(one, FLOAT32_REFERENCE), score_frame(one, INFINITY_TO_0_0_68["float16"])
+            apply(one, FLOAT32_REFERENCE), apply(one, path_of("infinity", "0.0.68", "float16"))
         )
         figure.canvas.draw()
     plt.close(figure)

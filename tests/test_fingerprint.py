@@ -16,14 +16,7 @@ from score_lists import (
     twice,
 )
 
-from analysis.engines import (
-    ENGINES,
-    HAYSTACK_2,
-    INFINITY_FROM_0_0_69,
-    INFINITY_TO_0_0_68,
-    SENTENCE_TRANSFORMERS_FROM_6,
-    SENTENCE_TRANSFORMERS_TO_5,
-)
+from analysis.engines import find_engine, path_of
 from analysis.errors import InputError
 from analysis.fingerprinting import fingerprint
 from analysis.fingerprinting.observed import observe
@@ -56,9 +49,9 @@ def test_torch_itself_is_found_whatever_the_batch_size(dtype, batch):
     logits = reranker_logits(200, np.random.default_rng([21, batch]))
     batches = torch.from_numpy(logits).to(getattr(torch, dtype)).split(batch)
     older = torch.cat([torch.sigmoid(logits) for logits in batches]).float().numpy()
-    assert fingerprint(older).path == SENTENCE_TRANSFORMERS_TO_5[dtype]
+    assert fingerprint(older).path == path_of("sentence-transformers", "5.1.2", dtype)
     newer = torch.cat([torch.sigmoid(logits.float()) for logits in batches]).numpy()
-    assert fingerprint(newer).path == SENTENCE_TRANSFORMERS_FROM_6[dtype]
+    assert fingerprint(newer).path == path_of("sentence-transformers", "6.2.0", dtype)
 
 
 @pytest.mark.parametrize("source", sources(), ids=lambda source: source.name)
@@ -73,14 +66,14 @@ def test_short_lists_never_get_a_wrong_verdict(source, n):
 def test_infinity_over_json_is_read_from_its_digits():
     """Servers print float32 scores with the fewest digits that name them."""
     rng = np.random.default_rng(3)
-    for path in INFINITY_FROM_0_0_69.values():
+    for path in find_engine("infinity", "0.0.78").paths.values():
         scores = path.scores(reranker_logits(200, rng)).astype(np.float32)
         printed = json.loads(f"[{', '.join(str(score) for score in scores)}]")
         assert fingerprint(printed).path == path
 
 
 def test_float16_printed_with_its_own_digits():
-    path = INFINITY_TO_0_0_68["float16"]
+    path = path_of("infinity", "0.0.68", "float16")
     scores = path.scores(reranker_logits(200, np.random.default_rng(3))).astype(np.float16)
     verdict = fingerprint([float(str(score)) for score in scores])
     assert verdict.path == path
@@ -89,13 +82,13 @@ def test_float16_printed_with_its_own_digits():
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_arrays_of_any_dtype_that_holds_the_scores(dtype):
-    path = HAYSTACK_2["float16"]
+    path = path_of("haystack", "2.31.0", "float16")
     scores = path.scores(reranker_logits(200, np.random.default_rng(5)))
     assert fingerprint(scores.astype(dtype)).path == path
 
 
 def test_four_decimals_still_show_float16_steps_near_one():
-    path = INFINITY_TO_0_0_68["float16"]
+    path = path_of("infinity", "0.0.68", "float16")
     scores = path.scores(reranker_logits(400, np.random.default_rng(6)))
     verdict = fingerprint(np.round(scores, 4))
     assert verdict.decimals == 4
@@ -124,7 +117,9 @@ def test_softmax_over_two_labels(forward):
     assert (verdict.kind, verdict.path) == ("softmax", None), verdict
 
 
-@pytest.mark.parametrize("path", [ScorePath(), *HAYSTACK_2.values()], ids=str)
+@pytest.mark.parametrize(
+    "path", [ScorePath(), *find_engine("haystack", "2.31.0").paths.values()], ids=str
+)
 def test_a_sigmoid_applied_twice(path):
     verdict = fingerprint(twice(path)(reranker_logits(100, np.random.default_rng(9))))
     assert (verdict.kind, verdict.path) == ("sigmoid twice", None)
@@ -159,9 +154,12 @@ def test_half_logits_times_a_factor_are_not_taken_for_float32_logits(half):
 
 
 MIXED = [
-    (INFINITY_TO_0_0_68["float16"], ScorePath()),
-    (SENTENCE_TRANSFORMERS_FROM_6["bfloat16"], ScorePath(formula="stepwise")),
-    (SENTENCE_TRANSFORMERS_FROM_6["float16"], SENTENCE_TRANSFORMERS_FROM_6["bfloat16"]),
+    (path_of("infinity", "0.0.68", "float16"), ScorePath()),
+    (path_of("sentence-transformers", "6.2.0", "bfloat16"), ScorePath(formula="stepwise")),
+    (
+        path_of("sentence-transformers", "6.2.0", "float16"),
+        path_of("sentence-transformers", "6.2.0", "bfloat16"),
+    ),
 ]
 
 
@@ -178,7 +176,7 @@ def test_two_paths_in_one_list_are_a_mixture(paths):
 def test_another_machines_exponential_leaves_the_formula_open_but_not_the_logits(half):
     """Scores of half logits moved by one float32 value, as another ``exp`` moves some."""
     rng = np.random.default_rng(13)
-    path = INFINITY_FROM_0_0_69[half]
+    path = path_of("infinity", "0.0.78", half)
     scores = path.scores(reranker_logits(200, rng)).astype(np.float32)
     moved = np.where(rng.random(200) < 0.5, np.nextafter(scores, np.float32(0)), scores)
     verdict = fingerprint(moved)
@@ -205,7 +203,7 @@ def test_lists_without_evidence(scores):
 
 def test_order_and_duplicates_do_not_matter():
     rng = np.random.default_rng(15)
-    scores = HAYSTACK_2["bfloat16"].scores(reranker_logits(300, rng))
+    scores = path_of("haystack", "2.31.0", "bfloat16").scores(reranker_logits(300, rng))
     verdict = fingerprint(scores)
     for same in (np.sort(scores), np.unique(scores), np.repeat(scores, 3), rng.permutation(scores)):
         found = fingerprint(same)
@@ -213,20 +211,22 @@ def test_order_and_duplicates_do_not_matter():
 
 
 def test_saturated_scores_neither_help_nor_hurt():
-    scores = HAYSTACK_2["float16"].scores(reranker_logits(200, np.random.default_rng(16)))
+    scores = path_of("haystack", "2.31.0", "float16").scores(
+        reranker_logits(200, np.random.default_rng(16))
+    )
     with_ones = fingerprint(np.concatenate([scores, np.ones(50), np.zeros(50)]))
-    assert with_ones.path == HAYSTACK_2["float16"]
+    assert with_ones.path == path_of("haystack", "2.31.0", "float16")
 
 
 def test_one_score_that_a_path_cannot_attain_refutes_it():
-    path = HAYSTACK_2["float16"]
+    path = path_of("haystack", "2.31.0", "float16")
     scores = path.scores(reranker_logits(200, np.random.default_rng(17)))
     verdict = fingerprint(np.append(scores, 0.123456789))
     assert verdict.path is None
 
 
 def test_a_million_scores_are_judged_by_an_even_spread():
-    path = INFINITY_FROM_0_0_69["float16"]
+    path = path_of("infinity", "0.0.78", "float16")
     scores = path.scores(reranker_logits(1_000_000, np.random.default_rng(18)))
     assert fingerprint(scores).path == path
     wide = ScorePath().scores(reranker_logits(1_000_000, np.random.default_rng(18)))
@@ -236,7 +236,7 @@ def test_a_million_scores_are_judged_by_an_even_spread():
 
 
 def test_the_verdict_reads_well_and_goes_through_json():
-    path = INFINITY_TO_0_0_68["float16"]
+    path = path_of("infinity", "0.0.68", "float16")
     verdict = fingerprint(path.scores(reranker_logits(200, np.random.default_rng(19))))
     text = str(verdict)
     assert "float16 logits → stepwise sigmoid in float16" in text

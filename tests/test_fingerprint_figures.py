@@ -9,16 +9,17 @@ import pandas as pd
 import pytest
 from score_lists import reranker_logits
 
-from analysis.engines import FLOAT32_REFERENCE, HAYSTACK_2, INFINITY_FROM_0_0_69
+from analysis.engines import path_of
 from analysis.figures import fingerprint as views
 from analysis.figures.style import FAINT, MARKS
 from analysis.fingerprinting import combs
 from analysis.fingerprinting.evidence import DECIDED
 from analysis.fingerprinting.known import OUTCOMES
+from analysis.scorepath import FLOAT32_REFERENCE
 
 mpl.use("agg")
-PATH = INFINITY_FROM_0_0_69["float16"]
-PATHS = [HAYSTACK_2["bfloat16"], PATH, FLOAT32_REFERENCE]
+PATH = path_of("infinity", "0.0.78", "float16")
+PATHS = [path_of("haystack", "2.31.0", "bfloat16"), PATH, FLOAT32_REFERENCE]
 WINDOW = combs.Window(6.0, 6.5)
 SCORES = PATH.scores(np.array([6.1, 6.2, 6.2, 6.4, 7.0, 40.0]))
 

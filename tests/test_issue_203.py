@@ -7,20 +7,14 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from analysis.staircase import staircase
 
-from analysis.engines import (
-    FLOAT32_REFERENCE,
-    HAYSTACK_2,
-    INFINITY_FROM_0_0_69,
-    INFINITY_TO_0_0_68,
-    SENTENCE_TRANSFORMERS_FROM_6,
-    engine_of,
-)
+from analysis.engines import default_paths, path_of
 from analysis.errors import InputError
 from analysis.formats import FORMATS
 from analysis.recordings import JSON_NUMBER, disable_half, recorded_path, trust_remote_code
+from analysis.scorepath import FLOAT32_REFERENCE
 from analysis.sigmoids import saturation
-from analysis.staircase import staircase
 from analysis.studies.issue_203 import comparison, decomposition, team, versions, words
 
 LOGITS = [7.9, 9.0, 6.4, 6.55, -1.0, 2.0, 1.0, 0.5]
@@ -153,12 +147,12 @@ def test_likeness_separates_the_sigmoid_from_the_network():
 
 def test_the_cells_are_the_paths_of_engines():
     engines = [
-        HAYSTACK_2["float32"],
-        INFINITY_TO_0_0_68["float32"],
-        SENTENCE_TRANSFORMERS_FROM_6["float16"],
-        INFINITY_FROM_0_0_69["float16"],
-        HAYSTACK_2["float16"],
-        INFINITY_TO_0_0_68["float16"],
+        path_of("haystack", "2.31.0", "float32"),
+        path_of("infinity", "0.0.68", "float32"),
+        path_of("sentence-transformers", "6.2.0", "float16"),
+        path_of("infinity", "0.0.78", "float16"),
+        path_of("haystack", "2.31.0", "float16"),
+        path_of("infinity", "0.0.68", "float16"),
     ]
     assert list(decomposition.CELLS) == engines
     assert decomposition.CELLS[0] == FLOAT32_REFERENCE
@@ -312,7 +306,7 @@ def test_the_teams_table_has_a_row_per_path():
         [["infinity", "0.0.78", "cuda"], ["sentence-transformers", "6.2.0", "cpu"]], [3, 7]
     )
     assert table["checkpoint"].tolist() == ["any", "any", "float32", "bfloat16"]
-    paths = engine_of("infinity", "0.0.78", device="cuda")
+    paths = default_paths("infinity", "0.0.78", device="cuda")
     assert table["score path"].tolist()[:2] == [path.computation for path in paths]
     assert table["recorded here"].tolist() == ["yes"] * 4
 
@@ -326,7 +320,11 @@ def test_an_engine_without_a_sigmoid_has_no_one_but_the_width_of_its_logits():
 
 @pytest.mark.parametrize(
     "path",
-    [INFINITY_TO_0_0_68["float16"], HAYSTACK_2["float16"], INFINITY_FROM_0_0_69["bfloat16"]],
+    [
+        path_of("infinity", "0.0.68", "float16"),
+        path_of("haystack", "2.31.0", "float16"),
+        path_of("infinity", "0.0.78", "bfloat16"),
+    ],
     ids=lambda path: path.name,
 )
 def test_the_first_saturated_logit_is_the_first_by_enumeration(path):
@@ -338,7 +336,7 @@ def test_the_first_saturated_logit_is_the_first_by_enumeration(path):
 
 
 def test_the_hidden_width_is_that_of_the_step_with_half_a_spacing_at_either_end():
-    path = INFINITY_TO_0_0_68["float16"]
+    path = path_of("infinity", "0.0.68", "float16")
     every = FORMATS["float16"].values(6, 8)
     same = every[path.scores(every) == path.scores([7.0])[0]]
     spacing = float(FORMATS["float16"].spacing_above(7.0))

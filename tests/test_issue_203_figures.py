@@ -7,14 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.engines import FLOAT32_REFERENCE, INFINITY_TO_0_0_68
+from analysis.engines import path_of
 from analysis.figures import issue_203 as views
 from analysis.figures import lane
 from analysis.figures.style import FAINT, style
 from analysis.formats import FORMATS
 from analysis.recordings import disable_half
+from analysis.scorepath import FLOAT32_REFERENCE
 from analysis.studies.issue_203 import decomposition, versions
-from analysis.ties import score_frame
+from analysis.ties import apply
 
 LOGITS = [9.0, 7.9, 6.4, 3.0, -2.0]
 
@@ -29,8 +30,8 @@ def logits() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def both(logits) -> pd.DataFrame:
-    reference = score_frame(logits, FLOAT32_REFERENCE)
-    half = score_frame(logits, INFINITY_TO_0_0_68["float16"])
+    reference = apply(logits, FLOAT32_REFERENCE)
+    half = apply(logits, path_of("infinity", "0.0.68", "float16"))
     return half.assign(score_reference=reference["score"].to_numpy())
 
 
@@ -91,8 +92,8 @@ def test_the_grid_has_a_panel_for_each_cell_with_its_count(logits):
 
 def test_one_query_is_drawn_from_both_runs(logits):
     frames = (
-        score_frame(logits, FLOAT32_REFERENCE),
-        score_frame(logits, INFINITY_TO_0_0_68["float16"]),
+        apply(logits, FLOAT32_REFERENCE),
+        apply(logits, path_of("infinity", "0.0.68", "float16")),
     )
     with style():
         figure = views.query_views(*frames, ["there", "here"])

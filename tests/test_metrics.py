@@ -16,11 +16,10 @@ from analysis.metrics import (
     evaluate,
     judge,
     measure_of,
-    read_qrels_frame,
-    read_run_frame,
 )
 from analysis.metrics.orders import ORDERING_RULES
 from analysis.metrics.sums import PrefixSums, ranges
+from analysis.readers import read_qrels, read_run
 
 ALL = ["nDCG", "nDCG@3", "RR", "RR@3", "AP", "AP@3", "P@3", "R", "R@3", "Success", "Success@3"]
 
@@ -210,33 +209,9 @@ def test_duplicates_empty_and_foreign_frames():
 
 
 def test_trec_files(tmp_path):
-    run = read_run_frame(write(tmp_path / "run", "7 Q0 p1 1 0.5 tag", "", "7\tQ0 p2 2 .5 tag"))
-    qrels = read_qrels_frame(write(tmp_path / "qrels", "7 0 p2 1", "7 0 p9 -1"))
-    assert run.to_dict("list") == {
-        "query_id": ["7", "7"],
-        "passage_id": ["p1", "p2"],
-        "score": [0.5, 0.5],
-    }
-    assert qrels["grade"].tolist() == [1, 0]
+    run = read_run(write(tmp_path / "run", "7 Q0 p1 1 0.5 tag", "", "7\tQ0 p2 2 .5 tag"))
+    qrels = read_qrels(write(tmp_path / "qrels", "7 0 p2 1", "7 0 p9 -1"))
     assert one(run, qrels, "RR")[["expected", "oblivious"]].tolist() == [0.75, 1.0]
-
-
-@pytest.mark.parametrize(
-    ("lines", "line", "field"),
-    [
-        (["q Q0 p 1 nan tag"], 1, "score"),
-        (["q Q0 p 1 2"], 1, None),
-        (["q Q0 p 1 2 t", "q Q0 p 2 1 t"], 2, "passage_id"),
-        ([], None, None),
-    ],
-)
-def test_bad_run_files(tmp_path, lines, line, field):
-    error = refused(read_run_frame, write(tmp_path / "run", *lines))
-    assert (error.line, error.field) == (line, field)
-
-
-def test_empty_qrels_file(tmp_path):
-    assert refused(read_qrels_frame, write(tmp_path / "qrels")).file == tmp_path / "qrels"
 
 
 def placements(above: int, found: int, size: int, relevant: int):

@@ -10,16 +10,16 @@ import pytest
 
 from analysis.comparisons import compare
 from analysis.datasets import from_pairs
-from analysis.engines import FLOAT32_REFERENCE, HAYSTACK_2, INFINITY_TO_0_0_68
+from analysis.engines import path_of
 from analysis.formats import FORMATS
 from analysis.metrics import average, evaluate
-from analysis.scorepath import TIE_RULES, ScorePath
+from analysis.scorepath import FLOAT32_REFERENCE, TIE_RULES, ScorePath
 from analysis.sigmoids import sigmoid
 from analysis.studies import outcomes
 from analysis.studies.outcomes import other_tools, words
-from analysis.ties import score_frame, with_tie_groups
+from analysis.ties import apply, with_tie_groups
 
-STEPWISE = INFINITY_TO_0_0_68["float16"]
+STEPWISE = path_of("infinity", "0.0.68", "float16")
 
 
 def run_of(grades: dict[str, list[int]], scores: dict[str, list[float]]) -> pd.DataFrame:
@@ -289,8 +289,8 @@ def test_a_real_path_goes_through_all_of_it():
         for dtype in ("float32", "bfloat16")
     ]
     logits = pd.concat(frames, ignore_index=True)
-    paths = [FLOAT32_REFERENCE, HAYSTACK_2["bfloat16"]]
-    runs = {path.name: score_frame(logits, path) for path in paths}
+    paths = [FLOAT32_REFERENCE, path_of("haystack", "2.31.0", "bfloat16")]
+    runs = {path.name: apply(logits, path) for path in paths}
     found = outcomes.restored(logits, paths[1])
     assert found.sum() == outcomes.tie_counts(runs)["tied_in_top_10"].iloc[1] > 0
     spans = outcomes.spans(outcomes.evaluated(runs))

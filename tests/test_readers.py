@@ -101,7 +101,7 @@ def test_a_folder_that_is_no_beir_folder_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a.txt", "a", "a.json", "a.run", "a.parquet", "a.gz"])
 def test_an_unknown_suffix_is_refused(tmp_path: Path, name: str) -> None:
     error = refused(read, write(tmp_path / name, "x"))
-    assert "unknown kind of file" in error.problem
+    assert "sets are not read from" in error.problem
     assert all(word in error.remedy for word in (".jsonl", ".csv", "read_trec", "ir_datasets:"))
 
 
@@ -161,7 +161,7 @@ def test_a_damaged_gzip_file_is_refused(tmp_path: Path, damage: str) -> None:
 def test_a_folder_named_like_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").mkdir()
     assert "directory" in refused(read_jsonl, tmp_path / "a.jsonl").problem
-    assert "no BEIR folder" in refused(read, tmp_path / "a.jsonl").problem
+    assert "not a BEIR folder" in refused(read, tmp_path / "a.jsonl").problem
 
 
 def test_readers_say_that_a_file_is_missing(tmp_path: Path) -> None:
@@ -172,12 +172,17 @@ def test_readers_say_that_a_file_is_missing(tmp_path: Path) -> None:
 
 def test_public_names() -> None:
     assert readers.__all__ == [
+        "ScoreFile",
+        "check_scores",
         "load_german",
         "read",
         "read_beir",
         "read_csv",
         "read_ir_datasets",
         "read_jsonl",
+        "read_qrels",
+        "read_run",
+        "read_scores",
         "read_trec",
     ]
 

@@ -13,8 +13,8 @@ def test_lists_of_unequal_length_and_of_one(tmp_path: Path) -> None:
         query("q1", *(passage(n, grade=n) for n in range(4))),
         query("q2", passage("x", grade=1)),
     )
-    table = read_jsonl(write(tmp_path / "a.jsonl", *lines)).summary()
-    assert table["candidates"].tolist() == [4, 1]
+    pairs = read_jsonl(write(tmp_path / "a.jsonl", *lines)).pairs
+    assert pairs.groupby("query_id", sort=False).size().tolist() == [4, 1]
 
 
 def test_a_query_without_candidates_is_listed(tmp_path: Path) -> None:
@@ -35,7 +35,6 @@ def test_missing_and_null_grades_are_unknown(tmp_path: Path) -> None:
     ours = read_jsonl(write(tmp_path / "a.jsonl", line))
     assert ours.pairs["grade"].isna().tolist() == [True, True, False]
     assert ours.pairs["grade"][2] == 2
-    assert "2 of 3 pairs" in refused(ours.require_grades).problem
 
 
 def test_ids_that_are_numbers_become_strings(tmp_path: Path) -> None:
@@ -72,26 +71,26 @@ GOOD = query("q1", passage("p1"))
         ({"query_id": "q", "query": "W"}, "candidates", "missing"),
         (query("q", {"text": "x"}), "candidates[0].passage_id", "missing"),
         (query("q", passage("a"), {"passage_id": "p"}), "candidates[1].text", "missing"),
-        (query("q", passage("a"), "p"), "candidates[1]", "no object"),
-        (query("q") | {"candidates": {"p": "x"}}, "candidates", "no list"),
-        (query("q") | {"candidates": None}, "candidates", "no list"),
-        (query("", passage("a")), "query_id", "no id"),
-        (query(None, passage("a")), "query_id", "no id"),
-        (query(True, passage("a")), "query_id", "no id"),
-        (query("q", passage(1.5)), "candidates[0].passage_id", "no id"),
-        (query("q", passage("a", None)), "candidates[0].text", "no text"),
+        (query("q", passage("a"), "p"), "candidates[1]", "not an object"),
+        (query("q") | {"candidates": {"p": "x"}}, "candidates", "not a list"),
+        (query("q") | {"candidates": None}, "candidates", "not a list"),
+        (query("", passage("a")), "query_id", "not an id"),
+        (query(None, passage("a")), "query_id", "not an id"),
+        (query(True, passage("a")), "query_id", "not an id"),
+        (query("q", passage(1.5)), "candidates[0].passage_id", "not an id"),
+        (query("q", passage("a", None)), "candidates[0].text", "not a text"),
         (query("q", passage("a", "\ud83d")), "candidates[0].text", "surrogate"),
-        (query("q", passage("a"), text=["W"]), "query", "no text"),
+        (query("q", passage("a"), text=["W"]), "query", "not a text"),
         (query("q", passage("a"), text=" "), "query", "'q' is empty"),
-        (query("q", passage("a", grade=2.5)), "candidates[0].grade", "no grade"),
-        (query("q", passage("a", grade="3")), "candidates[0].grade", "no grade"),
-        (query("q", passage("a", grade=True)), "candidates[0].grade", "no grade"),
+        (query("q", passage("a", grade=2.5)), "candidates[0].grade", "not a grade"),
+        (query("q", passage("a", grade="3")), "candidates[0].grade", "not a grade"),
+        (query("q", passage("a", grade=True)), "candidates[0].grade", "not a grade"),
         (query("q", passage("a", grade=-1)), "candidates[0].grade", "outside"),
         (query("q", passage("a", grade=101)), "candidates[0].grade", "outside"),
         (query("q", passage("a"), passage("a")), "passage_id", "'a' of query 'q'"),
         (query("q", passage(1), passage("1")), "passage_id", "'1' of query 'q'"),
         (query("q1", passage("b")), "query_id", "stands on line 1 and again on line 3"),
-        ('{"query_id": NaN, "query": "W", "candidates": []}', None, "NaN is no JSON value"),
+        ('{"query_id": NaN, "query": "W", "candidates": []}', None, "NaN is not JSON"),
         ('{"query_id": "q", "query": "W", "candi', None, "Unterminated string"),
         ('{"query_id": "q"', None, "invalid JSON (Expecting ',' delimiter: column"),
         ("query_id,query", None, "invalid JSON"),

@@ -29,7 +29,6 @@ def test_grade_may_be_no_column_or_an_empty_cell(tmp_path: Path) -> None:
     assert without.pairs["grade"].isna().all()
     partly = read_csv(table(tmp_path, "q,W,p,x,", "q,W,r,x,1"))
     assert partly.pairs["grade"].isna().tolist() == [True, False]
-    assert "1 of 2 pairs" in refused(partly.require_grades).problem
 
 
 def test_a_frame_written_by_pandas_comes_back(tmp_path: Path) -> None:
@@ -54,7 +53,7 @@ def test_a_frame_written_by_pandas_comes_back(tmp_path: Path) -> None:
 def test_rows_of_a_query_need_not_stand_together(tmp_path: Path) -> None:
     ours = read_csv(table(tmp_path, "q,W,p,x,1", "r,V,p,y,0", "q,W,s,z,2"))
     assert ours.pairs["query_id"].tolist() == ["q", "r", "q"]
-    assert ours.summary()["candidates"].tolist() == [2, 1]
+    assert ours.n_queries == 2
 
 
 def test_a_document_longer_than_the_csv_modules_limit(tmp_path: Path) -> None:
@@ -67,14 +66,14 @@ def test_a_document_longer_than_the_csv_modules_limit(tmp_path: Path) -> None:
     [
         (["q,W,p,x"], 3, None, "4 cells under 5 columns"),
         (["q,W,p,x,y,1"], 3, None, "6 cells under 5 columns"),
-        ([",W,p,x,1"], 3, "query_id", "'' is no id"),
-        (["q,W,,x,1"], 3, "passage_id", "'' is no id"),
+        ([",W,p,x,1"], 3, "query_id", "'' is not an id"),
+        (["q,W,,x,1"], 3, "passage_id", "'' is not an id"),
         (["q,,p,x,1"], 3, "query", "'q' is empty"),
-        (["q,W,p,x,2.5"], 3, "grade", "'2.5' is no grade"),
-        (["q,W,p,x,NA"], 3, "grade", "'NA' is no grade"),
-        (["q,W,p,x,nan"], 3, "grade", "'nan' is no grade"),
-        (["q,W,p,x,1e0"], 3, "grade", "'1e0' is no grade"),
-        (["q,W,p,x,True"], 3, "grade", "'True' is no grade"),
+        (["q,W,p,x,2.5"], 3, "grade", "'2.5' is not a grade"),
+        (["q,W,p,x,NA"], 3, "grade", "'NA' is not a grade"),
+        (["q,W,p,x,nan"], 3, "grade", "'nan' is not a grade"),
+        (["q,W,p,x,1e0"], 3, "grade", "'1e0' is not a grade"),
+        (["q,W,p,x,True"], 3, "grade", "'True' is not a grade"),
         (["q,W,p,x,-1"], 3, "grade", "outside"),
         (["q,W,p,x,4711"], 3, "grade", "outside"),
         (["q,W,p,x,1", "q,W,p,x,1"], 4, "passage_id", "on line 3 and again on line 4"),

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 import torch
 
+from analysis.catalogue import CATALOGUE
 from analysis.checkpoints import sha256_of
-from analysis.engines import CATALOGUE, INFINITY_TO_0_0_68, find_engine
+from analysis.engines import find_engine, path_of
 from analysis.errors import InputError
 from analysis.models import load
 from analysis.readers import load_german
@@ -267,5 +268,5 @@ def test_trust_remote_code_passed_twice_fails_for_true_and_false_alike():
 
 def test_infinity_before_the_change_saturates_where_the_catalogue_says():
     recorded = recording("infinity", "0.0.68", "float16")
-    path = INFINITY_TO_0_0_68["float16"]
+    path = path_of("infinity", "0.0.68", "float16")
     assert (recorded["score"] == 1.0).sum() == (path.scores(recorded["logit"]) == 1.0).sum()

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from analysis.remedies.effects import reordered
 from hypothesis import given
 from hypothesis import strategies as st
 from reader_files import refused
 
-from analysis.engines import FLOAT32_REFERENCE, HAYSTACK_2, INFINITY_FROM_0_0_69, INFINITY_TO_0_0_68
+from analysis.engines import path_of
 from analysis.fingerprinting import Verdict
 from analysis.formats import FORMATS
 from analysis.remedies import (
@@ -30,14 +31,13 @@ from analysis.remedies import (
     version_differences,
     version_sentence,
 )
-from analysis.remedies.effects import reordered
 from analysis.remedies.table import AS_IT_IS, CALIBRATION, FINE_TUNING, FLOAT32, HPS, RAW, VERIFIED
-from analysis.scorepath import ScorePath
+from analysis.scorepath import FLOAT32_REFERENCE, ScorePath
 from analysis.ties import with_tie_groups
 from analysis.verifying import try_out
 
-OLD = INFINITY_TO_0_0_68["float16"]
-NEW = {dtype: INFINITY_FROM_0_0_69[dtype] for dtype in ("float32", "float16", "bfloat16")}
+OLD = path_of("infinity", "0.0.68", "float16")
+NEW = {dtype: path_of("infinity", "0.0.78", dtype) for dtype in ("float32", "float16", "bfloat16")}
 
 
 def logits_of(*queries: list[float], grades: list[int] | None = None) -> pd.DataFrame:
@@ -165,7 +165,7 @@ def test_versions_are_compared_in_float32_and_only_where_a_test_is_possible():
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
 @pytest.mark.parametrize("factor", [0.1, 0.25, 1.0, 1.7])
 def test_calibrated_is_haystack_s_formula_in_torch(dtype, factor):
-    path = HAYSTACK_2[dtype]
+    path = path_of("haystack", "2.31.0", dtype)
     logits = path.logits(np.random.default_rng(1).normal(0, 6, 8192))
     tensor = torch.from_numpy(logits).to(getattr(torch, dtype))
     expected = torch.sigmoid(tensor * factor).double().numpy()
@@ -225,7 +225,7 @@ def verdict(kind="sigmoid", paths=(), decimals=None, wanted="raw logits"):
 
 HALF_STORED = ScorePath("float32", "fused", "float32", "float16")
 HALF_LOGITS = ScorePath("float16", "none", "float16", "float16")
-HALVES = [OLD, HAYSTACK_2["float16"]]
+HALVES = [OLD, path_of("haystack", "2.31.0", "float16")]
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.engines import HAYSTACK_2, INFINITY_TO_0_0_68
+from analysis.engines import path_of
 from analysis.figures import remedies as views
 from analysis.figures.style import style
 from analysis.formats import FORMATS
 from analysis.remedies import calibration_curve, measure
 from analysis.verifying import try_out
 
-PATHS = [INFINITY_TO_0_0_68["float16"], HAYSTACK_2["bfloat16"]]
+PATHS = [path_of("infinity", "0.0.68", "float16"), path_of("haystack", "2.31.0", "bfloat16")]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from reader_files import refused
 
 from analysis import models
 from analysis.datasets import from_pairs
-from analysis.engines import HAYSTACK_2
+from analysis.engines import find_engine, path_of
 from analysis.formats import FORMATS
 from analysis.metrics import average, evaluate
 from analysis.studies.speed import (
@@ -224,9 +224,9 @@ def test_memory_is_the_same_in_every_run(reranker, tiny_pairs, monkeypatch):
 
 
 def test_float32_agrees_with_itself_and_ties_cost_overlap(logits):
-    kept = faithfulness(logits, list(HAYSTACK_2.values()), k=5).set_index(
-        ["forward_dtype", "order"]
-    )
+    kept = faithfulness(
+        logits, list(find_engine("haystack", "2.31.0").paths.values()), k=5
+    ).set_index(["forward_dtype", "order"])
     own = kept.loc[("float32", "raw logits")]
     assert own["kendall_tau_b"] == pytest.approx(1, abs=1e-12)  # a quotient of square roots
     assert own["overlap"] == 1
@@ -236,12 +236,12 @@ def test_float32_agrees_with_itself_and_ties_cost_overlap(logits):
         assert scores["overlap"] < raw["overlap"] <= 1
         assert scores["ndcg_min"] < scores["ndcg"] < scores["ndcg_max"]
         rounded = logits.loc[logits["forward_dtype"] == dtype, "logit"]
-        made = HAYSTACK_2[dtype].scores(rounded)
+        made = path_of("haystack", "2.31.0", dtype).scores(rounded)
         assert scores["saturated"] == np.mean((made == 1) | (made == 0)) > 0
 
 
 def test_ndcg_is_that_of_the_measures_and_unknown_without_grades(logits):
-    path = HAYSTACK_2["float16"]
+    path = path_of("haystack", "2.31.0", "float16")
     run = logits[logits["forward_dtype"] == "float16"]
     run = run.assign(score=path.scores(run["logit"]))
     (expected,) = average(evaluate(run, run, ["nDCG@5"]))["expected"]
@@ -252,7 +252,7 @@ def test_ndcg_is_that_of_the_measures_and_unknown_without_grades(logits):
 
 def test_float32_logits_are_needed_to_say_what_is_kept(logits):
     half = logits[logits["forward_dtype"] != "float32"]
-    assert "float32" in str(refused(faithfulness, half, [HAYSTACK_2["float16"]]))
+    assert "float32" in str(refused(faithfulness, half, [path_of("haystack", "2.31.0", "float16")]))
 
 
 def traded(logits: pd.DataFrame, seconds: float, memory: int) -> pd.DataFrame:
@@ -263,7 +263,7 @@ def traded(logits: pd.DataFrame, seconds: float, memory: int) -> pd.DataFrame:
         for dtype, took, size in (("float32", 1.0, 100), ("float16", seconds, memory))
         for batch in ("sample", "one query")
     ]
-    paths = [HAYSTACK_2[dtype] for dtype in DTYPES]
+    paths = [path_of("haystack", "2.31.0", dtype) for dtype in DTYPES]
     return trade_off(pd.DataFrame(rows), faithfulness(logits, paths))
 
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.engines import INFINITY_TO_0_0_68
+from analysis.engines import path_of
 from analysis.errors import InputError
 from analysis.scorepath import TIE_RULES, ScorePath
-from analysis.ties import score_frame, summary, tie_groups
+from analysis.ties import apply, first_ranks, tie_groups, tied_in_top
 
 
 def frame(logits, query_id="q1", dtype="float16"):
@@ -36,17 +36,17 @@ LOGITS = [7.0, 9.0, 3.0, 8.0, 7.1, -1.0]
     ],
 )
 def test_ranks_under_each_rule(tie_rule, expected):
-    assert score_frame(frame(LOGITS), path(tie_rule))["rank"].tolist() == expected
+    assert apply(frame(LOGITS), path(tie_rule))["rank"].tolist() == expected
 
 
 def test_docid_rules_do_not_follow_the_input():
     shuffled = frame(LOGITS).iloc[::-1]
-    scored = score_frame(shuffled, path("docid ascending")).set_index("passage_id")
+    scored = apply(shuffled, path("docid ascending")).set_index("passage_id")
     assert scored["rank"].reindex([f"p{n}" for n in range(6)]).tolist() == [3, 1, 5, 2, 4, 6]
 
 
 def test_groups_and_sizes():
-    scored = score_frame(frame(LOGITS), path("input order"))
+    scored = apply(frame(LOGITS), path("input order"))
     assert scored["tie_group"].tolist() == [2, 1, 3, 1, 2, 4]
     assert scored["tie_size"].tolist() == [2, 2, 1, 2, 2, 1]
     groups = tie_groups(scored)
@@ -56,20 +56,16 @@ def test_groups_and_sizes():
 
 def test_queries_do_not_mix():
     both = pd.concat([frame([9, 8], "q1"), frame([8.5, 1], "q2")], ignore_index=True)
-    scored = score_frame(both, path("input order"))
+    scored = apply(both, path("input order"))
     assert scored["rank"].tolist() == [1, 2, 1, 2]
     assert scored["tie_size"].tolist() == [2, 2, 1, 1]
 
 
-def test_summary_counts():
-    counts = summary(score_frame(frame(LOGITS), path("input order")), k=3)
-    assert counts.to_dict() == {
-        "candidates": 6,
-        "saturated": 2,
-        "tied": 4,
-        "tied_in_top_3": 4,
-        "queries_with_tied_first": 1,
-    }
+def test_a_group_counts_in_a_top_that_it_reaches_into():
+    scored = apply(frame(LOGITS), path("input order"))
+    assert first_ranks(scored).tolist() == [3, 1, 5, 1, 3, 6]
+    assert tied_in_top(scored, 2).tolist() == [False, True, False, True, False, False]
+    assert tied_in_top(scored, 3).tolist() == [True, True, False, True, True, False]
 
 
 @given(
@@ -77,7 +73,7 @@ def test_summary_counts():
     st.sampled_from(TIE_RULES),
 )
 def test_every_rule_keeps_the_order_of_scores_and_uses_each_place_once(logits, tie_rule):
-    scored = score_frame(frame(logits), path(tie_rule)).sort_values("rank", kind="stable")
+    scored = apply(frame(logits), path(tie_rule)).sort_values("rank", kind="stable")
     assert scored["score"].is_monotonic_decreasing
     assert scored["rank"].sum() == len(logits) * (len(logits) + 1) / 2
     if tie_rule != "expected":
@@ -85,16 +81,16 @@ def test_every_rule_keeps_the_order_of_scores_and_uses_each_place_once(logits, t
 
 
 def test_one_candidate_and_none():
-    assert score_frame(frame([3.0]), path("expected"))["rank"].tolist() == [1]
-    assert score_frame(frame([]), path("expected")).empty
-    assert tie_groups(score_frame(frame([]), path("input order"))).empty
+    assert apply(frame([3.0]), path("expected"))["rank"].tolist() == [1]
+    assert apply(frame([]), path("expected")).empty
+    assert tie_groups(apply(frame([]), path("input order"))).empty
 
 
 def test_missing_forward_dtype_is_named():
     with pytest.raises(InputError, match=r"no logits of a float16 forward pass.*bfloat16"):
-        score_frame(frame(LOGITS, dtype="bfloat16"), INFINITY_TO_0_0_68["float16"])
+        apply(frame(LOGITS, dtype="bfloat16"), path_of("infinity", "0.0.68", "float16"))
 
 
 def test_nan_is_refused_by_name():
     with pytest.raises(InputError, match="query 'q1', passage 'p1' is NaN"):
-        score_frame(frame([1.0, np.nan]), path("input order"))
+        apply(frame([1.0, np.nan]), path("input order"))

@@ -19,7 +19,7 @@ def scores_in_order(answer: object, n_documents: int, *, url: httpx.URL, asked: 
     ``answer`` is a list of results (text-embeddings-inference) or an object with ``results``
     (Infinity, Cohere, Jina, vLLM); a result has ``index`` and ``relevance_score`` or ``score``.
     ``asked`` names the request in an error. Raises :class:`ServerError` for another structure,
-    for missing, duplicated or unknown indices, and for scores that are no finite numbers.
+    for missing, duplicated or unknown indices, and for scores that are not finite numbers.
     """
     scores: dict[int, float] = {}
     for result in _results(answer, url, asked):
@@ -70,11 +70,11 @@ def _score(result: dict[str, object], index: int, url: httpx.URL, asked: str) ->
     if name is None:
         problem = f"the result of document {index} has no {' or '.join(_SCORE_NAMES)}"
         raise ServerError(problem, _FORMAT, url=url, field=asked)
-    score = _finite(result[name])
+    score = finite(result[name])
     if score is None:
         # A NaN becomes null in strict JSON. The value is not quoted: it may be any text.
         raise ServerError(
-            f"the {name} of document {index} is no finite number",
+            f"the {name} of document {index} is not a finite number",
             "run the model in bfloat16 or float32: float16 overflows above 65504",
             url=url,
             field=asked,
@@ -82,8 +82,8 @@ def _score(result: dict[str, object], index: int, url: httpx.URL, asked: str) ->
     return score
 
 
-def _finite(value: object) -> float | None:
-    """The value as a float64, or None if it is no number that one holds."""
+def finite(value: object) -> float | None:
+    """Give a value as a float64, or None if it is not a finite number."""
     if isinstance(value, bool) or not isinstance(value, Real):
         return None
     try:

@@ -1,159 +1,125 @@
-"""What an audit finds in scores: saturation, ties, the score path, what it hides.
-
-:func:`audit` puts it all into one :class:`Findings`, which the terminal summary, the page, the
-conditions and the JSON report read.
-"""
+"""What an audit finds in scores: saturation, ties, the score path, what it hides, the remedy."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from analysis.auditing.conditions import Condition
 from analysis.auditing.sources import Scored
+from analysis.counting import count, effects_table
 from analysis.fingerprinting import Verdict, fingerprint
 from analysis.formats import is_wide
-from analysis.hidden import Hidden, hidden_logits
-from analysis.remedies import Situation, recommend
-from analysis.remedies.effects import reordered, tied_in_top
+from analysis.remedies import table
+from analysis.remedies.recommendation import Recommendation, Situation, recommended
 from analysis.scorepath import ScorePath
-from analysis.ties import moved, ranks, score_frame, summary, tie_groups, with_tie_groups
+from analysis.steps import Hidden, hidden_logits
+from analysis.ties import first_ranks, tie_groups, tied_in_top, with_tie_groups
 
 TOP_K = 10
 """How many ranks of each query the report looks at; a condition may name others."""
 
-HPS = ScorePath(name="float32 sigmoid (HPS)")
-RAW = ScorePath("float64", "none", "float64", "float64", name="raw logits")
-FLOAT32 = ScorePath(name="float32 throughout")
 
-
-@dataclass(frozen=True)
-class Counts:
-    """Saturation and ties of one set of scores, over all queries.
-
-    ``ones`` and ``zeros``: candidates whose score is exactly 1.0 or 0.0 (none where scores are
-    raw logits); ``tied``: candidates that share their score with another of their query;
-    ``tied_in_top``: for each k, those of them whose tie group reaches into the first k ranks;
-    ``queries_with_tied_first``: queries whose first place is shared.
-    """
-
-    queries: int
-    scores: int
-    ones: int
-    zeros: int
-    tied: int
-    tied_in_top: dict[int, int]
-    queries_with_tied_first: int
-
-    @property
-    def saturated(self) -> int:
-        """Candidates with a score of exactly 1.0 or 0.0."""
-        return self.ones + self.zeros
-
-
-@dataclass(frozen=True)
-class Alternative:
-    """What another path would make of the same candidates.
-
-    ``first_lost``: queries whose first candidate there is not, alone, the first one here;
-    None for the path that is audited itself.
-    """
-
-    name: str
-    counts: Counts
-    first_lost: int | None
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Findings:
     """Everything that an audit reports.
 
     ``path`` is the score path that was applied, or else the one that the fingerprint names, or
     one of several that differ in no more than the last bit of a float32 sigmoid; None otherwise.
-    ``ties`` has one row per tie group that reaches into the top :data:`TOP_K`, those of most
-    candidates first: ``query_id, score, size, first_rank, last_rank``. ``alternatives`` is empty
-    where logits are unknown, and otherwise begins with the scores as they are.
+    ``effects`` is a table of :mod:`analysis.counting` indexed by remedy: the scores as they are,
+    and under better paths where logits are known; its reference is the order of the best logits
+    known, a float32 network's or those given. ``ties`` has one row per tie group that reaches into
+    the top :data:`TOP_K`, those of most candidates first: ``query_id, score, size, first_rank,
+    last_rank``. ``hidden`` is None where the path is unknown, or cannot have made the scores.
     """
 
     scored: Scored
     verdict: Verdict
     path: ScorePath | None
-    counts: Counts
+    effects: pd.DataFrame
     ties: pd.DataFrame
     hidden: Hidden | None
-    alternatives: tuple[Alternative, ...]
-    remedy: str
+    recommendation: Recommendation
+
+    def counted(self, column: str) -> int:
+        """One of the counts of the scores as they are; saturation of logits counts as 0."""
+        value = self.effects.iloc[0][column]
+        return 0 if pd.isna(value) else int(value)
+
+    def tied_in_top(self, k: int) -> int:
+        """Candidates of tie groups that reach into the first ``k`` ranks."""
+        return int(tied_in_top(self.scored.frame, k).sum())
+
+    @property
+    def saturated(self) -> int:
+        """Candidates with a score of exactly 1.0 or 0.0."""
+        return self.counted("ones") + self.counted("zeros")
+
+    @property
+    def top_scores(self) -> np.ndarray:
+        """Scores of the candidates that stand, or could stand, in the first ranks, shape (n,)."""
+        frame = self.scored.frame
+        return frame.loc[first_ranks(frame) <= TOP_K, "score"].to_numpy()
+
+    def value(self, condition: Condition | str) -> int:
+        """Return the count that a condition is about."""
+        parsed = Condition.of_text(condition) if isinstance(condition, str) else condition
+        if parsed.k is not None:
+            return self.tied_in_top(parsed.k)
+        return self.saturated if parsed.column == "saturated" else self.counted(parsed.column)
+
+    def holds(self, condition: Condition | str) -> bool:
+        """Whether a condition such as ``"saturated>0"`` holds, so that a pipeline should stop."""
+        parsed = Condition.of_text(condition) if isinstance(condition, str) else condition
+        return parsed.holds(self.value(parsed))
 
 
-def audit(scored: Scored, ks: Iterable[int] = ()) -> Findings:
-    """Audit scores; ``ks`` are further k for which ties in the top k are counted."""
-    ks = sorted({TOP_K, *ks})
-    frame = with_tie_groups(scored.frame)
-    logits = scored.frame["logit"].to_numpy() if scored.has_logits else None
-    verdict = fingerprint(scored.frame["score"].to_numpy(), logits)
+def findings(scored: Scored) -> Findings:
+    """Audit scores, whatever their source."""
+    frame = scored.frame
+    logits = frame["logit"].to_numpy() if scored.has_logits else None
+    verdict = fingerprint(frame["score"].to_numpy(), logits)
     path = scored.path or verdict.path or _agreed(verdict.paths)
-    bounded = verdict.kind != "logits"
-    counts = count(frame, ks, bounded=bounded)
-    groups = tie_groups(frame)
+    groups = tie_groups(with_tie_groups(frame))
     in_top = groups[groups["first_rank"] <= TOP_K]
-    found_alternatives = alternatives(scored, counts, ks) if scored.has_logits else ()
+    effects = _effects(scored, bounded=path.has_sigmoid if path else verdict.kind != "logits")
+    shared = frame.loc[tied_in_top(frame, TOP_K), "score"].unique()
+    situation = Situation(path, effects, shared, k=TOP_K, verdict=verdict)
     return Findings(
         scored=scored,
         verdict=verdict,
         path=path,
-        counts=counts,
+        effects=effects,
         ties=in_top.sort_values("size", ascending=False, kind="stable").reset_index(drop=True),
-        hidden=_hidden(scored, path, frame, verdict),
-        alternatives=found_alternatives,
-        remedy=str(recommend(_situation(scored, verdict, path, counts, found_alternatives))),
+        hidden=None if path is None else _hidden(scored, path, verdict),
+        recommendation=recommended(situation),
     )
 
 
-def count(frame: pd.DataFrame, ks: Iterable[int], *, bounded: bool = True) -> Counts:
-    """Count saturation and ties of a frame with tie groups.
-
-    ``ks`` has one k at least; ``bounded`` is false for raw logits, which cannot saturate.
-    """
-    by_k = {k: summary(frame, k) for k in ks}
-    of_any = next(iter(by_k.values()))
-    return Counts(
-        queries=frame["query_id"].nunique(),
-        scores=len(frame),
-        ones=int(of_any["saturated"]) if bounded else 0,
-        zeros=int((frame["score"] == 0.0).sum()) if bounded else 0,
-        tied=int(of_any["tied"]),
-        tied_in_top={k: int(found[f"tied_in_top_{k}"]) for k, found in by_k.items()},
-        queries_with_tied_first=int(of_any["queries_with_tied_first"]),
-    )
-
-
-def top_scores(frame: pd.DataFrame) -> np.ndarray:
-    """Scores of the candidates that stand, or could stand, in the first ranks of their query."""
-    ranks = frame.groupby("query_id", sort=False)["score"].rank(method="min", ascending=False)
-    return frame.loc[ranks <= TOP_K, "score"].to_numpy()
-
-
-def alternatives(scored: Scored, counts: Counts, ks: list[int]) -> tuple[Alternative, ...]:
-    """Count what better paths would make of known logits.
+def _effects(scored: Scored, *, bounded: bool) -> pd.DataFrame:
+    """Count the scores as they are and, where logits are known, under better paths.
 
     HPS and raw logits take the logits that the scores came from; float32 throughout takes those
     of a float32 forward pass, where there are any.
     """
-    ids, own = scored.frame[["query_id", "passage_id"]], scored.frame["logit"]
-    as_it_is = with_tie_groups(scored.frame.assign(rank=ranks(scored.frame, "input order")))
-    candidates = [(HPS, own), (RAW, own)]
+    frame = scored.frame
+    runs = {table.AS_IT_IS: (frame["score"], bounded)}
+    best = None
+    if scored.has_logits:
+        best = frame["logit"] if scored.float32_logits is None else scored.float32_logits
+        own, wide = frame["logit"], ScorePath("float64", "fused", "float32", "float32")
+        runs[table.HPS.name] = (wide.scores(own), True)
+        runs[table.RAW.name] = (own, False)
     if scored.float32_logits is not None:
-        candidates.append((FLOAT32, scored.float32_logits))
-    found = [Alternative("as it is", counts, None)]
-    for path, logits in candidates:
-        # A half type's logits are float32 values, so this rounding changes none of them.
-        frame = score_frame(ids.assign(forward_dtype=path.forward_dtype, logit=logits), path)
-        first_lost = moved(frame, as_it_is)["first_lost"]
-        made = count(frame, ks, bounded=path.formula != "none")
-        found.append(Alternative(path.name, made, first_lost))
-    return tuple(found)
+        runs[table.FLOAT32.name] = (wide.scores(scored.float32_logits), True)
+    reference = None if best is None else frame.assign(score=best)
+    counted = {
+        name: count(frame.assign(score=scores), reference, k=TOP_K, bounded=has_sigmoid)
+        for name, (scores, has_sigmoid) in runs.items()
+    }
+    return effects_table(counted, "remedy").set_index("remedy")
 
 
 def _agreed(paths: tuple[ScorePath, ...]) -> ScorePath | None:
@@ -162,44 +128,9 @@ def _agreed(paths: tuple[ScorePath, ...]) -> ScorePath | None:
     return paths[0] if len(dtypes) == 1 and is_wide(paths[0].activation_dtype) else None
 
 
-def _hidden(
-    scored: Scored, path: ScorePath | None, frame: pd.DataFrame, verdict: Verdict
-) -> Hidden | None:
-    if path is None:
-        return None
-    scores = top_scores(frame)
+def _hidden(scored: Scored, path: ScorePath, verdict: Verdict) -> Hidden | None:
+    frame = scored.frame
+    scores = frame.loc[first_ranks(frame) <= TOP_K, "score"].to_numpy()
     if scored.path is not None:
         return hidden_logits(path, scores)
     return hidden_logits(path, scores, verdict.decimals, verdict.calibration or 1.0)
-
-
-def _situation(
-    scored: Scored,
-    verdict: Verdict,
-    path: ScorePath | None,
-    counts: Counts,
-    found: tuple[Alternative, ...],
-) -> Situation:
-    """What a recommendation is made from, as far as logits are known."""
-    tied = {item.name: item.counts.tied_in_top[TOP_K] for item in found}
-    situation = Situation(
-        path=path,
-        saturated=counts.saturated,
-        tied_in_top=counts.tied_in_top[TOP_K],
-        tied_hps=tied.get(HPS.name),
-        tied_raw=tied.get(RAW.name),
-        queries=counts.queries,
-        verdict=verdict,
-        k=TOP_K,
-    )
-    if scored.float32_logits is None:
-        return situation
-    own, float32 = (
-        with_tie_groups(scored.frame.assign(score=logits))
-        for logits in (scored.frame["logit"], scored.float32_logits)
-    )
-    return replace(
-        situation,
-        tied_float32=tied_in_top(float32, TOP_K),
-        reordered=reordered(float32, own, TOP_K),
-    )

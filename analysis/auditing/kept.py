@@ -1,16 +1,10 @@
-"""Answers kept while an audit runs, so that one that was interrupted goes on where it was.
+"""Answers kept while an audit runs, so that an interrupted one resumes.
 
-A folder per audit, named by the first 16 hex digits of the SHA-256 over the server's address
-(without password), its API, the model's name and the content of the data::
-
-    .cache/audit/3f1c09a2b4d5e6f7/
-        000000.json            {"query_id", "scores", "logits"} of the first query
-        …
-
-Files are written beside their place and then renamed, so an interruption leaves whole files. They
-hold ids and numbers, no texts. An audit that has every answer removes its folder: the next audit
-of the same address asks again, because the server behind it may have been started anew with
-another dtype. For the same reason one kept query is asked again before the others are trusted.
+A JSONL file per audit, ``.cache/audit/3f1c09a2b4d5e6f7.jsonl``, named by the SHA-256 over the
+server's address (without password), its API, the model's name and the content of the data. Each
+line has the id of a query and the numbers of its candidates, no texts. An audit that has every
+answer removes its file: the next audit of the same address asks again, because the server behind
+it may have been started anew with another dtype.
 """
 
 from __future__ import annotations
@@ -18,14 +12,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from analysis.auditing.answers import finite
 from analysis.errors import InputError
 from analysis.places import cache_folder
 
@@ -43,59 +34,54 @@ class Answer:
 
 
 class KeptAnswers:
-    """The folder of one audit; ``RERANK_PRECISION_AUDITS`` names another parent folder."""
+    """The file of one audit; ``RERANK_PRECISION_AUDITS`` names another folder.
+
+    Raises :class:`InputError` if the folder cannot be made.
+    """
 
     def __init__(self, key: Mapping[str, object]) -> None:
-        parent = Path(os.environ.get(FOLDER_VARIABLE) or _DEFAULT_FOLDER).expanduser()
+        folder = Path(os.environ.get(FOLDER_VARIABLE) or _DEFAULT_FOLDER).expanduser()
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-        self.folder = parent / digest[:16]
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Make the folder and hold its lock; a second audit of the same server is refused."""
-        lock = FileLock(self.folder.with_suffix(".lock"), timeout=0)
+        self._file = folder / f"{digest[:16]}.jsonl"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
-        except Timeout:
-            raise InputError(
-                "another process is auditing this server with this data",
-                "wait for it, or stop it",
-                file=self.folder,
-            ) from None
+            folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(
                 f"answers cannot be kept ({error.strerror})",
                 f"choose another folder with {FOLDER_VARIABLE}",
-                file=self.folder,
+                file=folder,
             ) from error
-        try:
-            yield
-        finally:
-            lock.release()
 
-    def get(self, number: int) -> Answer | None:
-        """Return the answer to a query (counted from 0), or None if it is not kept."""
-        try:
-            return Answer(**json.loads(self._file(number).read_text(encoding="utf-8")))
-        except (FileNotFoundError, ValueError, TypeError):  # not there, or damaged by others
-            return None
+    def read(self, sizes: Mapping[str, int], *, logits: bool) -> dict[str, Answer]:
+        """Answers by query id, as far as they have a finite number for each candidate.
 
-    def put(self, number: int, answer: Answer) -> None:
-        """Keep the answer to a query; floats are written so that they read back exactly."""
-        file = self._file(number)
-        beside = file.with_suffix(".part")
-        beside.write_text(json.dumps(vars(answer)), encoding="utf-8")
-        beside.replace(file)
+        ``sizes`` has the number of candidates by query id; ``logits`` says whether there must be
+        logits too. Whatever else the file holds is left out, to be asked for again.
+        """
+        if not self._file.exists():
+            return {}
+        lines = self._file.read_text("utf-8", errors="replace").splitlines()
+        answers = (_answer(line, sizes, logits) for line in lines)
+        return {answer.query_id: answer for answer in answers if answer is not None}
 
-    def discard(self) -> None:
-        """Forget every answer."""
-        shutil.rmtree(self.folder)
-        self.folder.mkdir()
+    def add(self, answer: Answer) -> None:
+        """Keep an answer; floats are written so that they read back exactly."""
+        # The line break comes first: it ends a line that an earlier audit was killed in.
+        with self._file.open("a", encoding="utf-8") as file:
+            file.write(f"\n{json.dumps(vars(answer))}")
 
-    def remove(self) -> None:
-        """Remove the folder once the audit has all it needs."""
-        shutil.rmtree(self.folder)
+    def forget(self) -> None:
+        """Remove the file."""
+        self._file.unlink(missing_ok=True)
 
-    def _file(self, number: int) -> Path:
-        return self.folder / f"{number:06d}.json"
+
+def _answer(line: str, sizes: Mapping[str, int], logits: bool) -> Answer | None:
+    """Answer of a line, or None if the line is not one that fits."""
+    try:
+        answer = Answer(**json.loads(line))
+        size = sizes[answer.query_id]
+        lists = [answer.scores, answer.logits] if logits else [answer.scores]
+        fits = all(len(numbers) == size and None not in map(finite, numbers) for numbers in lists)
+    except (ValueError, TypeError, KeyError):
+        return None
+    return answer if fits else None

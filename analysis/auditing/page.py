@@ -6,43 +6,78 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
+import numpy as np
+import pandas as pd
 from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
 
-from analysis.auditing import words
-from analysis.auditing.chart import shared_scores_img
+from analysis.auditing import tables
 from analysis.auditing.conditions import Condition
-from analysis.auditing.findings import TOP_K, Findings, top_scores
+from analysis.auditing.findings import TOP_K, Findings
+from analysis.figures.lane import draw_axis, position
+from analysis.figures.style import INK, MARKS, img, style
+from analysis.formats import format_of
 
-HERE = Path(__file__).parent
-TIES_SHOWN = 10
+_HERE = Path(__file__).parent
+_TIES_SHOWN = 10
+_WIDEST_DISTANCE = 1.0
 
 
 def page_html(findings: Findings, conditions: Sequence[Condition] = ()) -> str:
     """Render the findings."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([HERE, HERE.parent]),
+        loader=jinja2.FileSystemLoader([_HERE, _HERE.parent]),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     return environment.get_template("page.html.j2").render(
         findings=findings,
-        counts=findings.counts,
         k=TOP_K,
-        words=words,
-        ties=list(findings.ties.head(TIES_SHOWN).itertuples()),
+        tables=tables,
+        ties=list(findings.ties.head(_TIES_SHOWN).itertuples()),
         chart=_chart(findings),
         conditions=[
-            (str(condition), condition.value(findings.counts), condition.holds(findings.counts))
+            (str(condition), findings.value(condition), findings.holds(condition))
             for condition in conditions
         ],
     )
 
 
+def shared_scores(ax: Axes, scores: np.ndarray, dtype: str) -> LineCollection:
+    """Draw one upright per distinct score (shape (n,), in [0, 1]), as high as its candidates.
+
+    The axis is the distance to 1 on a log scale, ending at the last value of ``dtype`` below 1;
+    the lane holds exactly 1.0.
+    """
+    shared = pd.Series(scores).value_counts()
+    smallest = 1 - format_of(dtype).largest_below_one
+    draw_axis(ax, _WIDEST_DISTANCE, smallest, axis="x")
+    places = position(1 - shared.index.to_numpy(), smallest)
+    uprights = [((x, 0), (x, n)) for x, n in zip(places, shared, strict=True)]
+    color = MARKS[dtype].color if dtype in MARKS else INK
+    drawn = ax.add_collection(LineCollection(uprights, colors=color, linewidths=2.5))
+    ax.set_ylim(0, 1.1 * float(shared.max()))
+    ax.yaxis.get_major_locator().set_params(integer=True)
+    ax.set_ylabel("candidates with that score")
+    return drawn
+
+
 def _chart(findings: Findings) -> Markup | None:
     """The figure, for scores that a sigmoid can have made."""
-    scores = top_scores(findings.scored.frame)
+    scores = findings.top_scores
     if scores.min() < 0 or scores.max() > 1:
         return None
-    dtype = "float32" if findings.path is None else findings.path.activation_dtype
-    return Markup(shared_scores_img(scores, dtype, TOP_K))  # it escapes its alt text itself
+    shared = pd.Series(scores).value_counts()
+    alt = (
+        f"Uprights for {len(shared):,} different scores in the top {TOP_K}; the most shared one, "
+        f"{shared.index[0]:.6g}, has {shared.iloc[0]:,} candidates, exactly 1.0 has "
+        f"{int((scores == 1.0).sum()):,}."
+    )
+    with style():
+        figure = Figure(figsize=(9, 3.2))
+        dtype = "float32" if findings.path is None else findings.path.activation_dtype
+        shared_scores(figure.subplots(), scores, dtype)
+        return Markup(img(figure, alt))  # it escapes its alt text itself

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from analysis.auditing.kept import Answer, KeptAnswers
-from analysis.auditing.score_files import read_scores
 from analysis.auditing.servers import Server, find_server
 from analysis.auditing.transport import Limits, Transport, parsed_url, shown
 from analysis.datasets import RerankingSet
-from analysis.engines import FLOAT32_REFERENCE, engine_path
+from analysis.readers import check_scores, read_scores
 from analysis.scorepath import ScorePath
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -61,98 +65,95 @@ def from_server(
     first = dataset.pairs.iloc[0]
     with Transport(limits) as transport:
         server = find_server(transport, url, first["query"], first["passage"], model=model)
-        kept = KeptAnswers(
-            {
-                "url": shown(server.url),
-                "api": server.documents_field,
-                "raw": server.offers_raw,
-                "model": model,
-                "data": dataset.sha256,
-            }
-        )
-        by_query = list(dataset.pairs.groupby("query_id", sort=False))
-        answers = _ask_all(server, by_query, kept, progress)
-    # A set's rows of one query need not stand together: numbers are put back by their row.
-    rows = np.concatenate([rows.index for _, rows in by_query])
-    frame = dataset.pairs[["query_id", "passage_id"]].copy()
-    frame["score"] = pd.Series(np.concatenate([a.scores for a in answers]), index=rows)
-    frame["logit"] = np.nan
-    if server.offers_raw:
-        frame["logit"] = pd.Series(np.concatenate([a.logits for a in answers]), index=rows)
+        frame = _ask_all(server, dataset, progress)
     details = {
         "endpoint": shown(server.url),
         "request": f"query, {server.documents_field}",
         "raw scores": "offered" if server.offers_raw else "not offered",
         "data": dataset.name,
     }
-    return Scored("url", shown(url), frame, details | ({"model": model} if model else {}))
+    details |= {"model": model} if model else {}
+    return Scored("url", shown(url), frame, details)
 
 
-def from_file(source: str) -> Scored:
-    """Read a file of scores; see :mod:`.score_files`."""
+def from_file(source: str | Path) -> Scored:
+    """Read scores from a file (:func:`analysis.readers.read_scores`)."""
     scores = read_scores(source)
     digits = "as many as needed" if scores.decimals is None else f"always {scores.decimals}"
-    return Scored("scores", source, scores.frame, {"decimals printed": digits})
+    return Scored("scores", str(source), scores.frame, {"decimals printed": digits})
+
+
+def from_frame(scores: pd.DataFrame) -> Scored:
+    """Take scores from a frame (:func:`analysis.readers.check_scores`)."""
+    return Scored("scores", "a data frame", check_scores(scores))
 
 
 def from_model(
     model: str,
     dataset: RerankingSet,
-    dtype: str,
+    path: ScorePath,
     *,
-    engine: str | None = None,
     trust_remote_code: bool = False,
 ) -> Scored:
-    """Run a model in a forward dtype and put its logits through an engine's path.
+    """Run a model in a path's forward dtype and put its logits through the path.
 
-    Without an engine the sigmoid is evaluated in float32. In a dtype other than float32 the pairs
-    are scored in float32 as well, for comparison. Logits come from the store where it has them.
+    In a dtype other than float32 the pairs are scored in float32 as well, for comparison. Logits
+    come from the store where it has them.
     """
-    path = _path(engine, dtype)
     from analysis import models, scoring  # torch and transformers: other sources need neither
     from analysis.store import Store
 
     reranker = models.load(model, trust_remote_code=trust_remote_code)
+    dtype = path.forward_dtype
     dtypes = list(dict.fromkeys([dtype, "float32"]))
     logits = scoring.score(dataset, reranker, dtypes, store=Store())
     by_dtype = {name: rows.reset_index(drop=True) for name, rows in logits.groupby("forward_dtype")}
     frame = by_dtype[dtype][["query_id", "passage_id", "logit"]].copy()
     frame.insert(2, "score", path.scores(frame["logit"]))
-    return Scored(
-        "model",
-        model,
-        frame,
-        {"data": dataset.name, "score path applied": str(path)},
-        path,
-        by_dtype["float32"]["logit"],
+    details = {"data": dataset.name, "score path applied": str(path)}
+    return Scored("model", model, frame, details, path, by_dtype["float32"]["logit"])
+
+
+def _ask_all(server: Server, dataset: RerankingSet, progress: bool) -> pd.DataFrame:
+    """Scores and logits of all pairs, in the set's order; kept answers are not asked for again."""
+    by_query = dict(list(dataset.pairs.groupby("query_id", sort=False)))
+    kept = KeptAnswers(
+        {
+            "url": shown(server.url),
+            "api": server.documents_field,
+            "raw": server.offers_raw,
+            "model": server.model,
+            "data": dataset.sha256,
+        }
     )
+    known = _still_true(server, by_query, kept)
+    parts = []
+    for query_id, rows in _shown_progress(by_query.items(), progress):
+        answer = known.get(query_id)
+        if answer is None:
+            answer = _ask(server, query_id, rows)
+            kept.add(answer)
+        numbers = {"score": answer.scores, "logit": answer.logits or np.nan}
+        parts.append(rows[["query_id", "passage_id"]].assign(**numbers))
+    kept.forget()
+    return pd.concat(parts).sort_index()
 
 
-def _path(engine: str | None, dtype: str) -> ScorePath:
-    if engine is not None:
-        return engine_path(engine, dtype)
-    return replace(FLOAT32_REFERENCE, forward_dtype=dtype, name="")
-
-
-def _ask_all(
-    server: Server, by_query: list[tuple[str, pd.DataFrame]], kept: KeptAnswers, progress: bool
-) -> list[Answer]:
-    """Answers of all queries in order, the kept ones not asked for again."""
-    queries = [partial(_ask, server, query_id, rows) for query_id, rows in by_query]
-    with kept.locked():
-        _drop_outdated(kept, queries)
-        bar = tqdm(total=len(queries), unit="query", desc="asking", disable=not progress)
-        with bar:
-            answers = []
-            for number, ask in enumerate(queries):
-                answer = kept.get(number)
-                if answer is None:
-                    answer = ask()
-                    kept.put(number, answer)
-                answers.append(answer)
-                bar.update()
-        kept.remove()
-    return answers
+def _still_true(
+    server: Server, by_query: Mapping[str, pd.DataFrame], kept: KeptAnswers
+) -> dict[str, Answer]:
+    """Kept answers, unless the server now answers one of their queries otherwise."""
+    sizes = {query_id: len(rows) for query_id, rows in by_query.items()}
+    known = kept.read(sizes, logits=server.offers_raw)
+    if not known:
+        return {}
+    query_id, answer = next(iter(known.items()))
+    if _ask(server, query_id, by_query[query_id]) == answer:
+        print(f"resuming after {len(known)} of {len(by_query)} queries", file=sys.stderr)
+        return known
+    print("the server answers differently now: asking everything anew", file=sys.stderr)
+    kept.forget()
+    return {}
 
 
 def _ask(server: Server, query_id: str, rows: pd.DataFrame) -> Answer:
@@ -163,14 +164,8 @@ def _ask(server: Server, query_id: str, rows: pd.DataFrame) -> Answer:
     return Answer(query_id, scores, logits)
 
 
-def _drop_outdated(kept: KeptAnswers, queries: list[partial[Answer]]) -> None:
-    """Drop what is kept if the server now answers its first query otherwise."""
-    first = kept.get(0)
-    if first is None:
-        return
-    if queries[0]() == first:
-        n_kept = sum(kept.get(number) is not None for number in range(len(queries)))
-        print(f"going on after {n_kept} of {len(queries)} queries", file=sys.stderr)
-    else:
-        print("the server answers differently now: asking everything anew", file=sys.stderr)
-        kept.discard()
+def _shown_progress(queries: Collection[_Item], progress: bool) -> Iterator[_Item]:
+    """Queries one by one, with a bar on standard error."""
+    columns = "asking", BarColumn(), MofNCompleteColumn(), "queries", TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
+        yield from bar.track(queries)

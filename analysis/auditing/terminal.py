@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from analysis.auditing import words
+from analysis.auditing import tables
 from analysis.auditing.conditions import Condition
 from analysis.auditing.findings import Findings
 
@@ -26,21 +26,27 @@ def print_summary(
     console.print(Text(f"Audit of {source.name}", style="bold"))
     for name, value in source.details.items():
         console.print(Text(f"  {name}: {value}", style="dim"))
-    _say(console, "What is there", words.headline(findings))
-    console.print(_table(("", ""), words.count_rows(findings), header=False))
+    _say(console, "What is there", tables.headline(findings))
+    console.print(_table(("", ""), tables.counts(findings), header=False))
     if not findings.ties.empty:
         console.print(_ties(findings))
-    _say(console, "Score path", words.path_found(findings))
-    _say(console, "What it hides", words.hidden_sentence(findings))
-    if findings.hidden is not None:
-        console.print(_table(words.STEP_HEADS, words.step_rows(findings.hidden)))
-    if findings.alternatives:
-        _say(console, "What a better path would change", "")
-        console.print(_table(words.ALTERNATIVE_HEADS, words.alternative_rows(findings)))
-    _say(console, "Remedy", findings.remedy)
+    _say(console, "Score path", tables.path_found(findings))
+    _say(console, "What it hides", tables.hidden_sentence(findings))
+    for title, note, (heads, rows) in (
+        ("", "", tables.steps(findings)),
+        (
+            "What a better path would change",
+            tables.reference_note(findings),
+            tables.better_paths(findings),
+        ),
+    ):
+        if rows:
+            if title:
+                _say(console, title, note)
+            console.print(_table(heads, rows))
+    _say(console, "Remedy", str(findings.recommendation))
     for condition in conditions:
-        holds = condition.holds(findings.counts)
-        value = condition.value(findings.counts)
+        holds, value = findings.holds(condition), findings.value(condition)
         verdict = "HOLDS" if holds else "does not hold"
         console.print(
             Text(f"{condition}: {verdict} ({value:,})", style="bold red" if holds else "green")
@@ -49,17 +55,15 @@ def print_summary(
 
 def _say(console: Console, title: str, sentence: str) -> None:
     console.print(f"\n[bold]{title}[/bold]")
-    if sentence:
-        console.print(Text(sentence))
+    console.print(Text(sentence))
 
 
 def _ties(findings: Findings) -> Table:
     rows = [
-        (group.query_id, words.score_text(group.score), f"{group.size:,}", f"{group.first_rank:,}")
+        (group.query_id, tables.score_text(group.score), f"{group.size:,}", f"{group.first_rank:,}")
         for group in findings.ties.head(TIES_SHOWN).itertuples()
     ]
-    heads = ("query", "score shared", "by candidates", "from rank")
-    return _table(heads, rows)
+    return _table(("query", "score shared", "by candidates", "from rank"), rows)
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, header: bool = True) -> Table:

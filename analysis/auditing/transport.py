@@ -9,47 +9,42 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import ExitStack
+import random
+import time
+from concurrent.futures import Future
 from dataclasses import dataclass
-from types import TracebackType
+from threading import Thread
 from typing import Self
 
-import anyio
 import httpx
-from anyio.from_thread import start_blocking_portal
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception_type,
-    stop_after_attempt,
-    wait_exponential_jitter,
-)
 
-from analysis.errors import InputError
+from analysis.errors import InputError, counted
 
 TOKEN_VARIABLE = "RERANK_PRECISION_TOKEN"
 """Environment variable with the token that is sent as ``Authorization: Bearer``."""
 
 _RETRIED = (429, 502, 503, 504)
+_LAST_PORT = 65_535
 _READ_LOG = "the server's log says why"
+_OTHER_REMEDY = f"{_READ_LOG}; the answers so far are kept"
+_NAME_MODEL = f"name the model with --server-model, or {_READ_LOG}"
+_OTHER_ENDPOINT = "give the address of the reranking endpoint itself"
 _REMEDIES = {
-    400: f"name the model with --server-model, or {_READ_LOG}",
-    404: "give the address of the reranking endpoint itself",
-    405: "give the address of the reranking endpoint itself",
+    400: _NAME_MODEL,
+    404: _OTHER_ENDPOINT,
+    405: _OTHER_ENDPOINT,
     413: "shorten or leave out the longest passages, or raise the server's limit",
-    422: f"name the model with --server-model, or {_READ_LOG}",
+    422: _NAME_MODEL,
     429: "wait, or ask for a higher rate limit; the answers so far are kept",
-    500: f"{_READ_LOG}; the answers so far are kept",
     503: "wait until the model is loaded; the answers so far are kept",
 }
-_LAST_PORT = 65_535
-_OTHER_REMEDY = f"{_READ_LOG}; the answers so far are kept"
 
 
 class ServerError(InputError):
     """A server that cannot be reached, or whose answer cannot be used.
 
-    ``status`` is the HTTP status, if the server gave one that was not a success.
+    ``status`` is the HTTP status, if the server gave one that was not a success. ``retry_after``
+    is None where trying again is of no use, or else the seconds to wait at least.
     """
 
     def __init__(
@@ -60,15 +55,10 @@ class ServerError(InputError):
         url: httpx.URL,
         field: str | None = None,
         status: int | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(problem, remedy, file=shown(url), field=field)
-        self.status = status
-
-
-class _PassingError(ServerError):
-    """Trouble that may pass: worth another attempt, after ``retry_after`` seconds at least."""
-
-    retry_after: float = 0.0
+        self.status, self.retry_after = status, retry_after
 
 
 @dataclass(frozen=True)
@@ -99,28 +89,17 @@ class Transport:
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         self.has_token = bool(_token())
-        self._headers = {"Content-Type": "application/json"} | _authorization()
-
-    def __enter__(self) -> Self:
-        client = httpx.AsyncClient(
-            headers=self._headers,
+        self._client = httpx.Client(
+            headers={"Content-Type": "application/json"} | _authorization(),
             timeout=httpx.Timeout(self.limits.answer_seconds, connect=self.limits.connect_seconds),
             follow_redirects=False,
         )
-        with ExitStack() as stack:
-            # An event loop in a thread of its own: a notebook's main thread runs one already.
-            self._portal = stack.enter_context(start_blocking_portal())
-            self._client = stack.enter_context(self._portal.wrap_async_context_manager(client))
-            self._stack = stack.pop_all()
+
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
 
     def post(self, url: httpx.URL, payload: object) -> object:
         """Return the parsed JSON answer; numbers are the float64 nearest to their decimals.
@@ -129,59 +108,77 @@ class Transport:
         :class:`ServerError` for whatever else is no JSON answer with status 200.
         """
         content = json.dumps(payload).encode()
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(_PassingError),
-            stop=stop_after_attempt(self.limits.attempts),
-            wait=self._wait,
-            reraise=True,
-        )
-        future = self._portal.start_task_soon(retrying, self._attempt, url, content)
-        try:
-            return future.result()
-        except BaseException:  # the user's interruption reaches this thread alone
-            future.cancel()
-            raise
+        for earlier in range(self.limits.attempts - 1):
+            try:
+                return self._attempt(url, content)
+            except ServerError as error:
+                if error.retry_after is None:
+                    raise
+                time.sleep(self._wait(earlier, error.retry_after))
+        return self._attempt(url, content)
 
-    def _wait(self, state: RetryCallState) -> float:
-        """Seconds until the next attempt."""
+    def _wait(self, earlier: int, wanted: float) -> float:
+        """Seconds until the next attempt, after ``earlier`` waits and if the server wants some."""
         first, longest = self.limits.first_wait, self.limits.longest_wait
-        backoff = wait_exponential_jitter(multiplier=first, max=longest, jitter=first)(state)
-        error = state.outcome.exception() if state.outcome else None
-        wanted = error.retry_after if isinstance(error, _PassingError) else 0.0
-        return max(backoff, min(wanted, longest))
+        growing = first * 2**earlier + random.uniform(0, first)
+        return min(max(growing, wanted), longest)
 
-    async def _attempt(self, url: httpx.URL, content: bytes) -> object:
+    def _attempt(self, url: httpx.URL, content: bytes) -> object:
         """Post once. Causes are dropped from errors: they hold the request with its headers."""
         seconds = self.limits.answer_seconds
         try:
-            with anyio.fail_after(seconds):  # httpx limits each read, not their sum
-                async with self._client.stream("POST", url, content=content) as response:
-                    self._check_status(url, response)
-                    return _parsed(url, await self._body(url, response))
+            return self._exchange_within(seconds, url, content)
         except httpx.ConnectTimeout:
             problem = f"nobody answered within {self.limits.connect_seconds:g} s"
             raise ServerError(problem, "check host and port, and firewalls", url=url) from None
         except (TimeoutError, httpx.TimeoutException):
             raise ServerError(
-                f"no complete answer within {seconds:g} s",
+                f"there was no complete answer within {seconds:g} s",
                 "give the server more time with --timeout; the answers so far are kept",
                 url=url,
             ) from None
         except httpx.ConnectError as error:
             raise ServerError(
-                f"no connection ({error})", "start the server, or check host and port", url=url
+                f"there is no connection ({error})",
+                "start the server, or check host and port",
+                url=url,
             ) from None
         except (httpx.NetworkError, httpx.RemoteProtocolError):
-            problem = f"the connection broke off ({self.limits.attempts} attempts)"
-            raise _PassingError(problem, _OTHER_REMEDY, url=url) from None
+            problem = f"the connection broke off ({self._attempts()})"
+            raise ServerError(problem, _OTHER_REMEDY, url=url, retry_after=0) from None
         except (httpx.HTTPError, httpx.InvalidURL, OverflowError) as error:
             problem = f"the exchange failed ({type(error).__name__})"
             raise ServerError(problem, "check that this is an HTTP server", url=url) from None
 
-    async def _body(self, url: httpx.URL, response: httpx.Response) -> bytes:
+    def _exchange_within(self, seconds: float, url: httpx.URL, content: bytes) -> object:
+        """Exchange in a thread, which is left behind when the time is over.
+
+        httpx limits each read, not their sum, and gives nobody a turn between the reads of
+        headers, of a TLS handshake or of a host's several addresses.
+        """
+        outcome: Future[object] = Future()
+
+        def exchange() -> None:
+            try:
+                outcome.set_result(self._exchange(url, content))
+            except BaseException as error:  # raised again where the result is waited for
+                outcome.set_exception(error)
+
+        Thread(target=exchange, daemon=True).start()
+        return outcome.result(timeout=seconds)
+
+    def _exchange(self, url: httpx.URL, content: bytes) -> object:
+        with self._client.stream("POST", url, content=content) as response:
+            self._check_status(url, response)
+            return _parsed(url, self._body(url, response))
+
+    def _attempts(self) -> str:
+        return counted(self.limits.attempts, "attempt")
+
+    def _body(self, url: httpx.URL, response: httpx.Response) -> bytes:
         """Read the body up to the limit."""
         limit, body = self.limits.answer_bytes, bytearray()
-        async for chunk in response.aiter_bytes():
+        for chunk in response.iter_bytes():
             body += chunk
             if len(body) > limit:
                 raise ServerError(
@@ -201,22 +198,18 @@ class Transport:
                 url=url,
                 status=status,
             )
+        if status == httpx.codes.OK:
+            return
+        problem, retry_after = f"the server answered with HTTP status {_named(response)}", None
         if status in _RETRIED:
-            error = _PassingError(
-                f"HTTP status {_named(response)} ({self.limits.attempts} attempts)",
-                _REMEDIES.get(status, _OTHER_REMEDY),
-                url=url,
-                status=status,
-            )
-            error.retry_after = _seconds(response.headers.get("retry-after", ""))
-            raise error
-        if status != httpx.codes.OK:
-            remedy = _REMEDIES.get(status, _OTHER_REMEDY)
-            if status in (401, 403):
-                remedy = self._token_remedy()
-            raise ServerError(f"HTTP status {_named(response)}", remedy, url=url, status=status)
+            problem += f" ({self._attempts()})"
+            retry_after = _seconds(response.headers.get("retry-after", ""))
+        remedy = self._remedy(status)
+        raise ServerError(problem, remedy, url=url, status=status, retry_after=retry_after)
 
-    def _token_remedy(self) -> str:
+    def _remedy(self, status: int) -> str:
+        if status not in (401, 403):
+            return _REMEDIES.get(status, _OTHER_REMEDY)
         if self.has_token:
             return f"check the token in {TOKEN_VARIABLE} and what it may do"
         return f"put the server's token into the environment variable {TOKEN_VARIABLE}"
@@ -227,7 +220,7 @@ def parsed_url(text: str) -> httpx.URL:
     try:
         url = httpx.URL(text)
     except (httpx.InvalidURL, TypeError):
-        raise InputError("this is no address", "give http://HOST:PORT", field="--url") from None
+        raise InputError("this is not an address", "give http://HOST:PORT", field="--url") from None
     if url.port is not None and url.port > _LAST_PORT:
         raise InputError(
             f"the port {url.port} is above {_LAST_PORT}", "give a port that exists", field="--url"
@@ -265,7 +258,7 @@ def _parsed(url: httpx.URL, body: bytes) -> object:
     except (ValueError, RecursionError) as error:
         where = f" from byte {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
         raise ServerError(
-            f"the answer of {len(body):,} bytes is no complete JSON{where}",
+            f"the answer of {len(body):,} bytes is not complete JSON{where}",
             "check that this is the reranking endpoint, with nothing in between that cuts answers",
             url=url,
         ) from None

@@ -16,7 +16,7 @@ import pandas as pd
 
 from analysis.budgets.noise import noise_floor
 from analysis.budgets.origins import count_origins, tied, tied_in_top
-from analysis.budgets.prediction import known_paths, predict, saturated
+from analysis.budgets.prediction import predict, saturated
 from analysis.budgets.stages import (
     LOGIT_ORDERS,
     ORDERS,
@@ -42,7 +42,6 @@ __all__ = [
     "ErrorBudget",
     "budget_of",
     "error_budget",
-    "known_paths",
     "noise_floor",
     "predict",
     "staged_logits",

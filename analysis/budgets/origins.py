@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis import ties
 from analysis.budgets.stages import Order, Swapped, Values, swaps
 
 REFERENCE = "reference"
@@ -51,14 +52,13 @@ def count_origins(
 
 def tied(query_ids: pd.Series, scores: Values) -> Flags:
     """Tell which candidates share their score with another one of their query."""
-    frame = pd.DataFrame({"query_id": query_ids.to_numpy(), "score": scores})
-    return frame.duplicated(keep=False).to_numpy()
+    return _scored(query_ids, scores).duplicated(keep=False).to_numpy()
 
 
 def tied_in_top(query_ids: pd.Series, scores: Values, k: int) -> Flags:
-    """Tell which candidates are in a tie group that reaches into the first ``k`` ranks.
+    """Tell which candidates are in a tie group that reaches into the first ``k`` ranks."""
+    return ties.tied_in_top(_scored(query_ids, scores), k).to_numpy()
 
-    They are the ones that :func:`analysis.ties.summary` counts.
-    """
-    best_rank = pd.Series(scores).groupby(query_ids.to_numpy()).rank("min", ascending=False)
-    return tied(query_ids, scores) & (best_rank <= k).to_numpy()
+
+def _scored(query_ids: pd.Series, scores: Values) -> pd.DataFrame:
+    return pd.DataFrame({"query_id": query_ids.to_numpy(), "score": scores})

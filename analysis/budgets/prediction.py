@@ -13,20 +13,11 @@ import pandas as pd
 
 from analysis.budgets.origins import Flags, tied_in_top
 from analysis.budgets.stages import Values
-from analysis.catalogue import CATALOGUE
+from analysis.engines import known_paths
 from analysis.errors import InputError
 from analysis.scorepath import ScorePath
 
 COUNTS = ("saturated", "tied")
-
-
-def known_paths() -> dict[ScorePath, str]:
-    """Return every path of the catalogue once, each with the names of all engines that take it."""
-    names: dict[str, tuple[ScorePath, list[str]]] = {}
-    for engine in CATALOGUE:
-        for path in engine.paths.values():
-            names.setdefault(path.computation, (path, []))[1].append(engine.name)
-    return {path: "; ".join(engines) for path, engines in names.values()}
 
 
 def predict(
@@ -77,4 +68,4 @@ def _flags(path: ScorePath, logits: pd.DataFrame, k: int) -> dict[str, Flags]:
 
 def saturated(path: ScorePath, scores: Values) -> Flags:
     """Tell which scores of a path are exactly 1.0; without a sigmoid none is saturated."""
-    return (scores == 1.0) & (path.formula != "none")
+    return (scores == 1.0) & path.has_sigmoid

@@ -87,14 +87,14 @@ class StagedPath:
         if "logit" not in swapped:
             return logits
         rounded = self.path.logits(logits)
-        if self.path.formula == "none":
+        if not self.path.has_sigmoid:
             return rounded
         return format_of(self.path.activation_dtype).round(rounded).astype(np.float64)
 
     def scores(self, swapped: Swapped) -> Values:
-        """Scores of all pairs; with formula ``none`` they are the logits."""
+        """Scores of all pairs; without a sigmoid they are the logits."""
         scores = self.logits(swapped)
-        if self.path.formula != "none":
+        if self.path.has_sigmoid:
             own = (self.path.formula, self.path.activation_dtype)
             scores = sigmoid(scores, *(own if "formula" in swapped else ("fused", "float64")))
         if "stored dtype" in swapped:

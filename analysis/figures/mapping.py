@@ -15,7 +15,8 @@ from matplotlib.lines import Line2D
 from analysis.figures.lane import draw_axis, position
 from analysis.figures.style import INK, MARKS
 from analysis.formats import FORMATS
-from analysis.sigmoids import Formula, saturation, score_format
+from analysis.scorepath import ScorePath
+from analysis.steps import saturation
 
 LINE_POINTS = 400
 
@@ -42,16 +43,16 @@ def logit_histogram(ax: Axes, logits: pd.DataFrame) -> Axes:
 
 
 def saturation_ladder(
-    ax: Axes, rows: Sequence[tuple[Formula, str]], limits: tuple[float, float]
+    ax: Axes, paths: Sequence[ScorePath], limits: tuple[float, float]
 ) -> list[Line2D]:
-    """For each formula and dtype the logits that it still tells apart, as a bar between the ends.
+    """For each path the logits that it still tells apart, as a bar between the ends.
 
     The bar runs from the last logit with score exactly 0.0 to the first with exactly 1.0; both
     are written beside it. ``limits`` clip the view (logits).
     """
     bars = []
-    for height, (formula, dtype) in enumerate(reversed(rows)):
-        edges, mark = saturation(formula, dtype), MARKS[dtype]
+    for height, path in enumerate(reversed(paths)):
+        edges, mark = saturation(path), MARKS[path.forward_dtype]
         ends = np.clip([np.nan_to_num(edges.zero_up_to, nan=-np.inf), edges.one_from], *limits)
         bars += ax.plot(
             ends, [height, height], color=mark.color, linewidth=7, solid_capstyle="butt", alpha=0.85
@@ -66,9 +67,8 @@ def saturation_ladder(
                 ha="right",
                 fontsize=9,
             )
-    names = [f"{formula} · {dtype}" for formula, dtype in reversed(rows)]
-    ax.set_yticks(range(len(rows)), names)
-    ax.set(xlim=(limits[0] - 4, limits[1] + 4), ylim=(-0.7, len(rows) - 0.3), xlabel="logit")
+    ax.set_yticks(range(len(paths)), [path.name for path in reversed(paths)])
+    ax.set(xlim=(limits[0] - 4, limits[1] + 4), ylim=(-0.7, len(paths) - 0.3), xlabel="logit")
     return bars
 
 
@@ -89,27 +89,25 @@ def scores_left(ax: Axes, counts: pd.DataFrame) -> BarContainer:
 
 
 def hidden_logits(
-    ax: Axes, steps: dict[tuple[Formula, str], pd.DataFrame], largest: float = 1e-2
+    ax: Axes, steps: dict[ScorePath, pd.DataFrame], largest: float = 1e-2
 ) -> list[Line2D]:
-    """Width of each score step in logits against the score, one line per formula and dtype.
+    """Width of each score step in logits against the score, one line per path.
 
     ``steps`` are staircases; a long one is thinned to exact steps at about equal distances on
     the log axis. The saturated step is infinitely wide and has no point here.
     """
     lines = []
-    smallest = min(
-        1 - FORMATS[score_format(formula, dtype).name].largest_below_one for formula, dtype in steps
-    )
-    for (formula, dtype), table in steps.items():
+    smallest = min(1 - FORMATS[path.stored_dtype].largest_below_one for path in steps)
+    for path, table in steps.items():
         finite = _thin(table[np.isfinite(table["width"]) & (table["width"] > 0)])
-        mark = MARKS[dtype]
+        mark = MARKS[path.forward_dtype]
         lines += ax.plot(
             position(finite["one_minus_score"], smallest),
             finite["width"],
             color=mark.color,
-            linestyle="-" if formula == "fused" else "--",
+            linestyle="-" if path.formula == "fused" else "--",
             marker=mark.marker if len(finite) < 30 else None,
-            label=f"{formula} · {dtype}",
+            label=path.name,
         )
     ax.set_yscale("log")
     ax.set_ylabel("logits that share the score (width)")

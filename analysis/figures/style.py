@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib as mpl
 import seaborn as sns
@@ -30,6 +31,14 @@ class Mark:
     linestyle: str
 
 
+class Picture(NamedTuple):
+    """A figure with the words that belong to it."""
+
+    figure: Figure
+    caption: str
+    alt: str
+
+
 MARKS: dict[str, Mark] = {
     "float64": Mark("#000000", "P", (0, (1, 1))),
     "float32": Mark(OKABE_ITO[5], "o", "-"),
@@ -42,7 +51,10 @@ MARKS: dict[str, Mark] = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Figures drawn inside have the house look, whatever the user's settings are."""
+    """Figures drawn inside have the house look, whatever the user's settings are.
+
+    As a decorator, ``@style()``, it holds for a whole function that draws.
+    """
     settings = {
         "axes.edgecolor": INK,
         "axes.labelcolor": INK,

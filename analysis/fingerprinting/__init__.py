@@ -5,6 +5,6 @@ returns a :class:`Verdict`. Its evidence is exact: the sets of scores that paths
 """
 
 from analysis.fingerprinting.judge import fingerprint
-from analysis.fingerprinting.verdict import Verdict, stages
+from analysis.fingerprinting.verdict import Verdict
 
-__all__ = ["Verdict", "fingerprint", "stages"]
+__all__ = ["Verdict", "fingerprint"]

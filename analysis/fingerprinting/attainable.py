@@ -18,6 +18,7 @@ from functools import cache
 
 import numpy as np
 
+from analysis.exponentials import pair_softmax
 from analysis.fingerprinting.observed import Observed, Scores
 from analysis.formats import Format, format_of
 from analysis.scorepath import ScorePath
@@ -86,18 +87,7 @@ def path_scores(path: ScorePath, logits: Scores) -> list[Scores]:
     """Scores of logits under a path, by each routine that may have evaluated it."""
     if path.formula != "fused" or path.activation_dtype == "float64":
         return [path.scores(logits)]
-    return [path.scores(logits), _scalar_scores(path, logits)]
-
-
-def _scalar_scores(path: ScorePath, logits: Scores) -> Scores:
-    """Scores by torch's scalar routine, which strided tensors take."""
-    import torch  # loaded by the first sigmoid, not by the import of this package
-
-    activation = format_of(path.activation_dtype)
-    rounded = activation.round(path.logits(logits)).astype(np.float32)
-    strided = torch.from_numpy(np.repeat(rounded.ravel(), 2))[::2]
-    scores = activation.round(torch.sigmoid(strided).numpy().reshape(rounded.shape))
-    return format_of(path.stored_dtype).round(scores).astype(np.float64)
+    return [path.scores(logits), path.scores(logits, short=True)]
 
 
 def softmax_scores(logits: Scores) -> list[Scores]:
@@ -105,12 +95,7 @@ def softmax_scores(logits: Scores) -> list[Scores]:
 
     Softmax subtracts the larger logit first, so the score depends on the difference alone.
     """
-    import torch
-
-    flat = torch.from_numpy(logits.ravel().astype(np.float32))
-    pairs = torch.stack([torch.zeros_like(flat), flat], dim=-1)
-    scores = torch.softmax(pairs, dim=-1)[:, 1].double().numpy()
-    return [scores.reshape(logits.shape)]
+    return [pair_softmax(logits).astype(np.float64)]
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis.fingerprinting.attainable import path_scores, path_table
 from analysis.fingerprinting.evidence import DECIDED
-from analysis.fingerprinting.hypotheses import HALVES, Hypothesis, hypotheses
+from analysis.fingerprinting.hypotheses import Hypothesis, hypotheses
 from analysis.fingerprinting.observed import Observed, Scores, observe
-from analysis.formats import format_of
+from analysis.formats import HALVES, format_of
 from analysis.scorepath import ScorePath
 
 _NEAR_ONE = 0.99

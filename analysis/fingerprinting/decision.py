@@ -15,14 +15,13 @@ from analysis.fingerprinting.evidence import (
     near_misses,
     weigh,
 )
-from analysis.fingerprinting.hypotheses import HALVES, Hypothesis, hypotheses
+from analysis.fingerprinting.hypotheses import Hypothesis, hypotheses
 from analysis.fingerprinting.observed import Observed
 from analysis.fingerprinting.scaled import scaled_logits
 from analysis.fingerprinting.verdict import Kind
+from analysis.formats import HALVES
 from analysis.scorepath import ScorePath
-
-OTHER_MACHINE_STEPS = 2
-"""How far, in representable values, another machine's ``exp`` may move a score."""
+from analysis.steps import OTHER_MACHINE_STEPS
 
 
 @dataclass(frozen=True)

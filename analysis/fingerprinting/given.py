@@ -10,11 +10,11 @@ import numpy as np
 from analysis.fingerprinting.attainable import path_scores, softmax_scores
 from analysis.fingerprinting.decision import Decision
 from analysis.fingerprinting.evidence import DECIDED, FEWEST_AGAINST
-from analysis.fingerprinting.hypotheses import HALVES, half_paths, wide_paths
+from analysis.fingerprinting.hypotheses import half_paths, wide_paths
 from analysis.fingerprinting.observed import Observed, Scores
 from analysis.fingerprinting.shapes import forward_dtypes
 from analysis.fingerprinting.verdict import Kind
-from analysis.formats import FORMATS, format_of
+from analysis.formats import FORMATS, HALVES, format_of
 from analysis.scorepath import ScorePath
 
 _MOST_DIGITS = 6

@@ -25,10 +25,9 @@ from analysis.fingerprinting.attainable import (
     softmax_scores,
 )
 from analysis.fingerprinting.observed import Observed, Scores
-from analysis.formats import FORMATS
+from analysis.formats import FORMATS, HALVES
 from analysis.scorepath import ScorePath
 
-HALVES = ("float16", "bfloat16")
 _DIFFERENCE_BITS = range(6, 21)
 """Differences of two half logits are multiples of 2⁻⁶ (large bfloat16) to 2⁻²⁰ (small float16)."""
 

@@ -51,7 +51,7 @@ class Known:
     @classmethod
     def by_path(cls, name: str, path: ScorePath, logits: Scores) -> Known:
         """Scores that a path gives for these logits, rounded to its forward dtype first."""
-        kind = "logits" if path.formula == "none" else "sigmoid"
+        kind = "sigmoid" if path.has_sigmoid else "logits"
         return cls(name, path, path.scores(logits), path.logits(logits), kind)
 
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from analysis.fingerprinting.decision import Decision, decide, softmax_decided
 from analysis.fingerprinting.evidence import DECIDED, Weighed, chance_widths, excess_odds
-from analysis.fingerprinting.hypotheses import HALVES, Hypothesis, hypotheses
+from analysis.fingerprinting.hypotheses import Hypothesis, hypotheses
 from analysis.fingerprinting.observed import Observed, Scores
-from analysis.formats import format_of
+from analysis.formats import HALVES, format_of
 
 _FEWEST_OUTSIDE = 5
 _LARGEST_CHANCE = 0.5

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.fingerprinting.observed import Observed, Scores
-from analysis.formats import FORMATS, format_of
+from analysis.formats import FORMATS, HALVES, format_of
 
-HALVES = ("bfloat16", "float16")
 _MOST_SCORES, _FEWEST_SCORES = 64, 4
 _LOWEST_LOGIT, _HIGHEST_LOGIT = -30.0, -1.0
 _CELLS = 4

@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 
 from analysis.fingerprinting.decision import Decision, against_chance
 from analysis.fingerprinting.evidence import ALLOWED, DECIDED, excess_odds
-from analysis.fingerprinting.hypotheses import HALVES
 from analysis.fingerprinting.observed import Observed, Scores, fewest_decimals
-from analysis.formats import FORMATS, Format
+from analysis.formats import FORMATS, HALVES, Format
 from analysis.scorepath import ScorePath
 
 _LOWEST_TWICE, _HIGHEST_TWICE = 0.5, 0.7311

@@ -43,8 +43,8 @@ class Verdict:
     def to_dict(self) -> dict[str, Any]:
         """Return the verdict as JSON-ready values; keys are the fields, paths are objects."""
         return asdict(self) | {
-            "path": None if self.path is None else stages(self.path),
-            "paths": [stages(path) for path in self.paths],
+            "path": None if self.path is None else self.path.stages,
+            "paths": [path.stages for path in self.paths],
         }
 
     def __str__(self) -> str:
@@ -59,9 +59,3 @@ class Verdict:
             lines.append(f"calibration factor: {self.calibration:g}")
         lines.append(f"because: {self.reason}")
         return "\n".join([*lines, f"would tell more: {self.wanted}"] if self.wanted else lines)
-
-
-def stages(path: ScorePath) -> dict[str, str]:
-    """Return the stages of a path that scores can show; the tie rule is none of them."""
-    names = ("forward_dtype", "formula", "activation_dtype", "stored_dtype")
-    return {name: getattr(path, name) for name in names}

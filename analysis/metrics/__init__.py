@@ -27,7 +27,6 @@ Conventions, which are trec_eval's unless said otherwise:
 from analysis.metrics.evaluation import average, evaluate, evaluate_judged
 from analysis.metrics.judged import JudgedRun, judge
 from analysis.metrics.measures import MEASURES, Measure, measure_of
-from analysis.metrics.trec import read_qrels_frame, read_run_frame
 
 __all__ = [
     "MEASURES",
@@ -38,6 +37,4 @@ __all__ = [
     "evaluate_judged",
     "judge",
     "measure_of",
-    "read_qrels_frame",
-    "read_run_frame",
 ]

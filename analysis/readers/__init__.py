@@ -19,21 +19,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from analysis.datasets import Place, RerankingSet
+from analysis.datasets import RerankingSet
+from analysis.errors import Place
 from analysis.places import GERMAN
 from analysis.readers.beir import is_beir, read_beir
 from analysis.readers.irds import read_ir_datasets
 from analysis.readers.jsonl import read_jsonl
+from analysis.readers.lines import suffix_of
+from analysis.readers.scores import ScoreFile, check_scores, read_run, read_scores
 from analysis.readers.table import read_csv
-from analysis.readers.trec import read_trec
+from analysis.readers.trec import read_qrels, read_trec
 
 __all__ = [
+    "ScoreFile",
+    "check_scores",
     "load_german",
     "read",
     "read_beir",
     "read_csv",
     "read_ir_datasets",
     "read_jsonl",
+    "read_qrels",
+    "read_run",
+    "read_scores",
     "read_trec",
 ]
 
@@ -59,13 +67,15 @@ def read(source: str | Path) -> RerankingSet:
     path = Path(source)
     if is_beir(path):
         return read_beir(path)
-    reader = _BY_SUFFIX.get(Path(path.name.removesuffix(".gz")).suffix)
+    reader = _BY_SUFFIX.get(suffix_of(path))
     if not path.exists():
         raise Place(path).error("there is no such file or folder", f"check the path, or {_KINDS}")
     if path.is_dir():
-        raise Place(path).error("this folder has no corpus.jsonl, so it is no BEIR folder", _KINDS)
+        raise Place(path).error(
+            "this folder has no corpus.jsonl, so it is not a BEIR folder", _KINDS
+        )
     if reader is None:
-        raise Place(path).error(f"unknown kind of file {path.suffix!r}", _KINDS)
+        raise Place(path).error(f"sets are not read from {path.suffix!r} files", _KINDS)
     return reader(path)
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from analysis.datasets import Place, RerankingSet
+from analysis.datasets import RerankingSet
+from analysis.errors import Place, counted
 from analysis.readers.collection import Qrels, joined, qrels_of, read_texts
 from analysis.readers.lines import separated_rows
-from analysis.readers.trec import read_run
+from analysis.readers.trec import run_candidates
 
 _HEADER = ["query-id", "corpus-id", "score"]
 
@@ -39,7 +40,7 @@ def read_beir(
         folder, f"qrels/{split}.tsv", f" (its splits: {', '.join(splits) or 'none'})"
     )
     qrels = _read_qrels(qrels_path)
-    candidates = qrels.candidates if run is None else read_run(Path(run))
+    candidates = qrels.candidates if run is None else run_candidates(Path(run))
     return joined(
         f"{folder.resolve().name}/{split}",
         qrels_path if run is None else Path(run),
@@ -79,7 +80,7 @@ def _read_qrels(path: Path) -> Qrels:
 def _three(row: list[str], place: Place) -> tuple[int, str, str, str]:
     if len(row) != len(_HEADER):
         raise place.error(
-            f"{len(row)} columns instead of {len(_HEADER)}",
+            f"{counted(len(row), 'column')} instead of {len(_HEADER)}",
             f"write {', '.join(_HEADER)}, separated by tabs",
         )
     return (place.line or 0, *row)

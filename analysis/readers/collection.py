@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from analysis.datasets import COLUMNS, Place, RerankingSet, as_grade, as_id, as_text, from_pairs
-from analysis.readers.lines import json_objects, member, separated_rows, whole_number
+from analysis.datasets import COLUMNS, RerankingSet, as_grade, as_id, as_text, from_pairs
+from analysis.errors import Place, counted
+from analysis.readers.lines import json_objects, member, separated_rows, suffix_of, whole_number
 
 
 class Candidate(NamedTuple):
@@ -101,11 +102,11 @@ def read_texts(path: Path, wanted: Container[str] | None = None) -> Texts:
     and quotation marks are ordinary characters, as in MS MARCO. Both may end in ``.gz``. Raises
     :class:`InputError` for other suffixes, malformed lines and a wanted id that comes twice.
     """
-    suffix = Path(path.name.removesuffix(".gz")).suffix
+    suffix = suffix_of(path)
     readers = {".jsonl": _jsonl_texts, ".tsv": _tsv_texts}
     if suffix not in readers:
         raise Place(path).error(
-            f"unknown kind of text file {suffix!r}", f"give one of {', '.join(readers)}"
+            f"texts are not read from {suffix!r} files", f"give one of {', '.join(readers)}"
         )
     texts: dict[str, str] = {}
     line_of: dict[str, int] = {}
@@ -136,7 +137,8 @@ def _tsv_texts(path: Path) -> Iterator[tuple[int, str, str]]:
     for line, cells in separated_rows(path, "\t", quoted=False):
         if len(cells) != 2:
             raise Place(path, line).error(
-                f"{len(cells)} cells instead of an id and a text", "write id, one tab, text"
+                f"{counted(len(cells), 'cell')} instead of an id and a text",
+                "write id, one tab, text",
             )
         yield line, as_id(cells[0], Place(path, line, "id")), cells[1]
 
@@ -148,7 +150,7 @@ def _check_texts(
     if not missing:
         return
     others = len({ids[row] for row in missing}) - 1
-    more = f" (nor have {others} others)" if others else ""
+    more = f", and {counted(others, 'other id has', 'other ids have')} none" if others else ""
     raise Place(file, candidates[missing[0]].line, field).error(
         f"{ids[missing[0]]!r} has no text in {texts.source}{more}",
         "add the text, or leave the line out",

@@ -9,7 +9,8 @@ import importlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
-from analysis.datasets import Place, RerankingSet, as_grade
+from analysis.datasets import RerankingSet, as_grade
+from analysis.errors import Place
 from analysis.readers.collection import Candidate, Qrels, Texts, joined
 
 

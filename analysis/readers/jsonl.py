@@ -11,15 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.datasets import (
-    COLUMNS,
-    Place,
-    RerankingSet,
-    as_grade,
-    as_id,
-    as_text,
-    from_pairs,
-)
+from analysis.datasets import COLUMNS, RerankingSet, as_grade, as_id, as_text, from_pairs
+from analysis.errors import Place
 from analysis.readers.lines import json_objects, member, set_name
 
 
@@ -63,7 +56,7 @@ def _candidates(record: dict[str, object], query_id: str, place: Place) -> list[
     candidates = _field(record, "candidates", place)
     if not isinstance(candidates, list):
         raise place._replace(field="candidates").error(
-            f"{candidates!r:.80} is no list", 'give a list of {"passage_id": …, "text": …}'
+            f"{candidates!r:.80} is not a list", 'give a list of {"passage_id": …, "text": …}'
         )
     return [
         (query_id, *_passage(candidate, place._replace(field=f"candidates[{number}]"), query))
@@ -75,7 +68,7 @@ def _passage(candidate: object, place: Place, query: str) -> tuple:
     """Columns of one row after the query's id."""
     if not isinstance(candidate, dict):
         raise place.error(
-            f"{candidate!r:.80} is no object", 'give {"passage_id": …, "text": …, "grade": …}'
+            f"{candidate!r:.80} is not an object", 'give {"passage_id": …, "text": …, "grade": …}'
         )
     inside = {
         key: place._replace(field=f"{place.field}.{key}") for key in ("passage_id", "grade", "text")

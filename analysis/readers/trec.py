@@ -7,17 +7,29 @@ candidates; its order of lines is kept.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from analysis.datasets import Place, RerankingSet
+import pandas as pd
+
+from analysis.datasets import RerankingSet
+from analysis.errors import Place, counted
 from analysis.readers.collection import Candidate, Qrels, joined, qrels_of, read_texts
-from analysis.readers.lines import set_name, text_lines
+from analysis.readers.lines import finite_number, set_name, text_lines
 
 # trec_eval separates at ASCII blanks; str.split() would also cut an id at a no-break space.
 _COLUMN = re.compile(r"[^ \t\r\n]+")
+
+
+class RunLine(NamedTuple):
+    """A line of a run: its number, its ids and its score as it is spelled."""
+
+    line: int
+    query_id: str
+    passage_id: str
+    score: str
 
 
 def read_trec(
@@ -36,45 +48,48 @@ def read_trec(
     :mod:`analysis.readers`, and for an id of the run that has no text.
     """
     run = Path(run)
-    candidates = read_run(run)
-    judgements = None if qrels is None else read_qrels(Path(qrels))
+    candidates = run_candidates(run)
+    judgements = None if qrels is None else _judgements(Path(qrels))
     query_texts = read_texts(Path(queries))
     passage_texts = read_texts(Path(passages), {item.passage_id for item in candidates})
     topics = query_texts.by_id if judgements is None else judgements.grades
     return joined(set_name(run), run, candidates, judgements, query_texts, passage_texts, topics)
 
 
-def read_run(path: Path) -> list[Candidate]:
-    """Read the candidates that a run file lists; its scores must be numbers, and are not kept."""
+def read_qrels(path: str | Path) -> pd.DataFrame:
+    """Read TREC qrels as :func:`analysis.evaluate` takes them, whatever the file is called.
+
+    Columns ``query_id, passage_id, grade``; negative grades become 0. Raises :class:`InputError`,
+    with the line, for a malformed line, a grade that is none, a pair judged twice, an empty file.
+    """
+    judged = _judgements(Path(path))
+    if not judged.candidates:
+        raise Place(path).error("there is no line", "give at least one judgement")
+    rows = [
+        (query_id, passage_id, judged.grades[query_id][passage_id])
+        for query_id, passage_id, _ in judged.candidates
+    ]
+    return pd.DataFrame(rows, columns=["query_id", "passage_id", "grade"])
+
+
+def run_lines(path: Path) -> Iterator[RunLine]:
+    """Give the lines of a run; neither ids nor scores are checked."""
+    for line, columns in _columns(path, "query_id Q0 passage_id rank score tag"):
+        yield RunLine(line, columns[0], columns[2], columns[4])
+
+
+def run_candidates(path: Path) -> list[Candidate]:
+    """Read the candidates that a run lists; its scores must be numbers, and are not kept."""
     candidates = []
-    for line, columns in run_lines(path):
-        check_score(columns[4], Place(path, line, "score"))
-        candidates.append(Candidate(columns[0], columns[2], line))
+    for line, query_id, passage_id, score in run_lines(path):
+        finite_number(score, Place(path, line, "score"))
+        candidates.append(Candidate(query_id, passage_id, line))
     return candidates
 
 
-def run_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Give each line of a run: its number and its six columns as they stand, none checked."""
-    return _columns(path, "query_id Q0 passage_id rank score tag")
-
-
-def read_qrels(path: Path) -> Qrels:
-    """Read the grades that a TREC qrels file gives."""
+def _judgements(path: Path) -> Qrels:
     rows = _columns(path, "query_id iteration passage_id grade")
     return qrels_of(((line, row[0], row[2], row[3]) for line, row in rows), path)
-
-
-def check_score(text: str, place: Place) -> None:
-    """Raise :class:`InputError` for a score that is no finite number."""
-    try:
-        finite = math.isfinite(float(text))
-    except ValueError:
-        finite = False
-    if not finite:
-        raise place.error(
-            f"{text!r} is no finite score",
-            "write the score as a number; an engine that gave NaN should be run again in float32",
-        )
 
 
 def _columns(path: Path, names: str) -> Iterator[tuple[int, list[str]]]:
@@ -83,7 +98,7 @@ def _columns(path: Path, names: str) -> Iterator[tuple[int, list[str]]]:
         columns = _COLUMN.findall(text)
         if columns and len(columns) != expected:
             raise Place(path, line).error(
-                f"{len(columns)} columns instead of {expected}", f"write {names}"
+                f"{counted(len(columns), 'column')} instead of {expected}", f"write {names}"
             )
         if columns:
             yield line, columns

@@ -1,21 +1,38 @@
-"""From a measured situation to the remedy to take, with reasons and numbers."""
+"""From what was measured to the remedy to take.
+
+A remedy is recommended only if it was measured on these candidates to mend something, or if the
+path's steps prove that it can: then the reasons say so. Of those that do, the cheapest is taken.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.formats import is_wide
 from analysis.remedies import table
-from analysis.remedies.reasons import (
-    exact_remedy,
-    exactly,
-    order_lost,
-    price,
-    what_stays,
-    what_ties,
-)
-from analysis.remedies.situation import Situation
+from analysis.remedies.measuring import measure
+from analysis.scorepath import ScorePath
+from analysis.steps import sets_apart
+from analysis.ties import apply, tied_in_top
+from analysis.verifying import Trial, time_saved
+
+if TYPE_CHECKING:
+    from analysis.fingerprinting import Verdict
+
+FLOAT32_SCORES = "float32 scores"
+_KEPT = ("ones", "zeros", "tied_in_top", "first_shared", "first_lost", "reordered")
+_WITH = {
+    table.AS_IT_IS: "as it is",
+    table.HPS.name: "with a float32 sigmoid",
+    table.RAW.name: "by raw logits",
+    table.FLOAT32.name: "by a float32 network",
+}
 
 
 @dataclass(frozen=True)
@@ -24,25 +41,104 @@ class Recommendation:
 
     ``remedy`` is a name of :mod:`analysis.remedies.table`, or what else is to be done in a word or
     two; ``action`` says it in a sentence; ``reasons`` are sentences with the numbers behind it,
-    which ``numbers`` holds by name.
+    which ``numbers`` holds: for each remedy that was measured its counts, by the columns of
+    :func:`analysis.counting.effects`, and ``rescored`` and ``saved`` of verified top k.
     """
 
     remedy: str
     action: str
     reasons: tuple[str, ...] = ()
-    numbers: Mapping[str, float] = field(default_factory=dict)
+    numbers: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return " ".join([self.action, *self.reasons])
 
 
-def recommend(situation: Situation) -> Recommendation:
-    """Return the remedy for a situation: the cheapest that mends the earliest cause.
+@dataclass(frozen=True, eq=False)
+class Situation:
+    """What is known of a set of scores; None is what nobody knows.
 
-    In this order: a sigmoid applied twice; nothing to mend; more than one path; rounding when
-    printed; a path that is not known; a narrow activation; a narrow stored dtype; then the logits
-    themselves, by their order, their dtype, and their height.
+    ``measured`` is a table of :func:`analysis.remedies.measuring.measure`, indexed by remedy; only
+    its first row, as it is, must be there. ``shared`` (n,) are the scores that tie in the top
+    ``k``. ``rescored`` is the share of candidates that verified top k rescores, ``seconds`` what a
+    pair takes by forward dtype, ``verdict`` the fingerprint of the scores, where the path comes
+    from that.
     """
+
+    path: ScorePath | None
+    measured: pd.DataFrame
+    shared: NDArray[np.float64]
+    k: int = 10
+    rescored: float | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    verdict: Verdict | None = None
+
+    def tied(self, remedy: str) -> int | None:
+        """Candidates that tie in the top k with a remedy; None where it was not measured."""
+        return (
+            int(self.measured.loc[remedy, "tied_in_top"]) if remedy in self.measured.index else None
+        )
+
+    def harm(self, remedy: str) -> tuple[int, int] | None:
+        """What there is to mend: ties in the top k first, then saturated scores."""
+        if remedy not in self.measured.index:
+            return None
+        row = self.measured.loc[remedy]
+        return int(row["tied_in_top"]), int(row[["ones", "zeros"]].fillna(0).sum())
+
+    def mends(self, remedy: str) -> bool:
+        """Whether a remedy was measured to leave less to mend than there is."""
+        harm = self.harm(remedy)
+        return harm is not None and harm < self.harm(table.AS_IT_IS)
+
+    def proves(self, better: ScorePath) -> bool:
+        """Whether scores shared in the top stand for logits that the better path tells apart."""
+        return bool(self.shared.size and sets_apart(better, self.path, self.shared).any())
+
+    @property
+    def saved(self) -> float | None:
+        """Share of float32's time that verified top k saves; None where it was not measured."""
+        if self.rescored is None or not {self.path.forward_dtype, "float32"} <= self.seconds.keys():
+            return None
+        own, float32 = self.seconds[self.path.forward_dtype], self.seconds["float32"]
+        return time_saved(self.rescored, own, float32)
+
+    def numbers(self) -> dict[str, Any]:
+        """What was measured, by remedy; missing counts are None."""
+        counts = self.measured[list(_KEPT)].astype(object)
+        by_remedy = counts.where(counts.notna(), None).to_dict("index")
+        shares = {"rescored": self.rescored, "saved": self.saved}
+        return by_remedy | {name: share for name, share in shares.items() if share is not None}
+
+
+def recommend(
+    logits: pd.DataFrame,
+    path: ScorePath,
+    *,
+    k: int = 10,
+    trial: Trial | None = None,
+    seconds: Mapping[str, float] | None = None,
+) -> Recommendation:
+    """Return the remedy for a path on a set.
+
+    ``logits`` is what :func:`analysis.scoring.score` returns, with rows of the path's forward dtype
+    and, if float32 is to be weighed, of that; ``trial`` (:func:`analysis.verifying.try_out`) and
+    ``seconds`` (per pair, by forward dtype) say what verified top k would cost.
+    """
+    own = apply(logits, path)
+    situation = Situation(
+        path=path,
+        measured=measure(logits, path, k=k).set_index("remedy"),
+        shared=own.loc[tied_in_top(own, k), "score"].unique(),
+        k=k,
+        rescored=None if trial is None else trial.rescored,
+        seconds=seconds or {},
+    )
+    return recommended(situation)
+
+
+def recommended(situation: Situation) -> Recommendation:
+    """Return the remedy for a situation; the first rule that applies decides."""
     found = next(found for rule in _RULES if (found := rule(situation)) is not None)
     return replace(found, numbers=situation.numbers())
 
@@ -55,16 +151,17 @@ def _twice(situation: Situation) -> Recommendation | None:
 
 
 def _nothing(situation: Situation) -> Recommendation | None:
-    path = situation.path
-    if situation.saturated or situation.tied_in_top:
+    if any(situation.harm(table.AS_IT_IS)):
         return None
-    action = "Nothing to mend on this data: no score is saturated and nothing ties in the top ranks"
-    if path is not None and path.formula != "none" and not is_wide(path.activation_dtype):
-        action += (
-            "; a model with higher logits would, since the sigmoid is evaluated in "
-            f"{path.activation_dtype}: evaluate it in float32"
+    action = f"Nothing to mend: no score is saturated and nothing ties in the top {situation.k}."
+    path, reasons = situation.path, _order_lost(situation)
+    if path is not None and path.has_narrow_sigmoid:
+        reasons = (
+            f"The sigmoid is evaluated in {path.activation_dtype}, though: higher logits would "
+            "saturate it.",
+            *reasons,
         )
-    return Recommendation("nothing", f"{action}.", order_lost(situation))
+    return Recommendation("nothing", action, reasons)
 
 
 def _mixture(situation: Situation) -> Recommendation | None:
@@ -78,96 +175,141 @@ def _printed(situation: Situation) -> Recommendation | None:
     if situation.verdict is None or situation.verdict.decimals is None:
         return None
     action = (
-        f"Write more than {situation.verdict.decimals} decimals, or rank before the scores are "
-        "rounded: nothing that printing has removed can be restored afterwards."
+        f"Write more than {situation.verdict.decimals} decimal places, or rank before rounding: "
+        "what printing removes cannot be restored afterwards."
     )
-    return Recommendation("more decimals", action, what_ties(situation))
+    return Recommendation("more decimals", action, _counts(situation))
 
 
 def _unknown(situation: Situation) -> Recommendation | None:
     if situation.path is not None:
         return None
-    verdict = situation.verdict
-    paths = verdict.paths if verdict is not None else ()
-    if paths and not any(is_wide(path.activation_dtype) for path in paths):
-        action = (
-            "Evaluate the sigmoid in float32 (cast the logits before it), or order by raw logits."
-        )
-        return Recommendation(table.HPS.name, action, what_ties(situation))
-    wanted = verdict.wanted.rstrip(".") if verdict is not None else ""
+    paths = situation.verdict.paths if situation.verdict is not None else ()
+    if paths and all(path.has_narrow_sigmoid for path in paths):
+        action = "Evaluate the sigmoid in float32 (cast the logits before it)."
+        return Recommendation(table.HPS.name, action, _counts(situation))
+    wanted = situation.verdict.wanted.rstrip(".") if situation.verdict is not None else ""
     action = (
-        "Order by raw logits, or evaluate the sigmoid in float32; to know which stage to change, "
-        f"audit again with what is missing: {wanted or 'raw logits'}."
+        "Audit again with what is missing before anything is changed: "
+        f"{wanted or 'the raw logits'}. The score path is not known, so no remedy is proved."
     )
-    return Recommendation(table.RAW.name, action, what_ties(situation))
+    return Recommendation("more evidence", action, _counts(situation))
 
 
-def _activation(situation: Situation) -> Recommendation | None:
+def _after_the_logit(situation: Situation) -> Recommendation | None:
+    """A wide sigmoid or the order of the logits: both are free, the better one is taken."""
     path = situation.path
-    if path.formula == "none" or is_wide(path.activation_dtype):
+    if not path.has_sigmoid:
         return None
-    cast = f"cast the {path.forward_dtype} logits before it"
-    by_hps, by_logits = situation.tied_hps, situation.tied_raw
-    reasons = (*what_ties(situation), *what_stays(situation))
-    if None not in (by_hps, by_logits) and by_logits < by_hps:
-        action = (
-            f"Evaluate the sigmoid in float32 ({cast}), and order by raw logits rather than by its "
-            "scores: fewer of them tie."
-        )
-        return Recommendation(table.RAW.name, action, reasons)
-    action = f"Evaluate the sigmoid in float32 ({cast}), or order by raw logits."
-    return Recommendation(table.HPS.name, action, reasons)
-
-
-def _stored(situation: Situation) -> Recommendation | None:
-    path = situation.path
-    if path.formula == "none" or is_wide(path.stored_dtype):
-        return None
-    action = f"Store the scores in float32 instead of {path.stored_dtype}."
-    return Recommendation("float32 scores", action, what_ties(situation))
-
-
-def _order(situation: Situation) -> Recommendation | None:
-    path = situation.path
-    if path.formula == "none" or situation.tied_raw is None:
-        return None
-    if situation.tied_raw == 0:
-        action = "Order by raw logits: they are all different where the scores are not."
-    elif situation.tied_raw < situation.tied_in_top and (
-        is_wide(path.forward_dtype) or situation.no_dtype_helps
-    ):
-        action = "Order by raw logits: fewer of them tie than of the scores."
+    candidates = [table.HPS.name, table.RAW.name]
+    measured = situation.harm(table.RAW.name) is not None
+    if measured:
+        mending = [name for name in candidates if situation.mends(name)]
+        # Scores that stay between 0 and 1 are preferred where the logits tie no less.
+        best = min(mending, key=situation.tied, default=None)
     else:
+        better = {table.HPS.name: path.hps(), table.RAW.name: path.raw()}
+        best = next((name for name in candidates if situation.proves(better[name])), None)
+    if best is None:
         return None
-    return Recommendation(table.RAW.name, action, (*what_ties(situation), *order_lost(situation)))
+    reasons = (*_counts(situation), *(_rest(situation, best) if measured else _proof(situation)))
+    if best == table.RAW.name:
+        return Recommendation(best, "Order by raw logits: fewer of them tie.", reasons)
+    if path.has_narrow_sigmoid:
+        action = (
+            f"Evaluate the sigmoid in float32 (cast the {path.forward_dtype} logits before it)."
+        )
+        return Recommendation(best, action, reasons)
+    action = f"Store the scores in float32 instead of {path.stored_dtype}."
+    return Recommendation(FLOAT32_SCORES, action, reasons)
 
 
-def _forward(situation: Situation) -> Recommendation | None:
-    path = situation.path
-    if is_wide(path.forward_dtype) or situation.no_dtype_helps:
+def _network(situation: Situation) -> Recommendation | None:
+    """A float32 network, where the logits at hand tie more than its own."""
+    if not situation.mends(table.FLOAT32.name):
         return None
-    tie = f"{path.forward_dtype} logits tie"
-    if path.formula != "none":
-        tie = f"the sigmoid is evaluated in {path.activation_dtype} already, and {tie}"
-    what = exactly(situation)
-    action = f"{what[:1].upper()}{what[1:]}: {tie}."
-    reasons = (*what_ties(situation), *price(situation))
-    return Recommendation(exact_remedy(situation), action, reasons)
+    remedy, what = _exactly(situation)
+    action = f"{what[:1].upper()}{what[1:]}: the {situation.path.forward_dtype} logits tie."
+    return Recommendation(remedy, action, (*_counts(situation), *_price(situation)))
 
 
-def _high(situation: Situation) -> Recommendation | None:
-    if not situation.saturated:
+def _equal(situation: Situation) -> Recommendation | None:
+    if situation.tied(table.FLOAT32.name) is None and not is_wide(situation.path.forward_dtype):
         return None
+    action = "Look at the tied passages: no remedy that was measured tells them apart."
+    return Recommendation("equal texts", action, _counts(situation))
+
+
+def _more(situation: Situation) -> Recommendation:
     action = (
-        "Order by raw logits, and calibrate or fine-tune the model: its logits are beyond what a "
-        "float32 sigmoid can tell apart."
+        "Score the same pairs in float32 as well: whether that tells the tied candidates apart was "
+        "not measured, and nothing cheaper does."
     )
-    return Recommendation(table.FINE_TUNING.name, action, what_ties(situation))
+    return Recommendation("more evidence", action, _counts(situation))
 
 
-def _alike(situation: Situation) -> Recommendation:
-    action = "Look at the tied passages: in float32 throughout, equal scores mean equal texts."
-    return Recommendation("equal texts", action, what_ties(situation))
+def _counts(situation: Situation) -> tuple[str, ...]:
+    """How many candidates tie now and with each remedy that was measured, and how many saturate."""
+    known = [
+        f"{situation.tied(name):,} {how}"
+        for name, how in _WITH.items()
+        if situation.tied(name) is not None
+    ]
+    _, saturated = situation.harm(table.AS_IT_IS)
+    return (f"Ties in the top {situation.k}: {', '.join(known)}. Saturated scores: {saturated:,}.",)
+
+
+def _proof(situation: Situation) -> tuple[str, ...]:
+    return (
+        "Not measured, but proved of the path: scores that tie here stand for several logits. Raw "
+        "logits would tell how many of the ties this undoes.",
+    )
+
+
+def _rest(situation: Situation, remedy: str) -> tuple[str, ...]:
+    """What a free remedy leaves, and what restores that."""
+    left, float32 = situation.tied(remedy), situation.tied(table.FLOAT32.name)
+    if left and float32 is not None and float32 < left:
+        _, exactly = _exactly(situation)
+        ties = f"The {situation.path.forward_dtype} logits tie as well; for those, {exactly}."
+        return (ties, *_price(situation))
+    return _order_lost(situation)
+
+
+def _order_lost(situation: Situation) -> tuple[str, ...]:
+    """Where narrow logits order the top otherwise than float32 ones, whatever ties."""
+    raw = table.RAW.name
+    if raw not in situation.measured.index or is_wide(situation.path.forward_dtype):
+        return ()
+    lost = situation.measured.loc[raw, "reordered"]
+    if pd.isna(lost) or not lost:
+        return ()
+    queries = f"{lost:,} of {situation.measured.loc[raw, 'queries']:,} queries"
+    what = (
+        f"By raw {situation.path.forward_dtype} logits the top {situation.k} of {queries} is not "
+        f"that of float32; where that matters, {_exactly(situation)[1]}."
+    )
+    return (what, *_price(situation))
+
+
+def _exactly(situation: Situation) -> tuple[str, str]:
+    """The remedy that restores the float32 order at the lower price, and how to say it."""
+    verify, run = f"verify the top {situation.k} in float32", "run the model in float32"
+    if situation.saved is None:
+        return table.FLOAT32.name, f"{run}, or {verify}"
+    return (table.VERIFIED.name, verify) if situation.saved > 0 else (table.FLOAT32.name, run)
+
+
+def _price(situation: Situation) -> tuple[str, ...]:
+    """What verified top k costs beside float32 throughout, as far as it was measured."""
+    if situation.rescored is None:
+        return ()
+    rescores = f"Verified top {situation.k} rescores {situation.rescored:.0%} of the candidates"
+    if situation.saved is None:
+        return (f"{rescores}.",)
+    if situation.saved > 0:
+        return (f"{rescores} and saves {situation.saved:.0%} of the time of float32 throughout.",)
+    return (f"{rescores} and is no faster here than float32 throughout.",)
 
 
 _Rule = Callable[[Situation], Recommendation | None]
@@ -177,10 +319,8 @@ _RULES: tuple[_Rule, ...] = (
     _mixture,
     _printed,
     _unknown,
-    _activation,
-    _stored,
-    _order,
-    _forward,
-    _high,
-    _alike,
+    _after_the_logit,
+    _network,
+    _equal,
+    _more,
 )

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from analysis.counting import count
 from analysis.recordings import evaluated, recorded_path
 from analysis.scorepath import PathFormula, ScorePath
-from analysis.studies.issue_203.comparison import changes, placed, printed, side_by_side
-from analysis.ties import score_frame, summary
+from analysis.studies.issue_203.comparison import placed, printed, side_by_side
+from analysis.ties import apply
 
 STAGES = (("float32", "float32"), ("float16", "float32"), ("float16", "float16"))
 """Forward and activation dtype of each column."""
@@ -39,12 +40,12 @@ Scored = Mapping[ScorePath, pd.DataFrame]
 
 
 def cells(logits: pd.DataFrame) -> Scored:
-    """Scores, ranks and tie groups of each of :data:`CELLS`, as ``score_frame`` gives them.
+    """Scores, ranks and tie groups of each of :data:`CELLS`, as ``apply`` gives them.
 
     ``logits`` has ``query_id, passage_id, forward_dtype, logit`` for float32 and float16: two
     recorded runs of one engine, one below the other.
     """
-    return {path: score_frame(logits, path) for path in CELLS}
+    return {path: apply(logits, path) for path in CELLS}
 
 
 def effects(scored: Scored, k: int = 10) -> pd.DataFrame:
@@ -63,7 +64,7 @@ def effects(scored: Scored, k: int = 10) -> pd.DataFrame:
     rows = []
     for path, frame in scored.items():
         both = side_by_side(reference, frame)
-        found = changes(both)
+        counted = count(frame, reference, k=k)
         otherwise = printed(both["score"]) != printed(both["score_reference"])
         rows.append(
             {
@@ -73,9 +74,7 @@ def effects(scored: Scored, k: int = 10) -> pd.DataFrame:
                 "exactly_one": int((frame["score"] == 1.0).sum()),
                 "printed_otherwise": int(otherwise.sum()),
                 "largest_error": float((both["score"] - both["score_reference"]).abs().max()),
-                "tied_in_top": int(summary(frame, k)[f"tied_in_top_{k}"]),
-                "moved": found.moved,
-                "first_lost": found.first_shared + found.first_fell,
+                **{name: counted[name] for name in ("tied_in_top", "moved", "first_lost")},
             }
         )
     return pd.DataFrame(rows)

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from analysis.engines import engine_of, find_engine
-from analysis.hidden import first_saturated, hidden_logits
+from analysis.engines import default_paths, find_engine
 from analysis.scorepath import ScorePath
 from analysis.sigmoids import sigmoid
+from analysis.steps import hidden_logits, saturation
 
 
 def team_table(
@@ -19,7 +19,7 @@ def team_table(
 ) -> pd.DataFrame:
     """Score path and what it hides for each (engine, version, device), at default settings.
 
-    ``running`` as for :func:`analysis.engines.engine_of`, which may name several paths: each is a
+    ``running`` as for :func:`analysis.engines.default_paths`, which may name several paths: each is a
     row, the preferred one first. Columns: ``engine, version, device``; ``checkpoint``, the dtype
     of the stored weights with which the engine may take this path ("any": with each of
     ``checkpoint_dtypes``); ``score path``; ``1.0 from logit``, the first of the path's logits
@@ -33,7 +33,7 @@ def team_table(
         known = "yes" if find_engine(engine, version).was_run else "no"
         taken: dict[ScorePath, list[str]] = {}
         for dtype in checkpoint_dtypes:
-            for path in engine_of(engine, version, device=device, checkpoint_dtype=dtype):
+            for path in default_paths(engine, version, device=device, checkpoint_dtype=dtype):
                 taken.setdefault(path, []).append(dtype)
         for path, dtypes in taken.items():
             always = len(dtypes) == len(checkpoint_dtypes)
@@ -63,9 +63,7 @@ def hidden_at(path: ScorePath, logit: float) -> float:
 
 
 def _saturates(path: ScorePath) -> dict[str, float]:
-    if path.formula == "none":
-        return {"1.0 from logit": float("nan"), "1 − true score": float("nan")}
-    one_from = first_saturated(path)
+    one_from = saturation(path).one_from
     return {
         "1.0 from logit": one_from,
         "1 − true score": float(sigmoid(-one_from, "stepwise", "float64")),

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from packaging.version import Version
 
+from analysis.counting import count
 from analysis.recordings import recorded_path
 from analysis.studies.issue_203.comparison import placed, side_by_side
-from analysis.ties import moved, summary
 
 WORKS, NO_EFFECT, ADVERTISED, ABSENT = (
     "works on CUDA",
@@ -54,7 +54,7 @@ def run_facts(runs: Iterable[pd.DataFrame], float32: pd.DataFrame, k: int = 10) 
     the interface if it is not in-process), ``forward_dtype``, ``sigmoid`` (the formula and its
     dtype, from the catalogue), ``distinct_logits, distinct_scores``, ``exactly_one``,
     ``tied_in_top`` (candidates of tie groups that reach into the first ``k`` ranks), ``moved``
-    and ``first_lost`` (:func:`analysis.ties.moved` against the float32 run), and
+    and ``first_lost`` (:mod:`analysis.counting`, against the float32 run), and
     ``median_logit_error, largest_logit_error``.
     """
     reference = placed(float32)
@@ -62,7 +62,7 @@ def run_facts(runs: Iterable[pd.DataFrame], float32: pd.DataFrame, k: int = 10) 
     for run in runs:
         frame, first = placed(run), run.iloc[0]
         path = recorded_path(first["engine"], first["version"], first["forward_dtype"])
-        errors = logit_errors(run, float32)
+        errors, counted = logit_errors(run, float32), count(frame, reference, k=k)
         rows.append(
             {
                 "run": run_name(run),
@@ -71,8 +71,7 @@ def run_facts(runs: Iterable[pd.DataFrame], float32: pd.DataFrame, k: int = 10) 
                 "distinct_logits": frame["logit"].nunique(),
                 "distinct_scores": frame["score"].nunique(),
                 "exactly_one": int((frame["score"] == 1.0).sum()),
-                "tied_in_top": int(summary(frame, k)[f"tied_in_top_{k}"]),
-                **moved(reference, frame),
+                **{name: counted[name] for name in ("tied_in_top", "moved", "first_lost")},
                 "median_logit_error": float(errors.median()),
                 "largest_logit_error": float(errors.max()),
             }

@@ -8,7 +8,9 @@ from typing import Any
 import pandas as pd
 
 from analysis.formats import format_of
-from analysis.sigmoids import saturation, sigmoid
+from analysis.scorepath import ScorePath
+from analysis.sigmoids import sigmoid
+from analysis.steps import saturation
 from analysis.studies.issue_203.comparison import Changes, Likeness
 from analysis.studies.issue_203.versions import ABSENT, ADVERTISED, WORKS, half_ranges
 
@@ -32,7 +34,10 @@ def recording_sentence(about: Mapping[str, Any]) -> str:
 
 def one_sentence(found: Changes) -> str:
     """Say which scores became exactly 1.0, against where the two formulas saturate."""
-    ends = {formula: saturation(formula, "float16").one_from for formula in ("stepwise", "fused")}
+    ends = {
+        formula: saturation(ScorePath("float16", formula, "float16", "float16")).one_from
+        for formula in ("stepwise", "fused")
+    }
     true = {name: float(sigmoid(logit, "stepwise", "float64")) for name, logit in ends.items()}
     bound = (
         f"Step by step in float16 the formula saturates at logit {ends['stepwise']:.6g}, a true "

@@ -1,6 +1,6 @@
 """What ties do to a ranking's worth, path by path: spans, tie rules, what comes back, how certain.
 
-A *run* here is a frame of :func:`analysis.ties.score_frame`; runs and their evaluations are kept
+A *run* here is a frame of :func:`analysis.ties.apply`; runs and their evaluations are kept
 by the path's name. Without grades nothing can be evaluated: :func:`evaluated` is then empty, and
 so is everything that is made from it.
 """

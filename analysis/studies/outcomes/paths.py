@@ -8,13 +8,8 @@ from dataclasses import replace
 
 import pandas as pd
 
-from analysis.engines import (
-    FLOAT32_REFERENCE,
-    HAYSTACK_2,
-    INFINITY_FROM_0_0_69,
-    INFINITY_TO_0_0_68,
-)
-from analysis.scorepath import ScorePath
+from analysis.engines import find_engine
+from analysis.scorepath import FLOAT32_REFERENCE, ScorePath
 
 HPS = " (HPS)"
 """Ends the name of a path whose sigmoid is computed in a wider dtype than the network."""
@@ -29,15 +24,14 @@ def outcome_paths(forward_dtypes: Sequence[str]) -> list[ScorePath]:
     is computed in the half dtype, then those that upcast before it, marked :data:`HPS`. Other
     engines take the same paths, but for the last bit of a float32 sigmoid.
     """
-    engines = [INFINITY_TO_0_0_68, HAYSTACK_2, INFINITY_FROM_0_0_69]
-    every = [path for engine in engines for path in engine.values()]
+    engines = [("infinity", "0.0.68"), ("haystack", "2.31.0"), ("infinity", "0.0.78")]
+    every = [path for engine in engines for path in find_engine(*engine).paths.values()]
     half = [p for p in every if p.forward_dtype != "float32" and p.forward_dtype in forward_dtypes]
     return [FLOAT32_REFERENCE, *map(_marked, half)]
 
 
 def _marked(path: ScorePath) -> ScorePath:
-    upcast = path.activation_dtype != path.forward_dtype
-    return replace(path, name=path.name + HPS) if upcast else path
+    return replace(path, name=path.name + HPS) if path.is_hps else path
 
 
 def as_sent(pairs: pd.DataFrame) -> pd.DataFrame:

@@ -7,16 +7,13 @@ half-precision logits anew, which only the order of the logits themselves keeps 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 
 from analysis.formats import format_of
-from analysis.remedies.effects import hps, raw
 from analysis.scorepath import ScorePath
 from analysis.sigmoids import sigmoid
-from analysis.ties import score_frame
+from analysis.ties import apply, tied_in_top
 
 REMEDIES = (
     "a float32 sigmoid (HPS)",
@@ -35,14 +32,13 @@ def restored(logits: pd.DataFrame, path: ScorePath, *, k: int = 10) -> pd.Series
     ``nothing`` is for those whose float32 logits are equal too, as those of duplicates are.
     Index: :data:`REMEDIES`.
     """
-    own = score_frame(logits, path)
-    best_rank = own.groupby("query_id", sort=False)["score"].rank("min", ascending=False)
-    counted = ((own["tie_size"] > 1) & (best_rank <= k)).to_numpy()
+    own = apply(logits, path)
+    counted = tied_in_top(own, k).to_numpy()
     keys = ["query_id", "passage_id"]
-    ways = [hps(path), raw(path), raw(replace(path, forward_dtype="float32"))]
+    ways = [path.hps(), path.raw(), path.within("float32").raw()]
     alone = []
     for way in ways:
-        sizes = own[keys].merge(score_frame(logits, way)[[*keys, "tie_size"]], on=keys)
+        sizes = own[keys].merge(apply(logits, way)[[*keys, "tie_size"]], on=keys)
         alone.append(sizes["tie_size"].to_numpy() == 1)
     first = np.argmax([*alone, np.ones(len(own), dtype=bool)], axis=0)
     return pd.Series(np.bincount(first[counted], minlength=len(REMEDIES)), index=list(REMEDIES))

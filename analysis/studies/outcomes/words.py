@@ -21,8 +21,8 @@ GRADES = "Every pair has a grade, so every part of this page is filled."
 
 def ties_sentence(counts: pd.DataFrame) -> str:
     """Say which path ties most in the top; ``counts`` as :func:`analysis.studies.outcomes.tie_counts`."""
-    most = counts.loc[counts[f"tied_in_top_{K}"].idxmax()]
-    tied, first = most[f"tied_in_top_{K}"], most["queries_with_tied_first"]
+    most = counts.loc[counts["tied_in_top"].idxmax()]
+    tied, first = most["tied_in_top"], most["first_shared"]
     if not tied:
         return f"No path ties any candidate in the top {K}."
     return (

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from analysis.comparisons import ROUNDING
+from analysis.counting import count, effects_table
 from analysis.metrics import average, evaluate
 from analysis.scorepath import TIE_RULES
-from analysis.ties import summary
 
 K = 10
 MEASURES = (f"nDCG@{K}", f"RR@{K}")
@@ -19,11 +19,11 @@ Runs = Mapping[str, pd.DataFrame]
 
 
 def tie_counts(runs: Runs) -> pd.DataFrame:
-    """Count ties and saturation of each run: ``path``, and what :func:`analysis.ties.summary` has.
+    """Count ties and saturation of each run; columns as :mod:`analysis.counting` has them.
 
     Grades are not needed.
     """
-    return pd.DataFrame([{"path": name, **summary(run, K)} for name, run in runs.items()])
+    return effects_table({name: count(run, k=K) for name, run in runs.items()})
 
 
 def evaluated(runs: Runs, measures: Sequence[str] = MEASURES) -> dict[str, pd.DataFrame]:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pandas as pd
 
 from analysis.agreements import agreement
-from analysis.remedies.effects import mean_ndcg, raw, saturated
+from analysis.counting import count
 from analysis.scorepath import ScorePath
 from analysis.studies.speed.passes import QUERY
-from analysis.ties import score_frame
+from analysis.ties import apply
 
 SCORES, LOGITS = "scores", "raw logits"
 
@@ -25,15 +25,15 @@ def faithfulness(logits: pd.DataFrame, paths: Sequence[ScorePath], *, k: int = 1
     logits; ``saturated``: share of the scores that are exactly 0 or 1 (NaN for logits, which cannot
     saturate); ``ndcg, ndcg_min, ndcg_max``: nDCG@k, expected over tie orders, and its ends (NaN
     unless every grade is known). Raises :class:`InputError` as
-    :func:`analysis.ties.score_frame` does.
+    :func:`analysis.ties.apply` does.
     """
-    reference = score_frame(logits, raw(ScorePath("float32")))
+    reference = apply(logits, ScorePath("float32").raw())
     rows = []
     for path in paths:
-        for order, own in ((SCORES, path), (LOGITS, raw(path))):
-            scored = score_frame(logits, own)
+        for order, own in ((SCORES, path), (LOGITS, path.raw())):
+            scored = apply(logits, own)
             agreed = agreement(reference, scored, k)
-            bounded = own.formula != "none"
+            counted = count(scored, k=k, bounded=own.has_sigmoid)
             rows.append(
                 {
                     "forward_dtype": path.forward_dtype,
@@ -41,8 +41,8 @@ def faithfulness(logits: pd.DataFrame, paths: Sequence[ScorePath], *, k: int = 1
                     "order": order,
                     "kendall_tau_b": agreed["kendall_tau_b"].mean(),
                     "overlap": agreed[f"overlap@{k}"].mean(),
-                    "saturated": saturated(scored) / len(scored) if bounded else float("nan"),
-                    **mean_ndcg(scored, k),
+                    "saturated": (counted["ones"] + counted["zeros"]) / len(scored),
+                    **{name: counted[name] for name in ("ndcg", "ndcg_min", "ndcg_max")},
                 }
             )
     return pd.DataFrame(rows)

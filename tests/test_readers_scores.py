@@ -6,10 +6,13 @@ import gzip
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
+from reader_files import refused
+from reader_files import write as write_lines
 
-from analysis.auditing.score_files import read_scores
 from analysis.errors import InputError
+from analysis.readers import check_scores, read_run, read_scores
 
 SCORES = {"jsonl": None, "csv": ",", "tsv": "\t"}
 
@@ -99,24 +102,30 @@ REFUSED = [
     ("a.jsonl", GOOD + '{"query_id": "q", "passage_id": "r"}\n', 2, "score", "missing"),
     ("a.jsonl", GOOD + "{\n", 2, None, "invalid JSON"),
     ("a.jsonl", "[1]\n", 1, None, "a JSON list"),
-    ("a.jsonl", GOOD.replace("0.5", "NaN"), 1, "score", "'NaN' is no finite number"),
-    ("a.jsonl", GOOD.replace("0.5", "Infinity"), 1, "score", "no finite number"),
-    ("a.jsonl", GOOD.replace("0.5", "null"), 1, "score", "null is no finite number"),
-    ("a.jsonl", GOOD.replace("0.5", "true"), 1, "score", "no finite number"),
-    ("a.jsonl", GOOD.replace("0.5", "[0.5]"), 1, "score", "no finite number"),
-    ("a.jsonl", GOOD.replace("0.5", "1e999"), 1, "score", "no finite number"),
-    ("a.jsonl", GOOD.replace('"q"', '""'), 1, "query_id", "is no id"),
-    ("a.jsonl", GOOD + GOOD, 2, "passage_id", "stands on line 1 already"),
+    ("a.jsonl", GOOD.replace("0.5", "NaN"), 1, "score", "'NaN' is not a finite number"),
+    ("a.jsonl", GOOD.replace("0.5", "Infinity"), 1, "score", "not a finite number"),
+    ("a.jsonl", GOOD.replace("0.5", "null"), 1, "score", "null is not a finite number"),
+    ("a.jsonl", GOOD.replace("0.5", "true"), 1, "score", "not a finite number"),
+    ("a.jsonl", GOOD.replace("0.5", "[0.5]"), 1, "score", "not a finite number"),
+    ("a.jsonl", GOOD.replace("0.5", "1e999"), 1, "score", "not a finite number"),
+    ("a.jsonl", GOOD.replace('"q"', '""'), 1, "query_id", "is not an id"),
+    ("a.jsonl", GOOD + GOOD, 2, "passage_id", "stands on line 1 and again on line 2"),
     ("a.jsonl", "", None, None, "there is no score"),
     ("a.csv", "query_id,passage_id\nq,p\n", 1, None, "no column score"),
     ("a.csv", "query_id,passage_id,score\nq,p\n", 2, None, "2 cells under 3 columns"),
-    ("a.csv", "query_id,passage_id,score\nq,p,\n", 2, "score", "'' is no finite number"),
+    ("a.csv", "query_id,passage_id,score\nq,p,\n", 2, "score", "'' is not a finite number"),
     ("a.csv", "query_id,passage_id,score\nq,p,0,5\n", 2, None, "4 cells under 3 columns"),
     ("a.csv", "query_id,passage_id,score,logit\nq,p,1,9\nq,r,1,\n", 3, "logit", "is missing"),
     ("a.csv", "", 1, None, "no column query_id, passage_id, score"),
     ("a.trec", "q Q0 p 1 0.5\n", 1, None, "5 columns instead of 6"),
-    ("a.trec", "q Q0 p 1 nan tag\n", 1, "score", "'nan' is no finite number"),
-    ("a.run", "q Q0 p 1 0.5 t\nq Q0 p 2 0.4 t\n", 2, "passage_id", "stands on line 1"),
+    ("a.trec", "q Q0 p 1 nan tag\n", 1, "score", "'nan' is not a finite number"),
+    (
+        "a.run",
+        "q Q0 p 1 0.5 t\nq Q0 p 2 0.4 t\n",
+        2,
+        "passage_id",
+        "stands on line 1 and again on line 2",
+    ),
     ("a.parquet", "", None, None, "suffix '.parquet'"),
 ]
 
@@ -152,8 +161,8 @@ def test_a_lone_score_on_a_run_line_keeps_ids_with_odd_blanks(tmp_path):
             '{"query_id": "q", "passage_id": "a", "score": 1e-99999999999999999999}',
             ":1:",
         ),
-        ("s.csv", "query_id,passage_id,score,score\nq,a,0.1,0.2", "column score twice"),
-        ("s.csv", "query_id,passage_id,score\nq,a,0.1_2", "'0.1_2' is no finite number"),
+        ("s.csv", "query_id,passage_id,score,score\nq,a,0.1,0.2", "two columns are named score"),
+        ("s.csv", "query_id,passage_id,score\nq,a,0.1_2", "'0.1_2' is not a finite number"),
     ],
 )
 def test_numbers_and_headers_that_python_would_let_pass(tmp_path, name, text, problem):
@@ -161,3 +170,64 @@ def test_numbers_and_headers_that_python_would_let_pass(tmp_path, name, text, pr
     file.write_text(text + "\n", encoding="utf-8")
     with pytest.raises(InputError, match=problem):
         read_scores(file)
+
+
+def test_a_run_is_read_whatever_its_name(tmp_path):
+    run = read_run(write_lines(tmp_path / "run", "7 Q0 p1 1 0.5 tag", "", "7\tQ0 p2 2 .5 tag"))
+    assert run.to_dict("list") == {
+        "query_id": ["7", "7"],
+        "passage_id": ["p1", "p2"],
+        "score": [0.5, 0.5],
+    }
+
+
+@pytest.mark.parametrize(
+    ("lines", "line", "field"),
+    [
+        (["q Q0 p 1 nan tag"], 1, "score"),
+        (["q Q0 p 1 2"], 1, None),
+        (["q Q0 p 1 2 t", "q Q0 p 2 1 t"], 2, "passage_id"),
+        ([], None, None),
+    ],
+)
+def test_bad_run_files(tmp_path, lines, line, field):
+    error = refused(read_run, write_lines(tmp_path / "run", *lines))
+    assert (error.file, error.line, error.field) == (tmp_path / "run", line, field)
+
+
+def test_a_frame_is_checked_as_a_file_is():
+    frame = pd.DataFrame(
+        {"score": np.array([0.5, 1.0], "float16"), "query_id": 7, "passage_id": ["a", "b"], "x": 1}
+    )
+    checked = check_scores(frame)
+    assert list(checked) == ["query_id", "passage_id", "score", "logit"]
+    assert checked["query_id"].tolist() == ["7", "7"]
+    assert checked["score"].tolist() == [0.5, 1.0]
+    assert checked["logit"].isna().all()
+    known = check_scores(frame.assign(logit=np.array([0.0, 9.5], "float32")))
+    assert known["logit"].tolist() == [0.0, 9.5]
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "says"),
+    [
+        ({"score": [0.5, np.nan]}, "row 1, score", "'nan' is not a finite number"),
+        ({"score": [True, False]}, "row 0, score", "'True' is not a finite number"),
+        ({"score": [0.5, None]}, "row 1, score", "not a finite number"),
+        ({"logit": [np.nan, 1.0]}, "row 0, logit", "other rows have one"),
+        ({"logit": [np.inf, 1.0]}, "row 0, logit", "'inf' is not a finite number"),
+        ({"query_id": [1.5, 1.5]}, "row 0, query_id", "is not an id"),
+        ({"passage_id": "a"}, "row 1, passage_id", "stands on row 0 and again on row 1"),
+    ],
+)
+def test_a_frame_that_cannot_be_used_is_refused_with_its_row(change, field, says):
+    frame = pd.DataFrame({"query_id": "q", "passage_id": ["a", "b"], "score": [0.5, 1.0]})
+    error = refused(check_scores, frame.assign(**change))
+    assert (error.file, error.line, error.field) == (None, None, field)
+    assert says in error.problem
+
+
+def test_a_frame_without_a_column_or_a_row_is_refused():
+    frame = pd.DataFrame({"query_id": ["q"], "passage_id": ["a"], "score": [0.5]})
+    assert "no column score" in refused(check_scores, frame.drop(columns="score")).problem
+    assert refused(check_scores, frame.iloc[:0]).problem == "there is no score"

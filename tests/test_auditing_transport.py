@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
+import time
+from contextlib import contextmanager, suppress
 
 import httpx
 import pytest
@@ -56,7 +59,7 @@ def test_nobody_listens():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/rerank"
-        with pytest.raises(ServerError, match=r"no connection .*start the server") as caught:
+        with pytest.raises(ServerError, match=r"no connection .*Start the server") as caught:
             post(url)
     assert str(caught.value).startswith(url)
 
@@ -118,7 +121,7 @@ def test_an_answer_that_ends_before_its_length():
 )
 def test_an_answer_that_is_no_json(body):
     error, asked = fails(lambda _: Reply(body))
-    assert f"the answer of {len(body):,} bytes is no complete JSON" in error.problem
+    assert f"the answer of {len(body):,} bytes is not complete JSON" in error.problem
     assert asked == 1
 
 
@@ -135,6 +138,54 @@ def test_dripping_bytes_do_not_hold_the_audit():
     assert "no complete answer within 0.3 s" in error.problem
     assert "--timeout" in error.remedy
     assert asked == 1
+
+
+@contextmanager
+def dripping_headers():
+    """A server that sends a header without end, each byte well within a read's timeout."""
+
+    def drip() -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX-Header: ")
+            while True:
+                connection.sendall(b"x")
+                time.sleep(0.05)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=drip)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/rerank"
+    thread.join()  # it ends once the client has hung up
+
+
+@contextmanager
+def silent():
+    """A server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/rerank"
+
+
+@pytest.mark.parametrize("server", [dripping_headers, silent])
+def test_neither_dripping_headers_nor_silence_hold_the_audit(server):
+    with server() as url:
+        begin = time.monotonic()
+        with pytest.raises(ServerError, match=r"no complete answer within 0\.3 s"):
+            post(url, Limits(answer_seconds=0.3))
+        assert 0.3 <= time.monotonic() - begin < 5
+
+
+def test_waits_grow_and_a_server_may_ask_for_longer_ones(monkeypatch):
+    waits = []
+    monkeypatch.setattr("analysis.auditing.transport.time.sleep", waits.append)
+    limits = Limits(answer_seconds=20, attempts=6, first_wait=1, longest_wait=10)
+    fails(lambda _: Reply(status=503), limits)
+    assert len(waits) == 5
+    for wait, least, most in zip(waits, [1, 2, 4, 8, 10], [2, 3, 5, 9, 10], strict=True):
+        assert least <= wait <= most
+    waits.clear()
+    fails(lambda _: Reply(status=503, headers={"Retry-After": "7"}), limits)
+    assert waits[:3] == [7, 7, 7]
 
 
 def test_redirects_are_named_and_not_followed():

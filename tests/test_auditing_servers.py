@@ -19,11 +19,11 @@ from reranking_server import (
 from analysis.auditing.answers import scores_in_order
 from analysis.auditing.servers import DOCUMENTS_PER_REQUEST, find_server
 from analysis.auditing.transport import Limits, ServerError, Transport
-from analysis.engines import INFINITY_FROM_0_0_69, INFINITY_TO_0_0_68
+from analysis.engines import path_of
 
 QUICK = Limits(answer_seconds=20, attempts=2, first_wait=0.001, longest_wait=0.01)
 DOCUMENTS = [f"Passage {number}" for number in range(DOCUMENTS_PER_REQUEST + 8)]
-TEI_PATH = INFINITY_FROM_0_0_69["float16"]
+TEI_PATH = path_of("infinity", "0.0.78", "float16")
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_text_embeddings_inference_gets_no_more_than_it_takes(transport):
 
 @pytest.mark.parametrize("place", ["/rerank", "/v1/rerank", "/v2/rerank"])
 def test_hosted_apis_at_each_of_their_places(transport, place):
-    path = INFINITY_TO_0_0_68["float32"]
+    path = path_of("infinity", "0.0.68", "float32")
     with serving(cohere(path, place, model="m")) as running:
         for url in (running.url, running.url + place):
             server = find(transport, url, model="m")
@@ -89,7 +89,10 @@ def test_an_api_below_a_path(transport):
 def test_a_model_that_must_be_named(transport):
     with (
         serving(cohere(FLOAT16_INFINITY, "/v1/rerank", model="m")) as running,
-        pytest.raises(ServerError, match=r"/v1/rerank: HTTP status 400.*--server-model"),
+        pytest.raises(
+            ServerError,
+            match=r"/v1/rerank: the server answered with HTTP status 400.*--server-model",
+        ),
     ):
         find(transport, running.url)
 
@@ -130,7 +133,7 @@ UNUSABLE = {
     "document 0 is scored twice": [[result(0), result(0)]],
     "scores for 1 of 2 documents": [[result(1)]],
     "scores for 0 of 2 documents": [[], {"results": []}],
-    "no finite number": [
+    "not a finite number": [
         [result(0, value)]
         for value in (None, float("nan"), 10**400, "0.5", True, [0.5], {"value": 0.5})
     ],

@@ -1,0 +1,91 @@
+"""``audit``: scores from one source, and what is found in them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.auditing.findings import Findings, findings
+from analysis.auditing.sources import Scored, from_file, from_frame, from_model, from_server
+from analysis.auditing.transport import Limits
+from analysis.engines import path_of
+from analysis.errors import InputError
+from analysis.scorepath import ScorePath
+
+
+def audit(
+    *,
+    url: str | None = None,
+    scores: str | Path | pd.DataFrame | None = None,
+    model: str | None = None,
+    data: str | Path = "german",
+    dtype: str | None = None,
+    path: ScorePath | str | None = None,
+    server_model: str | None = None,
+    timeout: float = 300.0,
+    trust_remote_code: bool = False,
+) -> Findings:
+    """Tell from scores how they were computed, what that hides and what to do about it.
+
+    One source is given: ``url``, the address of a running reranking server; ``scores``, a file or a
+    frame with the columns ``query_id, passage_id, score`` and perhaps ``logit``; or ``model``, to
+    be run here in the forward ``dtype`` (float32) with the score ``path`` (a float32 sigmoid;
+    see :func:`~analysis.engines.path_of`, whose texts do as well). A server and a model are
+    asked for the scores of ``data``; ``server_model`` is the name a server knows its model by,
+    ``timeout`` the seconds that one answer may take. Raises :class:`InputError` and, for trouble
+    with a server, its kind :class:`~analysis.auditing.transport.ServerError`.
+    """
+    given = {"url": url, "scores": scores, "model": model}
+    sources = [name for name, value in given.items() if value is not None]
+    if len(sources) != 1:
+        raise InputError(
+            f"{' and '.join(sources) if sources else 'no source'} given",
+            "give one of url, scores and model",
+        )
+    for name, value, source in (
+        ("dtype", dtype, "model"),
+        ("path", path, "model"),
+        ("trust_remote_code", trust_remote_code or None, "model"),
+        ("server_model", server_model, "url"),
+    ):
+        if value is not None and source != sources[0]:
+            raise InputError(f"{name} applies only to {source}", "remove it")
+    if not 0 < timeout < math.inf:
+        raise InputError("the time must be above 0 and finite", "give seconds", field="timeout")
+    if scores is not None:
+        is_frame = isinstance(scores, pd.DataFrame)
+        return findings(from_frame(scores) if is_frame else from_file(scores))
+    return findings(
+        _of_server(url, data, server_model, timeout)
+        if url is not None
+        else _of_model(str(model), data, dtype, path, trust_remote_code)
+    )
+
+
+def _of_server(url: str, data: str | Path, model: str | None, timeout: float) -> Scored:
+    from analysis.readers import read
+
+    return from_server(url, read(data), model=model, limits=Limits(answer_seconds=timeout))
+
+
+def _of_model(
+    model: str,
+    data: str | Path,
+    dtype: str | None,
+    path: ScorePath | str | None,
+    trust_remote_code: bool,
+) -> Scored:
+    from analysis.readers import read
+
+    chosen = path_of(path) if isinstance(path, str) else path
+    if chosen is not None and dtype not in (None, chosen.forward_dtype):
+        raise InputError(
+            f"the path runs in {chosen.forward_dtype}, and {dtype} is asked for",
+            "leave one of the two out",
+            field="dtype",
+        )
+    if chosen is None:
+        chosen = ScorePath(forward_dtype=dtype or "float32")
+    return from_model(model, read(data), chosen, trust_remote_code=trust_remote_code)

@@ -1,0 +1,153 @@
+"""What a score path does to a set, counted in one place: saturation, ties, lost places, nDCG.
+
+========================== =====================================================================
+column                     what is counted
+========================== =====================================================================
+``candidates, queries``    all of them
+``ones``, ``zeros``        candidates whose score is exactly 1.0, exactly 0.0 (*saturated*);
+                           missing where scores are logits, which do not saturate
+``tied``                   candidates that share their score with another of their query
+``tied_in_top``            those of them whose tie group reaches into the first k ranks
+``moved``                  candidates whose rank is not that of the reference
+``first_shared``           queries whose first place is shared
+``first_lost``             queries with a candidate in the first place that the reference does not
+                           have there
+``reordered``              queries whose first k places are not those of the reference, a place
+                           being the span of ranks that a tie group occupies
+``ndcg``, ``ndcg_min``,    nDCG@k, averaged over queries: expected over all orders of the ties, and
+``ndcg_max``               its ends; NaN unless every grade is known
+========================== =====================================================================
+
+The reference is the order of the float32 logits; in ``moved`` the path's own tie rule decides in
+both. Without a reference these columns are missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+from analysis.metrics import average, evaluate
+from analysis.scorepath import ScorePath, TieRule
+from analysis.ties import apply, first_ranks, ranks, tied_in_top, with_tie_groups
+
+_KEYS = ["query_id", "passage_id"]
+_AGAINST = ("moved", "first_lost", "reordered")
+_COUNTS = ("ones", "zeros", "tied", "tied_in_top", "moved", "first_shared", "first_lost")
+_COUNTS += ("reordered",)
+_FLOAT32 = ScorePath("float32").raw()
+
+
+def effects(
+    logits: pd.DataFrame,
+    paths: ScorePath | Iterable[ScorePath] | Mapping[str, ScorePath],
+    *,
+    k: int = 10,
+) -> pd.DataFrame:
+    """Count what each path does to a set: one row per path, columns as in the module's table.
+
+    ``logits`` is what :func:`analysis.scoring.score` returns; it needs rows of each path's forward
+    dtype, and of float32 for what is counted against the reference. The first column, ``path``, is
+    the path's name, or its computation where it has none, or the key of a mapping. Raises
+    :class:`InputError` as :func:`analysis.ties.apply` does.
+    """
+    chosen = [paths] if isinstance(paths, ScorePath) else paths
+    if not isinstance(chosen, Mapping):
+        chosen = {path.name or path.computation: path for path in chosen}
+    known = (logits["forward_dtype"] == "float32").any()
+    reference = apply(logits, _FLOAT32) if known else None
+    return effects_table(
+        {
+            name: count(
+                apply(logits, path),
+                reference,
+                k=k,
+                bounded=path.has_sigmoid,
+                tie_rule=path.tie_rule,
+            )
+            for name, path in chosen.items()
+        }
+    )
+
+
+def effects_table(counted: Mapping[str, Mapping[str, float]], column: str = "path") -> pd.DataFrame:
+    """One table of several results of :func:`count`, their names in the first column."""
+    rows = [{column: name, **counts} for name, counts in counted.items()]
+    return pd.DataFrame(rows).astype(dict.fromkeys(_COUNTS, "Int64"))
+
+
+def count(
+    scored: pd.DataFrame,
+    reference: pd.DataFrame | None = None,
+    *,
+    k: int = 10,
+    bounded: bool = True,
+    tie_rule: TieRule = "input order",
+) -> dict[str, float]:
+    """Count one set of scores, whatever made them; keys are the columns of :func:`effects`.
+
+    ``scored`` and ``reference`` have the columns ``query_id, passage_id, score`` and the same
+    pairs; ``grade`` in the former gives nDCG. ``bounded`` is false for scores that are logits.
+    """
+    groups = with_tie_groups(scored)
+    shared = groups["tie_size"] > 1
+    counts = {
+        "candidates": len(groups),
+        "queries": groups["query_id"].nunique(),
+        "ones": int((groups["score"] == 1.0).sum()) if bounded else pd.NA,
+        "zeros": int((groups["score"] == 0.0).sum()) if bounded else pd.NA,
+        "tied": int(shared.sum()),
+        "tied_in_top": int(tied_in_top(groups, k).sum()),
+        "moved": pd.NA,
+        "first_shared": groups.loc[shared & (groups["tie_group"] == 1), "query_id"].nunique(),
+        **dict.fromkeys(_AGAINST[1:], pd.NA),
+    }
+    if reference is not None:
+        counts |= _against(groups, reference, k, tie_rule)
+    return counts | _mean_ndcg(groups, k)
+
+
+def headings(k: int = 10) -> dict[str, str]:
+    """Words for the columns, as tables for people have them."""
+    return {
+        "path": "score path",
+        "candidates": "candidates",
+        "queries": "queries",
+        "ones": "exactly 1.0",
+        "zeros": "exactly 0.0",
+        "tied": "tied",
+        "tied_in_top": f"tied in the top {k}",
+        "moved": "moved",
+        "first_shared": "first place shared",
+        "first_lost": "first place lost",
+        "reordered": f"top {k} reordered",
+        "ndcg": f"nDCG@{k}",
+        "ndcg_min": f"nDCG@{k}, least",
+        "ndcg_max": f"nDCG@{k}, most",
+    }
+
+
+def _against(
+    groups: pd.DataFrame, reference: pd.DataFrame, k: int, tie_rule: TieRule
+) -> dict[str, int]:
+    """Count what differs from the reference, whose rows may stand in another order."""
+    other = groups[_KEYS].merge(reference[[*_KEYS, "score"]], on=_KEYS, validate="one_to_one")
+    other = with_tie_groups(other.set_axis(groups.index))
+    taken = (groups["tie_group"] == 1) & (other["tie_group"] != 1)
+    first, other_first = first_ranks(groups), first_ranks(other)
+    replaced = (first != other_first) | (groups["tie_size"] != other["tie_size"])
+    in_top = (first <= k) | (other_first <= k)
+    return {
+        "moved": int((ranks(groups, tie_rule) != ranks(other, tie_rule)).sum()),
+        "first_lost": groups.loc[taken, "query_id"].nunique(),
+        "reordered": groups.loc[in_top & replaced, "query_id"].nunique(),
+    }
+
+
+def _mean_ndcg(scored: pd.DataFrame, k: int) -> dict[str, float]:
+    names = {"expected": "ndcg", "min": "ndcg_min", "max": "ndcg_max"}
+    if "grade" not in scored or scored["grade"].isna().any():
+        return dict.fromkeys(names.values(), float("nan"))
+    (found,) = average(evaluate(scored, scored, [f"nDCG@{k}"])).to_dict("records")
+    return {ours: found[theirs] for theirs, ours in names.items()}

@@ -1,0 +1,135 @@
+"""What each remedy changes on the logits of a set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.comparisons import compare
+from analysis.counting import count, effects, effects_table
+from analysis.errors import InputError
+from analysis.formats import format_of
+from analysis.metrics import evaluate
+from analysis.remedies import table
+from analysis.scorepath import ScorePath
+from analysis.ties import apply
+from analysis.verifying import Trial
+
+
+def calibrated(logits: ArrayLike, factor: float, path: ScorePath) -> NDArray[np.float64]:
+    """Scores of a path whose logits are multiplied by a calibration factor before the sigmoid.
+
+    As Haystack does it, ``torch.sigmoid(logits * calibration_factor)``: the product is computed in
+    float32 and rounded to the forward dtype, the sigmoid is the path's. A temperature T is the
+    factor 1/T. Shape kept; raises :class:`InputError` unless the factor is positive and finite.
+    """
+    if not 0 < factor < np.inf:
+        raise InputError(f"{factor} cannot calibrate", "give a factor above 0", field="factor")
+    forward = format_of(path.forward_dtype)
+    wide = np.float64 if path.forward_dtype == "float64" else np.float32
+    with np.errstate(over="ignore", under="ignore"):  # the product may leave float32's range
+        product = path.logits(logits).astype(wide) * wide(factor)
+    return path.scores(forward.round(product))
+
+
+def calibration_curve(
+    logits: pd.DataFrame, path: ScorePath, factors: Iterable[float], *, k: int = 10
+) -> pd.DataFrame:
+    """Effects of a path by calibration factor: ``factor``, then the columns of ``effects``.
+
+    ``logits`` as for :func:`measure`; what is counted against the reference is left open.
+    """
+    own = apply(logits, path)
+    counted = {
+        factor: count(own.assign(score=calibrated(own["logit"], factor, path)), k=k)
+        for factor in factors
+    }
+    return effects_table(counted, "factor")
+
+
+def measure(
+    logits: pd.DataFrame,
+    path: ScorePath,
+    *,
+    k: int = 10,
+    trial: Trial | None = None,
+    factor: float | None = None,
+) -> pd.DataFrame:
+    """Measure the remedies on logits that are there: one row per remedy, the path itself first.
+
+    ``logits`` is what :func:`analysis.scoring.score` returns, with rows of the path's forward dtype
+    and, for what is counted against the reference and for float32 throughout, of float32.
+    ``trial`` adds verified top k, ``factor`` a calibration factor. The first column, ``remedy``, is
+    a name of :mod:`analysis.remedies.table`; the others are those of
+    :func:`analysis.counting.effects`. Raises :class:`InputError` as that does.
+    """
+    paths = {table.AS_IT_IS: path, table.HPS.name: path.hps(), table.RAW.name: path.raw()}
+    known = (logits["forward_dtype"] == "float32").any()
+    if known:
+        paths[table.FLOAT32.name] = path.within("float32").hps()
+    found = [effects(logits, paths, k=k).rename(columns={"path": "remedy"})]
+    own, reference = apply(logits, path), None
+    if known:
+        reference = apply(logits, path.within("float32").raw())
+    runs = {}
+    if trial is not None:
+        ids = own[["query_id", "passage_id", "grade"]]
+        run = ids.merge(trial.run, on=["query_id", "passage_id"], validate="one_to_one")
+        runs[table.VERIFIED.name] = count(run, reference, k=k, bounded=False)
+    if factor is not None:
+        scores = calibrated(own["logit"], factor, path)
+        runs[table.CALIBRATION.name] = count(own.assign(score=scores), reference, k=k)
+    found += [effects_table(runs, "remedy")] if runs else []
+    return pd.concat(found, ignore_index=True)
+
+
+def measure_versions(
+    versions: Mapping[str, pd.DataFrame], path: ScorePath, *, k: int = 10
+) -> pd.DataFrame:
+    """Measure one path on several models' logits (each as for :func:`measure`), by model.
+
+    Columns: ``model``; ``highest, median_top``: the highest float32 logit, and the median over
+    queries of the highest of each; then, on the path, the columns of
+    :func:`analysis.counting.effects`; ``ndcg_float32``: nDCG@k in float32 throughout.
+    """
+    rows = []
+    for name, logits in versions.items():
+        paths = {table.AS_IT_IS: path, table.FLOAT32.name: path.within("float32").hps()}
+        measured = effects(logits, paths, k=k).set_index("path")
+        float32 = logits[logits["forward_dtype"] == "float32"]
+        firsts = float32.groupby("query_id", sort=False)["logit"].max()
+        rows.append(
+            {
+                "model": name,
+                "highest": float32["logit"].max(),
+                "median_top": firsts.median(),
+                **measured.loc[table.AS_IT_IS],
+                "ndcg_float32": measured.loc[table.FLOAT32.name, "ndcg"],
+            }
+        )
+    return pd.DataFrame(rows).drop(columns="path", errors="ignore")
+
+
+def version_differences(versions: Mapping[str, pd.DataFrame], *, k: int = 10) -> pd.DataFrame:
+    """What other versions of a model are worth in float32 against the first one, in nDCG@k.
+
+    One row per version but the first: ``model``, and of :func:`analysis.comparisons.compare`
+    ``first, second, difference, low, high, p_value, queries_needed``, the version being *first*.
+    No rows where a grade is missing, or where there is one query only, which nothing can test.
+    """
+    columns = ["first", "second", "difference", "low", "high", "p_value", "queries_needed"]
+    empty = pd.DataFrame(columns=["model", *columns])
+    runs = {name: logits[logits["forward_dtype"] == "float32"] for name, logits in versions.items()}
+    own, *others = runs
+    qrels = runs[own]
+    if qrels["grade"].isna().any() or qrels["query_id"].nunique() < 2:
+        return empty
+    worth = {
+        name: evaluate(run.assign(score=run["logit"]), qrels, [f"nDCG@{k}"])
+        for name, run in runs.items()
+    }
+    rows = [compare(worth[name], worth[own]).assign(model=name) for name in others]
+    return pd.concat(rows)[empty.columns] if rows else empty

