@@ -21,11 +21,8 @@ PROJECT = "rerank-precision"
 INSTALLERS = {"pip", "wheel"}
 
 AUDIT = (
-    "anyio",
-    "filelock",
     "httpx",
     "jinja2",
-    "lazy-loader",
     "matplotlib",
     "ml-dtypes",
     "numpy",
@@ -34,8 +31,6 @@ AUDIT = (
     "pyarrow",
     "scipy",
     "seaborn",
-    "tenacity",
-    "tqdm",
     "typer",
 )
 """What the package imports for an audit of scores; what these need is found."""
