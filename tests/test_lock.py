@@ -2,21 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
-import pytest
-
-TOOL = Path(__file__).parent.parent / "tools" / "lock.py"
-
-
-@pytest.fixture(scope="module")
-def lock():
-    spec = importlib.util.spec_from_file_location("lock", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
 
 def test_versions_for_an_audit_are_the_locked_ones(lock):
     locked = lock.CONSTRAINTS.read_text().splitlines()

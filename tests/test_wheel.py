@@ -1,6 +1,6 @@
 """The wheel, installed away from the checkout: it brings what it needs, and keeps to what it has.
 
-The packages it depends on are those of this environment, seen through a ``.pth`` file. That
+The packages it depends on are those of this environment, and no others. That
 requirements-audit.txt is enough for a real environment of its own takes an index and a minute:
 ``make test-wheel`` asks for that, and for a page, with RERANK_PRECISION_WHEEL.
 """
@@ -11,11 +11,14 @@ import json
 import os
 import subprocess
 import sys
-import sysconfig
+import tomllib
 import zipfile
+from collections.abc import Iterable
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from analysis.places import CHECKOUT
 
@@ -25,24 +28,7 @@ slow = pytest.mark.skipif(
 MEGABYTE = 1_000_000
 SCORES = "query_id,passage_id,score\nq1,a,1.0\nq1,b,1.0\nq2,a,0.5\nq2,b,0.25048828125\n"
 
-# Of the packages here, only those of requirements-audit.txt can be imported.
-AUDIT_ONLY = """
-import re, sys
-from importlib.metadata import packages_distributions
-from pathlib import Path
-
-lines = Path(sys.argv.pop(1)).read_text().split()
-allowed = {line.partition("==")[0] for line in lines} | {"rerank-precision"}
-homes = packages_distributions()
-
-class Only:
-    def find_spec(self, name, path=None, target=None):
-        homes_of = {re.sub("[-_.]+", "-", home).lower() for home in homes.get(name, [])}
-        if homes_of and not homes_of & allowed:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-sys.meta_path.insert(0, Only())
-"""
+AUDIT = CHECKOUT / "requirements-audit.txt"
 
 
 def run(*command: object, folder: Path, **variables: str) -> subprocess.CompletedProcess:
@@ -85,15 +71,32 @@ def environment(folder: Path, wheel: Path) -> Path:
     return python.parent
 
 
-@pytest.fixture(scope="module")
-def programs(wheel, tmp_path_factory) -> Path:
-    """Programs of an environment with the wheel and, behind it, the packages of this one."""
-    folder = tmp_path_factory.mktemp("installed")
+def with_packages(folder: Path, wheel: Path, names: Iterable[str]) -> Path:
+    """Make an environment with the wheel and links to some packages of this environment."""
     programs = environment(folder, wheel)
     (site,) = (folder / "venv" / "lib").glob("*/site-packages")
-    # Further .pth files there, such as that of an editable install, are not followed.
-    (site / "packages.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
+    for name in names:
+        package = distribution(name)
+        for top in {file.parts[0] for file in package.files} - {".."}:
+            if not (site / top).exists():
+                (site / top).symlink_to(package.locate_file(top))
     return programs
+
+
+@pytest.fixture(scope="module")
+def programs(wheel, lock, tmp_path_factory) -> Path:
+    """Programs of an environment with the wheel and what it requires, as pip would install it."""
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = [Requirement(line).name for line in project["dependencies"]]
+    assert len(names) <= 16
+    return with_packages(tmp_path_factory.mktemp("base"), wheel, lock.closure(names))
+
+
+@pytest.fixture(scope="module")
+def auditor(wheel, tmp_path_factory) -> Path:
+    """Programs of an environment with the wheel and what requirements-audit.txt lists."""
+    names = [line.partition("==")[0] for line in AUDIT.read_text(encoding="utf-8").splitlines()]
+    return with_packages(tmp_path_factory.mktemp("audit"), wheel, names)
 
 
 @pytest.fixture
@@ -128,37 +131,36 @@ def test_places_are_those_of_the_wheel(programs, tmp_path):
     assert out == f"None {tmp_path / 'cache' / 'rerank-precision'}\n"
 
 
+def test_every_public_name_is_there(programs, tmp_path):
+    code = "import analysis; print([getattr(analysis, name) for name in analysis.__all__])"
+    assert "ScorePath" in printed(run(programs / "python", "-c", code, folder=tmp_path))
+
+
 def test_german_set_is_there(programs, tmp_path):
     out = printed(run(programs / "rerank-precision", "check", "german", folder=tmp_path))
     assert out.startswith("german: 64 queries, 945 pairs")
 
 
 @pytest.mark.parametrize("command", [("audit", "--scores"), ("fingerprint",)])
-def test_scores_are_judged_with_the_packages_of_an_audit_alone(programs, scores, command):
-    code = AUDIT_ONLY + "from analysis.cli import main; main()"
-    requirements = CHECKOUT / "requirements-audit.txt"
-    call = [programs / "python", "-c", code, requirements, *command, scores]
-    assert "cannot tell" in printed(run(*call, folder=scores.parent))
+def test_scores_are_judged_with_the_packages_of_an_audit_alone(auditor, scores, command):
+    out = printed(run(auditor / "rerank-precision", *command, scores, folder=scores.parent))
+    assert "cannot tell" in out
 
 
-def test_the_page_of_an_audit_needs_no_more(programs, scores):
-    code = AUDIT_ONLY + "from analysis.cli import main; main()"
+def test_the_page_of_an_audit_needs_no_more(auditor, scores):
     page = scores.with_name("audit.html")
-    call = [programs / "python", "-c", code, CHECKOUT / "requirements-audit.txt"]
-    printed(run(*call, "audit", "--scores", scores, "--html", page, folder=scores.parent))
+    command = ["audit", "--scores", scores, "--html", page]
+    printed(run(auditor / "rerank-precision", *command, folder=scores.parent))
     assert "<!DOCTYPE html>" in page.read_text(encoding="utf-8")
 
 
-def test_measures_need_no_more(programs, tmp_path):
-    code = AUDIT_ONLY + "from analysis.metrics import evaluate; print(evaluate.__name__)"
-    call = [programs / "python", "-c", code, CHECKOUT / "requirements-audit.txt"]
-    assert printed(run(*call, folder=tmp_path)) == "evaluate\n"
+def test_measures_need_no_more(auditor, tmp_path):
+    code = "from analysis import apply, effects, evaluate, path_of, read; print(path_of)"
+    assert "path_of" in printed(run(auditor / "python", "-c", code, folder=tmp_path))
 
 
-def test_what_is_not_installed_is_named_with_the_remedy(programs, tmp_path):
-    code = AUDIT_ONLY + "from analysis.cli import main; main()"
-    call = [programs / "python", "-c", code, CHECKOUT / "requirements-audit.txt"]
-    result = run(*call, "audit", "--model", "demo", folder=tmp_path)
+def test_what_is_not_installed_is_named_with_the_remedy(auditor, tmp_path):
+    result = run(auditor / "rerank-precision", "audit", "--model", "demo", folder=tmp_path)
     assert (result.returncode, result.stderr.count("\n")) == (2, 1), result.stderr
     assert "not installed" in result.stderr
     assert "pip install rerank-precision" in result.stderr
@@ -206,8 +208,7 @@ def test_a_notebook_becomes_a_page(programs, tmp_path):
 def test_requirements_of_an_audit_are_enough(wheel, scores):
     programs = environment(scores.parent, wheel)
     pip = [sys.executable, "-m", "pip", "--python", programs / "python", "install", "--quiet"]
-    requirements = CHECKOUT / "requirements-audit.txt"
-    printed(run(*pip, "--no-deps", "--requirement", requirements, folder=scores.parent))
+    printed(run(*pip, "--no-deps", "--requirement", AUDIT, folder=scores.parent))
     for command in (("audit", "--scores"), ("fingerprint",)):
         out = run(programs / "rerank-precision", *command, scores, folder=scores.parent)
         assert "cannot tell" in printed(out)

@@ -8,7 +8,7 @@ The first has everything that is installed, the second what :data:`AUDIT` needs:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.metadata import distributions, requires
 from pathlib import Path
 
@@ -45,15 +45,20 @@ def installed() -> dict[str, str]:
 
 
 def closure(names: Iterable[str]) -> set[str]:
-    """Names of packages with everything that they require, directly or not."""
-    found: set[str] = set()
-    new = set(names)
+    """Names of packages with everything that they require here, directly or not."""
+    found: set[tuple[str, str]] = set()
+    new = {(name, "") for name in names}
     while new:
         found |= new
-        needed = [Requirement(line) for name in new for line in requires(name) or ()]
-        kept = [one for one in needed if one.marker is None or one.marker.evaluate({"extra": ""})]
-        new = {canonicalize_name(one.name) for one in kept} - found
-    return found
+        new = {one for name, extra in new for one in _required(name, extra)} - found
+    return {name for name, _ in found}
+
+
+def _required(name: str, extra: str) -> Iterator[tuple[str, str]]:
+    """Yield what a package requires for one of its extras ("": for itself), with its extras."""
+    for one in map(Requirement, requires(name) or ()):
+        if one.marker is None or one.marker.evaluate({"extra": extra}):
+            yield from ((canonicalize_name(one.name), asked) for asked in ("", *one.extras))
 
 
 def pins(names: Iterable[str]) -> str:
