@@ -195,7 +195,13 @@ def main() -> None:
     except (InputError, OSError) as error:
         typer.echo(f"rerank-precision: {error}", err=True)
         sys.exit(2)
-    except Exception:
+    except Exception as error:
+        missing = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
+        if missing and not missing.startswith("analysis"):
+            # With requirements-audit.txt alone no model runs.
+            remedy = "Install all that the package needs: pip install rerank-precision."
+            typer.echo(f"rerank-precision: {missing} is not installed. {remedy}", err=True)
+            sys.exit(2)
         traceback.print_exc()
         sys.exit(DEFECT)
 
