@@ -257,7 +257,7 @@ def run_facts(runs: Iterable[pd.DataFrame], float32: pd.DataFrame) -> pd.DataFra
     ``distinct_logits, distinct_scores``; ``median_logit_error, largest_logit_error``.
     """
     return effects_table(
-        {run_name(run): count(run, float32) | _facts(run, float32) for run in runs}, "run"
+        ((run_name(run), count(run, float32) | _facts(run, float32)) for run in runs), "run"
     )
 
 
