@@ -10,12 +10,8 @@ import pandas as pd
 import pytest
 from reader_files import refused, write
 
-from analysis.metrics import (
-    average,
-    evaluate,
-    judge,
-    measure_of,
-)
+from analysis.metrics import average, evaluate, measure_of
+from analysis.metrics.judged import judge
 from analysis.metrics.orders import ORDERING_RULES
 from analysis.metrics.sums import PrefixSums, ranges
 from analysis.readers import read_qrels, read_run
