@@ -23,19 +23,10 @@ from analysis.sigmoids import FORMULAS, sigmoid
 from analysis.steps import hidden_logits, saturation
 from analysis.ties import apply, ranks, with_tie_groups
 
+_STEPS = (("float32", "float32"), ("float16", "float32"), ("float16", "float16"))
 PATHS = tuple(
-    ScorePath(
-        forward,
-        formula,
-        activation,
-        activation,
-        name=f"{forward} logits, {formula} in {activation}",
-    )
-    for forward, activation in (
-        ("float32", "float32"),
-        ("float16", "float32"),
-        ("float16", "float16"),
-    )
+    ScorePath(forward, formula, dtype, dtype, name=f"{forward} logits, {formula} in {dtype}")
+    for forward, dtype in _STEPS
     for formula in FORMULAS
 )
 """What the dtype did and what the formula did: three steps into float16, each by both formulas.
@@ -155,14 +146,8 @@ def telling_query(both: pd.DataFrame) -> str:
     Most candidates that became exactly 1.0; among equals most tied ones, then most moved, then the
     first.
     """
-    marks = pd.DataFrame(
-        {
-            "became_one": both["became_one"],
-            "tied": both["tie_size"] > 1,
-            "moved": both["rank"] != both["rank_reference"],
-        }
-    )
-    counts = marks.groupby(both["query_id"], sort=False).sum()
+    marks = both.assign(tied=both["tie_size"] > 1, moved=both["rank"] != both["rank_reference"])
+    counts = marks.groupby("query_id", sort=False)[["became_one", "tied", "moved"]].sum()
     return str(counts.sort_values(list(counts), ascending=False, kind="stable").index[0])
 
 
@@ -200,9 +185,9 @@ def witnesses(recorded: pd.DataFrame) -> pd.DataFrame:
     """Which recorded runs take the paths of :data:`PATHS`, and how exactly they follow them.
 
     ``recorded`` is :func:`analysis.recordings.recordings`, of which runs in-process count. One row
-    per run whose path in the catalogue is one of them, in their order: ``path,
-    engine, version, scores, bitwise`` (scores that are, bit for bit, what the path gives for the
-    run's own logits) and ``apart``, the largest difference.
+    per run whose path in the catalogue is one of them, in their order: ``path, engine, version,
+    scores, bitwise`` (scores that are, bit for bit, what the path gives for the run's own logits)
+    and ``apart``, the largest difference.
     """
     rows = []
     for (engine, version, api, dtype), run in recorded.groupby(list(RUN_COLUMNS), sort=False):
