@@ -5,8 +5,7 @@ logits there are too many: the few around the logit of a score are evaluated ins
 
 ``torch.sigmoid`` has two routines that differ in the last bit: a vector kernel, and a scalar one
 for short or strided arrays and for what is left at an end. An engine's scores come from both, so
-both count as attainable. In float64 the scalar routine is the C library's, which is NumPy's as well
-on most machines; there it counts as stepwise.
+both count as attainable. In float64 the scalar routine is the C library's own and is not known here.
 
 Paths that attain the same set are one hypothesis and stand together, the most specific first:
 rounding a wide sigmoid once to a half type is what ``fused`` in that type means, and a logit that
@@ -103,7 +102,7 @@ def half_paths(forward: str) -> tuple[Paths, ...]:
 
 def path_scores(path: ScorePath, logits: Scores) -> list[Scores]:
     """Scores of logits under a path, by each routine that may have evaluated it."""
-    if path.formula != "fused" or path.activation_dtype == "float64":
+    if not path.has_short_routine:
         return [path.scores(logits)]
     return [path.scores(logits), path.scores(logits, short=True)]
 
