@@ -93,7 +93,7 @@ def test_folder_without_config_or_weights_is_an_error(tmp_path):
     with pytest.raises(InputError, match=r"only an adapter. Merge it"):
         checkpoints.weight_files(tmp_path)
     touch(tmp_path, "config.json")
-    with pytest.raises(InputError, match=r"no model.safetensors\. convert"):
+    with pytest.raises(InputError, match=r"no model.safetensors\. Convert"):
         checkpoints.weight_files(tmp_path)
 
 
