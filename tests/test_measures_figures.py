@@ -9,10 +9,10 @@ import pytest
 from matplotlib.colors import to_hex
 
 from analysis.comparisons import NOT_CERTAIN, SECOND
-from analysis.engines import FLOAT32_REFERENCE, INFINITY_TO_0_0_68
+from analysis.engines import path_of
 from analysis.figures import outcomes as views
 from analysis.figures.style import MARKS, style
-from analysis.scorepath import TIE_RULES
+from analysis.scorepath import FLOAT32_REFERENCE, TIE_RULES
 from analysis.studies import outcomes
 from analysis.ties import with_tie_groups
 

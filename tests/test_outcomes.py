@@ -10,10 +10,10 @@ import pytest
 
 from analysis.comparisons import compare
 from analysis.datasets import from_pairs
-from analysis.engines import FLOAT32_REFERENCE, HAYSTACK_2, INFINITY_TO_0_0_68
+from analysis.engines import path_of
 from analysis.formats import FORMATS
 from analysis.metrics import average, evaluate
-from analysis.scorepath import TIE_RULES, ScorePath
+from analysis.scorepath import FLOAT32_REFERENCE, TIE_RULES, ScorePath
 from analysis.sigmoids import sigmoid
 from analysis.studies import outcomes
 from analysis.studies.outcomes import other_tools, words
