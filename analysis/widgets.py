@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis.counting import count
 from analysis.engines import run_engines
+from analysis.errors import counted
 from analysis.figures.reranking import reranking
 from analysis.figures.style import INK, img, style
 from analysis.formats import FORWARD_DTYPES
@@ -143,10 +144,8 @@ def _summary(scored: pd.DataFrame, path: ScorePath) -> str:
     groups = tie_groups(scored)
     first = groups.loc[groups["first_rank"] == 1, "size"]
     shared = f"the first place is shared by {first.iloc[0]}" if len(first) else "one is first"
-    return (
-        f"<p><b>{escape(str(path))}</b><br>{what}; "
-        f"{len(groups)} tie group{'' if len(groups) == 1 else 's'}; {shared}.</p>"
-    )
+    groups = counted(len(groups), "tie group")
+    return f"<p><b>{escape(str(path))}</b><br>{what}; {groups}; {shared}.</p>"
 
 
 def _picture(reference: pd.DataFrame, scored: pd.DataFrame, path: ScorePath) -> str:
