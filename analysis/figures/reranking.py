@@ -14,6 +14,7 @@ from analysis.figures.lane import draw_axis, position, smallest_distance
 from analysis.figures.style import FAINT, INK, MARKS, OKABE_ITO, Picture, style
 from analysis.scorepath import ScorePath
 
+_LONGEST_LABEL = 32
 MOVED_UP, MOVED_DOWN, BAND = OKABE_ITO[3], OKABE_ITO[6], "#F1D9A0"
 
 
@@ -67,9 +68,9 @@ def slope(ax: Axes, reference: pd.DataFrame, scored: pd.DataFrame, top: int = 20
             zorder=2 if color == FAINT else 3,
         )
     for left, ids in both.groupby("left")["passage_id"]:
-        ax.text(
-            -0.06, left, ", ".join(ids), ha="right", va="center", fontsize=8.5, parse_math=False
-        )
+        label = ", ".join(ids)
+        label = label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
+        ax.text(-0.06, left, label, ha="right", va="center", fontsize=8.5, parse_math=False)
     for x, suffix in ((0, "_reference"), (1, "")):
         _bands(ax, both, suffix, x)
     lowest = both[["left", "right"]].max().max() if len(both) else 1
