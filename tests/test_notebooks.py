@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import string
 from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
@@ -12,11 +13,24 @@ import pandas as pd
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from nbconvert.filters import markdown2html
 
-from analysis.figures.style import style
-from analysis.notebooks import FIGURES_VARIABLE, VALUES_MIME, record, say, show, table
+from analysis.figures.style import Picture, style
+from analysis.notebooks import FIGURES_VARIABLE, VALUES_MIME, record, safe, say, show, table
 
 NASTY = 'Öl & Essig <script>alert("x")</script>'
+ACTIVE = [
+    "<img src=x onerror=alert(1)>",
+    "[text](javascript:alert(1))",
+    "![text](https://example.org/x.png)",
+    "https://example.org/x y@example.org <https://example.org>",
+    "**bold** _it_ `code` ~~gone~~ # head",
+    "$x^2$ $$y$$ \\(z\\) \\begin{equation}",
+    "&lt;b&gt; &amp; &#60;",
+    "1. one",
+    "- one | two |",
+    "***",
+]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -34,13 +48,13 @@ def displayed(function, *args, **kwargs) -> dict:
     return dict(output.data)
 
 
-def draw(color: str = "C0"):
-    with style():
-        figure, ax = plt.subplots(figsize=(3, 2))
-        ax.plot([0, 1], [1, 0], color=color)
-        ax.set_title("Öl")
-        ax.axhspan(0, 0.5, clip_on=True)
-    return figure
+@style()
+def draw(color: str = "C0", caption: str = "A line", alt: str = "It falls") -> Picture:
+    figure, ax = plt.subplots(figsize=(3, 2))
+    ax.plot([0, 1], [1, 0], color=color)
+    ax.set_title("Öl")
+    ax.axhspan(0, 0.5, clip_on=True)  # clipped: its id in the SVG is a hash
+    return Picture(figure, caption, alt)
 
 
 class Texts(HTMLParser):
@@ -56,12 +70,16 @@ class Texts(HTMLParser):
         self.texts.append(data)
 
 
+def shown(markdown: str) -> str:
+    """What a reader of the page sees of a Markdown text."""
+    return "".join(Texts(markdown2html(markdown)).texts).removesuffix("\n")
+
+
 def test_figure_files_are_the_same_bytes_twice(tmp_path, monkeypatch):
     shown = []
     for name in ("first", "second", "other"):
         monkeypatch.setenv(FIGURES_VARIABLE, str(tmp_path / name))
-        figure = draw("C1" if name == "other" else "C0")
-        shown.append(displayed(show, figure, "01_x", "A line", "It falls")["text/html"])
+        shown.append(displayed(show, draw("C1" if name == "other" else "C0"), "01_x")["text/html"])
     files = {
         name: {f.name: f.read_bytes() for f in (tmp_path / name).iterdir()}
         for name in ("first", "second", "other")
@@ -78,14 +96,15 @@ def test_figure_files_do_not_follow_the_users_settings(tmp_path, monkeypatch):
     for number, settings in enumerate(({}, {"savefig.dpi": 30, "svg.hashsalt": "mine"})):
         monkeypatch.setenv(FIGURES_VARIABLE, str(tmp_path / str(number)))
         with plt.rc_context(settings):
-            displayed(show, draw(), "01_x", "A line", "It falls")
+            displayed(show, draw(), "01_x")
         written.append([f.read_bytes() for f in sorted((tmp_path / str(number)).iterdir())])
     assert written[0] == written[1]
 
 
 def test_caption_and_alt_text_go_with_the_figure(tmp_path, monkeypatch):
     monkeypatch.setenv(FIGURES_VARIABLE, str(tmp_path))
-    page = Texts(displayed(show, draw(), "01_x", NASTY, f"Alt {NASTY}")["text/html"])
+    picture = draw(caption=NASTY, alt=f"Alt {NASTY}")
+    page = Texts(displayed(show, picture, "01_x")["text/html"])
     assert json.loads((tmp_path / "01_x.json").read_text()) == {
         "caption": NASTY,
         "alt": f"Alt {NASTY}",
@@ -101,14 +120,48 @@ def test_caption_and_alt_text_go_with_the_figure(tmp_path, monkeypatch):
 def test_without_a_report_nothing_is_written_and_the_figure_is_closed(tmp_path, monkeypatch):
     monkeypatch.delenv(FIGURES_VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)
-    figure = draw()
-    assert "<img " in displayed(show, figure, "01_x", "A line", "It falls")["text/html"]
+    picture = draw()
+    assert "<img " in displayed(show, picture, "01_x")["text/html"]
     assert list(tmp_path.iterdir()) == []
-    assert not plt.fignum_exists(figure.number)
+    assert not plt.fignum_exists(picture.figure.number)
 
 
 def test_a_sentence_is_markdown():
     assert displayed(say, "**3** of 4")["text/markdown"] == "**3** of 4"
+
+
+@pytest.mark.parametrize("character", string.punctuation)
+def test_a_safe_character_shows_as_it_is(character):
+    assert shown(safe(character)) == character
+    assert shown(safe(2 * character)) == 2 * character
+
+
+@pytest.mark.parametrize("text", [string.punctuation, *ACTIVE])
+def test_a_safe_text_shows_as_it_is_and_does_nothing(text):
+    page = Texts(markdown2html(f"In query {safe(text)}, **3** candidates"))
+    assert [tag for tag, _ in page.tags if tag != "span"] == ["p", "strong"]
+    assert "".join(page.texts).strip() == f"In query {text}, 3 candidates"
+    assert shown(safe(text)) == text
+
+
+def test_the_texts_that_test_safety_do_act_as_they_stand():
+    assert all("".join(Texts(markdown2html(text)).texts).strip() != text for text in ACTIVE)
+
+
+@pytest.mark.parametrize("text", ["$x$", "\\(x\\)", "$$x$$", "\\begin{x}"])
+def test_no_text_node_of_a_page_has_a_delimiter_of_tex_and_more(text):
+    pieces = Texts(markdown2html(safe(text))).texts
+    assert all(piece in ("$", "\\") or not {"$", "\\"} & set(piece) for piece in pieces)
+
+
+@pytest.mark.parametrize("character", ["\u202e", "\u2066", "\u200b", "\x00", "\x1b", "\x7f"])
+def test_a_character_that_hides_or_turns_text_is_replaced(character):
+    assert shown(safe(f"a{character}b")) == "a\ufffdb"
+
+
+def test_a_line_end_is_a_blank_and_letters_stay():
+    assert shown(safe("a\n\n# b\r\nc\td")) == "a  # b  c d"
+    assert shown(safe("Öl 東京 👩\u200d🔬")) == "Öl 東京 👩\u200d🔬"
 
 
 def test_table_escapes_caption_and_cells():
@@ -134,12 +187,11 @@ def test_texts_stand_left_and_numbers_right():
     assert sides == [(tag, side) for tag in ("th", "td") for side in ("left", "right", "right")]
 
 
-def test_recorded_values_are_kept_exactly_and_shown_to_readers():
+def test_recorded_values_are_kept_exactly_and_not_shown_to_readers():
     value = 0.1 + 0.2
     data = displayed(record, {"first_lost": 3, "a: b": value}, within=1.5)
-    assert data[VALUES_MIME] == {"values": {"first_lost": 3.0, "a: b": value}, "within": 1.5}
-    assert data["text/markdown"] == "- first lost: **3**\n- a: b: **0.3**"
-    assert json.loads(json.dumps(data[VALUES_MIME])) == data[VALUES_MIME]
+    assert data == {VALUES_MIME: {"values": {"first_lost": 3.0, "a: b": value}, "within": 1.5}}
+    assert json.loads(json.dumps(data)) == data
 
 
 def test_recorded_values_tolerate_nothing_by_default():
