@@ -5,7 +5,7 @@ logits there are too many: the few around the logit of a score are evaluated ins
 
 ``torch.sigmoid`` has two routines that differ in the last bit: a vector kernel, and a scalar one
 for short or strided arrays and for what is left at an end. An engine's scores come from both, so
-both count as attainable. In float64 the scalar routine is the C library's own and is not known here.
+both count as attainable. In float64 the scalar routine is the C library's own, not known here.
 
 Paths that attain the same set are one hypothesis and stand together, the most specific first:
 rounding a wide sigmoid once to a half type is what ``fused`` in that type means, and a logit that
