@@ -1,6 +1,6 @@
 """torch's sigmoid and softmax, bit for bit, without torch.
 
-Two of its routines differ in the last bit of one score in some twenty-five, and scores are
+Two correct sigmoids differ in the last bit of one float32 score in some twenty-five, and scores are
 compared bit by bit here. So torch's CPU kernels are repeated, operation by operation:
 
 =========================  ============================  ======================================
@@ -15,12 +15,11 @@ function                   equals                        its exponential
 =========================  ============================  ======================================
 
 This holds for torch on x86-64 with AVX2 or AVX-512 (both round alike) and glibc. On an x86-64
-processor without AVX2, or with ``ATEN_CPU_CAPABILITY=default``, the vector kernel itself calls
+processor without AVX2, or with ``ATEN_CPU_CAPABILITY=default``, the vector kernels themselves call
 glibc: there float32 sigmoids all equal :func:`scalar_sigmoid`. Elsewhere, as on ARM, last bits may
 differ. The tests compare with the torch at hand.
 
-Only exponents that a result depends on are computed: the others are clipped to ends where the
-exponential is already infinite, or lost beside the 1.
+Arguments of an exponential are clipped where it is already 0, infinite, or lost beside the 1.
 """
 
 from __future__ import annotations

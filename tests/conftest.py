@@ -9,12 +9,17 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
+from hypothesis import settings
 from matplotlib.axes import Axes
 from tiny_checkpoints import tiny_set, write_checkpoint
 
 from analysis import checkpoints
 from analysis.datasets import RerankingSet
 from analysis.figures.style import style
+
+# A busy machine is no failure: nothing here is timed.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # No test downloads a model.
 os.environ["HF_HUB_OFFLINE"] = "1"

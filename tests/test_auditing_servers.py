@@ -19,7 +19,7 @@ from reranking_server import (
 from analysis.auditing.answers import scores_in_order
 from analysis.auditing.servers import DOCUMENTS_PER_REQUEST, find_server
 from analysis.auditing.transport import Limits, ServerError, Transport
-from analysis.engines import INFINITY_FROM_0_0_69, INFINITY_TO_0_0_68
+from analysis.engines import path_of
 
 QUICK = Limits(answer_seconds=20, attempts=2, first_wait=0.001, longest_wait=0.01)
 DOCUMENTS = [f"Passage {number}" for number in range(DOCUMENTS_PER_REQUEST + 8)]

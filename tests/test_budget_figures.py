@@ -9,11 +9,16 @@ import pandas as pd
 import pytest
 
 from analysis.budgets import STAGES, ErrorBudget, budget_of, predict, words
-from analysis.engines import FLOAT32_REFERENCE, HAYSTACK_2, INFINITY_TO_0_0_68
+from analysis.engines import path_of
 from analysis.figures import budget as views
+from analysis.scorepath import FLOAT32_REFERENCE
 
 mpl.use("agg")
-PATHS = [FLOAT32_REFERENCE, path_of("infinity", "0.0.68", "float16"), path_of("haystack", "2.31.0", "bfloat16")]
+PATHS = [
+    FLOAT32_REFERENCE,
+    path_of("infinity", "0.0.68", "float16"),
+    path_of("haystack", "2.31.0", "bfloat16"),
+]
 
 
 @pytest.fixture(autouse=True)

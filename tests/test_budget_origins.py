@@ -12,7 +12,7 @@ from analysis.budgets import ORDERS, STAGES, budget_of, known_paths, predict, wo
 from analysis.budgets.origins import count_origins, origins, tied, tied_in_top
 from analysis.budgets.stages import swaps
 from analysis.catalogue import CATALOGUE
-from analysis.engines import HAYSTACK_2, INFINITY_FROM_0_0_69, INFINITY_TO_0_0_68
+from analysis.engines import known_paths, path_of
 from analysis.errors import InputError
 from analysis.ties import apply, summary
 

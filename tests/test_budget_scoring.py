@@ -10,9 +10,10 @@ import torch
 
 from analysis import models, scoring
 from analysis.budgets import error_budget, noise_floor, staged_logits
-from analysis.engines import FLOAT32_REFERENCE, HAYSTACK_2
+from analysis.engines import path_of
 from analysis.errors import InputError
 from analysis.models import Reranker
+from analysis.scorepath import FLOAT32_REFERENCE
 from analysis.scoring import score
 from analysis.store import Store
 
@@ -117,11 +118,15 @@ def test_float32_needs_one_pass(tiny_pairs, reranker, loaded, tmp_path):
 
 def test_a_second_budget_runs_no_network(tiny_pairs, reranker, loaded, tmp_path):
     options = {"store": Store(tmp_path), "progress": False}
-    first = str(error_budget(tiny_pairs, reranker, path_of("haystack", "2.31.0", "bfloat16"), **options))
+    first = str(
+        error_budget(tiny_pairs, reranker, path_of("haystack", "2.31.0", "bfloat16"), **options)
+    )
     first_floor = noise_floor(tiny_pairs, reranker, n_pairs=5, **options)
     assert loaded
     loaded.clear()
-    again = str(error_budget(tiny_pairs, reranker, path_of("haystack", "2.31.0", "bfloat16"), **options))
+    again = str(
+        error_budget(tiny_pairs, reranker, path_of("haystack", "2.31.0", "bfloat16"), **options)
+    )
     assert again == first
     assert noise_floor(tiny_pairs, reranker, n_pairs=5, **options).equals(first_floor)
     assert not loaded

@@ -19,10 +19,10 @@ from analysis.budgets.stages import (
     contributions,
     swaps,
 )
-from analysis.engines import FLOAT32_REFERENCE, HAYSTACK_2, INFINITY_TO_0_0_68
+from analysis.engines import known_paths, path_of
 from analysis.errors import InputError
 from analysis.formats import format_of
-from analysis.scorepath import ScorePath
+from analysis.scorepath import FLOAT32_REFERENCE, ScorePath
 from analysis.sigmoids import sigmoid
 
 ALL = frozenset(STAGES)

@@ -8,15 +8,8 @@ import torch
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from analysis.engines import (
-    CATALOGUE,
-    CHECKPOINT,
-    DEVICES,
-    ENGINES,
-    default_paths,
-    engine_path,
-    find_engine,
-)
+from analysis.catalogue import CATALOGUE, CHECKPOINT, DEVICES
+from analysis.engines import default_paths, find_engine, known_paths, path_of, run_engines
 from analysis.errors import InputError
 from analysis.formats import format_of
 
@@ -97,7 +90,7 @@ def test_entries_are_whole(entry):
 
 def test_names_are_unique_and_engines_are_those_that_were_run():
     assert len({entry.name for entry in CATALOGUE}) == len(CATALOGUE)
-    assert list(ENGINES) == [
+    assert [engine.name for engine in run_engines()] == [
         "Infinity 0.0.13–0.0.68",
         "Infinity 0.0.69+",
         "Haystack 2.x",
@@ -136,11 +129,11 @@ def test_engines_without_a_sigmoid_return_logits(key):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("vespa", "8.0", "cpu"), "engine: unknown engine 'vespa'.*choose one of infinity, "),
+        (("vespa", "8.0", "cpu"), "engine: unknown engine 'vespa'.*Choose one of infinity, "),
         (("infinity", "0.0.10", "cpu"), "version: how infinity 0.0.10 scores is not known"),
         (("infinity", "latest", "cpu"), "version: 'latest' is no version"),
         (("haystack", "3.0", "cpu"), "version: how haystack 3.0 scores is not known.*<3"),
-        (("infinity", "0.0.78", "tpu"), "device: unknown device 'tpu'.*choose one of cuda, "),
+        (("infinity", "0.0.78", "tpu"), "device: unknown device 'tpu'.*Choose one of cuda, "),
         (("text-embeddings-inference", "1.8", "mps"), "device: .* on mps by default is not known"),
     ],
 )
@@ -152,8 +145,42 @@ def test_what_is_not_known_is_said(arguments, says):
 
 def test_a_checkpoint_dtype_that_the_engine_does_not_run_in_is_refused():
     with pytest.raises(InputError, match="does not run in 'float8_e5m2'"):
-        default_paths("sentence-transformers", "6.2.0", device="cpu", checkpoint_dtype="float8_e5m2")
+        default_paths(
+            "sentence-transformers", "6.2.0", device="cpu", checkpoint_dtype="float8_e5m2"
+        )
 
 
 def test_prereleases_are_found():
     assert find_engine("sentence-transformers", "5.2.0rc1").name == "sentence-transformers ≤ 5"
+
+
+def test_a_path_is_found_by_name_version_and_dtype():
+    path = path_of("infinity", "0.0.32", "float16")
+    assert path.name == "Infinity 0.0.13–0.0.68, float16"
+    assert path_of("infinity@0.0.32:float16") is path
+    assert path_of("forward=float16,sigmoid=stepwise") == path
+    assert path_of("vllm") is path_of("vllm", "0.11") is path_of("vllm", None, "float32")
+
+
+def test_every_known_path_is_listed_once_with_all_its_engines():
+    known = known_paths()
+    assert len({path.computation for path in known}) == len(known)
+    names = [name for names in known.values() for name in names.split("; ")]
+    assert sorted(names) == sorted(entry.name for entry in CATALOGUE for _ in entry.paths)
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (("vespa",), "engine: unknown engine 'vespa'"),
+        (("infinity", "0.0.32"), "forward_dtype: the dtype that .* is missing.*float32, float16"),
+        (("infinity@0.0.32:bfloat16",), "forward_dtype: .* does not run in 'bfloat16'"),
+        (("infinity:float16",), 'version: how infinity scores depends .*"infinity@0.0.69"'),
+        (("infinity@new:float16",), "version: 'new' is no version"),
+        (("haystack",), "version: how haystack|forward_dtype: the dtype"),
+        (("forward=float12",), "dtype: unknown dtype 'float12'"),
+    ],
+)
+def test_a_path_that_is_not_known_is_said(asked, says):
+    with pytest.raises(InputError, match=says):
+        path_of(*asked)

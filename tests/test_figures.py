@@ -7,13 +7,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from analysis.staircase import staircase
 
-from analysis.engines import FLOAT32_REFERENCE, INFINITY_TO_0_0_68
+from analysis.engines import path_of
 from analysis.figures import lane, mapping, reranking, steps
 from analysis.figures.style import FAINT, MARKS, img, save, style
 from analysis.formats import FORMATS
+from analysis.scorepath import FLOAT32_REFERENCE
 from analysis.sigmoids import saturation
-from analysis.staircase import staircase
 from analysis.ties import apply
 
 LOGITS = [9.0, 8.5, 8.0, 7.0, 6.9, 3.0, -2.0]

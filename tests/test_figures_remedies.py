@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.engines import HAYSTACK_2, INFINITY_TO_0_0_68
+from analysis.engines import path_of
 from analysis.figures import remedies as views
 from analysis.figures.style import style
 from analysis.formats import FORMATS

@@ -16,14 +16,7 @@ from score_lists import (
     twice,
 )
 
-from analysis.engines import (
-    ENGINES,
-    HAYSTACK_2,
-    INFINITY_FROM_0_0_69,
-    INFINITY_TO_0_0_68,
-    SENTENCE_TRANSFORMERS_FROM_6,
-    SENTENCE_TRANSFORMERS_TO_5,
-)
+from analysis.engines import find_engine, path_of
 from analysis.errors import InputError
 from analysis.fingerprinting import fingerprint
 from analysis.fingerprinting.observed import observe
@@ -124,7 +117,9 @@ def test_softmax_over_two_labels(forward):
     assert (verdict.kind, verdict.path) == ("softmax", None), verdict
 
 
-@pytest.mark.parametrize("path", [ScorePath(), *find_engine("haystack", "2.31.0").paths.values()], ids=str)
+@pytest.mark.parametrize(
+    "path", [ScorePath(), *find_engine("haystack", "2.31.0").paths.values()], ids=str
+)
 def test_a_sigmoid_applied_twice(path):
     verdict = fingerprint(twice(path)(reranker_logits(100, np.random.default_rng(9))))
     assert (verdict.kind, verdict.path) == ("sigmoid twice", None)
@@ -161,7 +156,10 @@ def test_half_logits_times_a_factor_are_not_taken_for_float32_logits(half):
 MIXED = [
     (path_of("infinity", "0.0.68", "float16"), ScorePath()),
     (path_of("sentence-transformers", "6.2.0", "bfloat16"), ScorePath(formula="stepwise")),
-    (path_of("sentence-transformers", "6.2.0", "float16"), path_of("sentence-transformers", "6.2.0", "bfloat16")),
+    (
+        path_of("sentence-transformers", "6.2.0", "float16"),
+        path_of("sentence-transformers", "6.2.0", "bfloat16"),
+    ),
 ]
 
 
@@ -213,7 +211,9 @@ def test_order_and_duplicates_do_not_matter():
 
 
 def test_saturated_scores_neither_help_nor_hurt():
-    scores = path_of("haystack", "2.31.0", "float16").scores(reranker_logits(200, np.random.default_rng(16)))
+    scores = path_of("haystack", "2.31.0", "float16").scores(
+        reranker_logits(200, np.random.default_rng(16))
+    )
     with_ones = fingerprint(np.concatenate([scores, np.ones(50), np.zeros(50)]))
     assert with_ones.path == path_of("haystack", "2.31.0", "float16")
 

@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 from score_lists import reranker_logits
 
-from analysis.engines import FLOAT32_REFERENCE, HAYSTACK_2, INFINITY_FROM_0_0_69
+from analysis.engines import path_of
 from analysis.figures import fingerprint as views
 from analysis.figures.style import FAINT, MARKS
 from analysis.fingerprinting import combs
 from analysis.fingerprinting.evidence import DECIDED
 from analysis.fingerprinting.known import OUTCOMES
+from analysis.scorepath import FLOAT32_REFERENCE
 
 mpl.use("agg")
 PATH = path_of("infinity", "0.0.78", "float16")

@@ -9,18 +9,12 @@ import pandas as pd
 import pytest
 from score_lists import reranker_logits
 
-from analysis.engines import (
-    FLOAT32_REFERENCE,
-    HAYSTACK_2,
-    INFINITY_FROM_0_0_69,
-    INFINITY_TO_0_0_68,
-    SENTENCE_TRANSFORMERS_FROM_6,
-)
+from analysis.engines import path_of
 from analysis.errors import InputError
 from analysis.fingerprinting import combs, fingerprint, known, words
 from analysis.fingerprinting.known import Known
 from analysis.recordings import COLUMNS
-from analysis.scorepath import ScorePath
+from analysis.scorepath import FLOAT32_REFERENCE, ScorePath
 
 PATH = path_of("infinity", "0.0.78", "float16")
 LOGITS = reranker_logits(300, np.random.default_rng(0))
@@ -182,7 +176,12 @@ def test_recorded_runs_are_read_with_names_and_paths(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "path",
-    [PATH, path_of("haystack", "2.31.0", "bfloat16"), path_of("infinity", "0.0.68", "float16"), FLOAT32_REFERENCE],
+    [
+        PATH,
+        path_of("haystack", "2.31.0", "bfloat16"),
+        path_of("infinity", "0.0.68", "float16"),
+        FLOAT32_REFERENCE,
+    ],
     ids=str,
 )
 def test_a_comb_holds_the_scores_of_all_its_logits_and_no_others(path):
@@ -215,7 +214,11 @@ def test_the_busiest_window_is_where_most_scores_near_one_are():
 
 def test_a_run_stands_on_its_own_comb_alone():
     window = combs.busiest_window(RUN.scores, 0.5)
-    paths = [PATH, path_of("infinity", "0.0.78", "bfloat16"), path_of("haystack", "2.31.0", "float16")]
+    paths = [
+        PATH,
+        path_of("infinity", "0.0.78", "bfloat16"),
+        path_of("haystack", "2.31.0", "float16"),
+    ]
     table = combs.comb_table(paths, window, RUN.scores)
     assert table["scores"].nunique() == 1
     assert table["attained"].iloc[0] == table["scores"].iloc[0] > 5
@@ -225,7 +228,9 @@ def test_a_run_stands_on_its_own_comb_alone():
     assert "2 of the 2 other paths miss at least one" in said
 
 
-@pytest.mark.parametrize("run", [RUN, FLOAT32, Known.by_path("", path_of("haystack", "2.31.0", "float16"), LOGITS)])
+@pytest.mark.parametrize(
+    "run", [RUN, FLOAT32, Known.by_path("", path_of("haystack", "2.31.0", "float16"), LOGITS)]
+)
 def test_odds_add_up_to_those_of_the_verdict(run):
     paths = [path for paths in (HAYSTACK_2, INFINITY_FROM_0_0_69) for path in paths.values()]
     lines = combs.odds_lines(run.scores, [*paths, run.path], seed=0)

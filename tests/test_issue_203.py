@@ -7,20 +7,14 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from analysis.staircase import staircase
 
-from analysis.engines import (
-    FLOAT32_REFERENCE,
-    HAYSTACK_2,
-    INFINITY_FROM_0_0_69,
-    INFINITY_TO_0_0_68,
-    SENTENCE_TRANSFORMERS_FROM_6,
-    default_paths,
-)
+from analysis.engines import default_paths, path_of
 from analysis.errors import InputError
 from analysis.formats import FORMATS
 from analysis.recordings import JSON_NUMBER, disable_half, recorded_path, trust_remote_code
+from analysis.scorepath import FLOAT32_REFERENCE
 from analysis.sigmoids import saturation
-from analysis.staircase import staircase
 from analysis.studies.issue_203 import comparison, decomposition, team, versions, words
 
 LOGITS = [7.9, 9.0, 6.4, 6.55, -1.0, 2.0, 1.0, 0.5]
@@ -326,7 +320,11 @@ def test_an_engine_without_a_sigmoid_has_no_one_but_the_width_of_its_logits():
 
 @pytest.mark.parametrize(
     "path",
-    [path_of("infinity", "0.0.68", "float16"), path_of("haystack", "2.31.0", "float16"), path_of("infinity", "0.0.78", "bfloat16")],
+    [
+        path_of("infinity", "0.0.68", "float16"),
+        path_of("haystack", "2.31.0", "float16"),
+        path_of("infinity", "0.0.78", "bfloat16"),
+    ],
     ids=lambda path: path.name,
 )
 def test_the_first_saturated_logit_is_the_first_by_enumeration(path):

@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.engines import FLOAT32_REFERENCE, INFINITY_TO_0_0_68
+from analysis.engines import path_of
 from analysis.figures import issue_203 as views
 from analysis.figures import lane
 from analysis.figures.style import FAINT, style
 from analysis.formats import FORMATS
 from analysis.recordings import disable_half
+from analysis.scorepath import FLOAT32_REFERENCE
 from analysis.studies.issue_203 import decomposition, versions
 from analysis.ties import apply
 

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 import torch
 
+from analysis.catalogue import CATALOGUE
 from analysis.checkpoints import sha256_of
-from analysis.engines import CATALOGUE, INFINITY_TO_0_0_68, find_engine
+from analysis.engines import find_engine, path_of
 from analysis.errors import InputError
 from analysis.models import load
 from analysis.readers import load_german

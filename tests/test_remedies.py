@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from analysis.remedies.effects import reordered
 from hypothesis import given
 from hypothesis import strategies as st
 from reader_files import refused
 
-from analysis.engines import FLOAT32_REFERENCE, HAYSTACK_2, INFINITY_FROM_0_0_69, INFINITY_TO_0_0_68
+from analysis.engines import path_of
 from analysis.fingerprinting import Verdict
 from analysis.formats import FORMATS
 from analysis.remedies import (
@@ -30,9 +31,8 @@ from analysis.remedies import (
     version_differences,
     version_sentence,
 )
-from analysis.remedies.effects import reordered
 from analysis.remedies.table import AS_IT_IS, CALIBRATION, FINE_TUNING, FLOAT32, HPS, RAW, VERIFIED
-from analysis.scorepath import ScorePath
+from analysis.scorepath import FLOAT32_REFERENCE, ScorePath
 from analysis.ties import with_tie_groups
 from analysis.verifying import try_out
 

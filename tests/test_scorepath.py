@@ -1,21 +1,16 @@
 """Score paths: stages applied in order, engines as their values."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
 
-from analysis.engines import (
-    ENGINES,
-    FLOAT32_REFERENCE,
-    HAYSTACK_2,
-    INFINITY_FROM_0_0_69,
-    INFINITY_TO_0_0_68,
-    SENTENCE_TRANSFORMERS_FROM_6,
-    SENTENCE_TRANSFORMERS_TO_5,
-    engine_path,
-)
+from analysis.catalogue import CATALOGUE
+from analysis.engines import find_engine, path_of, run_engines
 from analysis.errors import InputError
-from analysis.scorepath import ScorePath
+from analysis.formats import FORMATS
+from analysis.scorepath import FLOAT32_REFERENCE, TIE_RULES, ScorePath
 
 LOGITS = np.linspace(-12, 12, 4001)
 
@@ -45,11 +40,14 @@ def test_infinity_today_is_numpys_float32_of_half_logits(dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-@pytest.mark.parametrize("engine", [HAYSTACK_2, SENTENCE_TRANSFORMERS_TO_5])
+@pytest.mark.parametrize(
+    "engine", [("haystack", "2.31.0"), ("sentence-transformers", "5.1.2")], ids=str
+)
 def test_haystack_and_older_sentence_transformers_are_torchs_half_sigmoid(engine, dtype):
     logits = torch.from_numpy(LOGITS).to(getattr(torch, dtype))
     expected = torch.sigmoid(logits).double().numpy()
-    assert engine[dtype].scores(logits.double().numpy()).tolist() == expected.tolist()
+    scores = path_of(*engine, dtype).scores(logits.double().numpy())
+    assert scores.tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
@@ -62,8 +60,8 @@ def test_newer_sentence_transformers_never_saturate_before_float32(dtype):
 def test_all_engines_agree_in_float32_to_a_few_units_in_the_last_place():
     """NumPy's and torch's exp differ by a unit; the sum and the quotient round once more each."""
     reference = FLOAT32_REFERENCE.scores(LOGITS).astype(np.float32)
-    for paths in ENGINES.values():
-        scores = paths["float32"].scores(LOGITS).astype(np.float32)
+    for engine in run_engines():
+        scores = engine.paths["float32"].scores(LOGITS).astype(np.float32)
         assert np.all(np.abs(scores - reference) <= 4 * np.spacing(reference))
 
 
@@ -98,13 +96,95 @@ def test_nan_stays_nan_and_shapes_are_kept():
     ],
 )
 def test_unknown_stages_are_refused(stage, value):
-    with pytest.raises(InputError, match=f"{value}.*choose one of"):
+    with pytest.raises(InputError, match=f"{value}.*Choose one of"):
         ScorePath(**{stage: value})
 
 
-def test_unknown_engines_and_dtypes_are_refused():
-    with pytest.raises(InputError, match="unknown engine 'Vespa'"):
-        engine_path("Vespa", "float32")
-    with pytest.raises(InputError, match="does not run in 'bfloat16'"):
-        path_of("infinity", "0.0.68", "bfloat16")
-    assert path_of("haystack", "2.31.0", "float16") is path_of("haystack", "2.31.0", "float16")
+STAGES = [
+    ScorePath(forward, formula, activation, stored, tie_rule)
+    for forward, formula, activation, stored, tie_rule in product(
+        FORMATS, ["fused", "stepwise", "none"], FORMATS, FORMATS, TIE_RULES
+    )
+]
+CATALOGUED = [path for engine in CATALOGUE for path in engine.paths.values()]
+
+
+def test_the_text_of_every_path_reads_back_as_that_path():
+    for path in STAGES + CATALOGUED:
+        assert ScorePath.of_text(path.text) == path
+        assert path_of(path.text) == path
+
+
+def test_what_a_text_leaves_out_follows_the_stage_before():
+    assert ScorePath.of_text("forward=float16") == path_of("haystack", "2.31.0", "float16")
+    assert ScorePath.of_text(" forward = bfloat16 , activation=float32") == path_of(
+        "sentence-transformers", "6.2.0", "bfloat16"
+    )
+    assert ScorePath.of_text("forward=float16,sigmoid=none").scores([1.25]).tolist() == [1.25]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "float16",
+        "sigmoid=fused",
+        "forward=float16,forward=float32",
+        "forward=float16,dtype=float32",
+        "forward=half",
+        "forward=float16,sigmoid=hard",
+        "forward=",
+        "",
+    ],
+)
+def test_other_texts_are_no_path(text):
+    with pytest.raises(InputError):
+        ScorePath.of_text(text)
+
+
+def test_a_path_says_of_itself_what_it_is():
+    for path in STAGES + CATALOGUED:
+        assert path.has_sigmoid == (path.formula != "none")
+        bits = FORMATS[path.forward_dtype].bits, FORMATS[path.activation_dtype].bits
+        assert path.is_hps == (path.has_sigmoid and bits[1] > bits[0])
+        assert path.has_narrow_sigmoid == (path.has_sigmoid and bits[1] < 32)
+        assert list(path.stages.values()) == [
+            path.forward_dtype,
+            path.formula,
+            path.activation_dtype,
+            path.stored_dtype,
+        ]
+
+
+def test_hps_and_raw_keep_the_network_and_the_tie_rule():
+    for path in STAGES:
+        hps, raw = path.hps(), path.raw()
+        for changed in (hps, raw):
+            assert (changed.forward_dtype, changed.tie_rule) == (path.forward_dtype, path.tie_rule)
+            assert changed.name == ""
+        assert hps.has_sigmoid
+        assert not hps.has_narrow_sigmoid
+        assert not raw.has_sigmoid
+        logits = path.logits(LOGITS)
+        assert raw.scores(LOGITS).tolist() == pytest.approx(logits.tolist(), abs=0, nan_ok=True)
+
+
+def test_hps_of_half_logits_is_the_float32_sigmoid_that_newer_engines_evaluate():
+    for dtype in ("float16", "bfloat16"):
+        old = path_of("haystack", "2.31.0", dtype)
+        assert old.hps() == path_of("sentence-transformers", "6.2.0", dtype)
+    assert ScorePath("float64").hps().activation_dtype == "float64"
+
+
+def test_within_changes_the_network_alone():
+    path = path_of("infinity", "0.0.68", "float16").within("float32")
+    assert path.stages == {
+        "forward_dtype": "float32",
+        "formula": "stepwise",
+        "activation_dtype": "float16",
+        "stored_dtype": "float16",
+    }
+
+
+def test_an_engine_has_one_object_for_each_path():
+    assert path_of("haystack", "2.31.0", "float16") is path_of("haystack", "2.0.1", "float16")
+    assert path_of("haystack@2.31.0:float16") is find_engine("haystack", "2.31.0").paths["float16"]

@@ -15,7 +15,7 @@ from reader_files import refused
 
 from analysis import models
 from analysis.datasets import from_pairs
-from analysis.engines import HAYSTACK_2
+from analysis.engines import find_engine, path_of
 from analysis.formats import FORMATS
 from analysis.metrics import average, evaluate
 from analysis.studies.speed import (
@@ -224,9 +224,9 @@ def test_memory_is_the_same_in_every_run(reranker, tiny_pairs, monkeypatch):
 
 
 def test_float32_agrees_with_itself_and_ties_cost_overlap(logits):
-    kept = faithfulness(logits, list(find_engine("haystack", "2.31.0").paths.values()), k=5).set_index(
-        ["forward_dtype", "order"]
-    )
+    kept = faithfulness(
+        logits, list(find_engine("haystack", "2.31.0").paths.values()), k=5
+    ).set_index(["forward_dtype", "order"])
     own = kept.loc[("float32", "raw logits")]
     assert own["kendall_tau_b"] == pytest.approx(1, abs=1e-12)  # a quotient of square roots
     assert own["overlap"] == 1

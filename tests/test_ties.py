@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.engines import INFINITY_TO_0_0_68
+from analysis.engines import path_of
 from analysis.errors import InputError
 from analysis.scorepath import TIE_RULES, ScorePath
-from analysis.ties import apply, summary, tie_groups
+from analysis.ties import apply, first_ranks, tie_groups, tied_in_top
 
 
 def frame(logits, query_id="q1", dtype="float16"):
@@ -61,15 +61,11 @@ def test_queries_do_not_mix():
     assert scored["tie_size"].tolist() == [2, 2, 1, 1]
 
 
-def test_summary_counts():
-    counts = summary(apply(frame(LOGITS), path("input order")), k=3)
-    assert counts.to_dict() == {
-        "candidates": 6,
-        "saturated": 2,
-        "tied": 4,
-        "tied_in_top_3": 4,
-        "queries_with_tied_first": 1,
-    }
+def test_a_group_counts_in_a_top_that_it_reaches_into():
+    scored = apply(frame(LOGITS), path("input order"))
+    assert first_ranks(scored).tolist() == [3, 1, 5, 1, 3, 6]
+    assert tied_in_top(scored, 2).tolist() == [False, True, False, True, False, False]
+    assert tied_in_top(scored, 3).tolist() == [True, True, False, True, True, False]
 
 
 @given(

@@ -11,10 +11,9 @@ import pandas as pd
 import pytest
 
 from analysis import widgets
-from analysis.engines import ENGINES, FLOAT32_REFERENCE
 from analysis.errors import InputError
 from analysis.formats import format_of
-from analysis.scorepath import TIE_RULES, ScorePath
+from analysis.scorepath import FLOAT32_REFERENCE, TIE_RULES, ScorePath
 from analysis.widgets import BAND_COLOR, OWN_CHOICE, RerankToggle
 
 OLD_INFINITY = "Infinity 0.0.13–0.0.68"

@@ -95,7 +95,7 @@ def softmax_scores(logits: Scores) -> list[Scores]:
 
     Softmax subtracts the larger logit first, so the score depends on the difference alone.
     """
-    return pair_softmax(logits)
+    return [pair_softmax(logits).astype(np.float64)]
 
 
 @dataclass(frozen=True)
