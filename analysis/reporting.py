@@ -8,7 +8,7 @@ import os
 import platform
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from importlib.metadata import distributions
 from pathlib import Path
@@ -20,9 +20,9 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
-from analysis.formats import FORWARD_DTYPES
 from analysis.errors import InputError
-from analysis.notebooks import FIGURES_VARIABLE
+from analysis.formats import FORWARD_DTYPES
+from analysis.notebooks import FIGURES_VARIABLE, VALUES_MIME
 from analysis.places import CHECKOUT, ENGINES, GERMAN, MODELS, NOTEBOOKS, PACKAGE
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -114,7 +114,12 @@ def make_report(run: Run, say: Say = print) -> Path:
 
 
 def run_if_changed(notebook: Path, run: Run, say: Say = print) -> Path:
-    """Execute a notebook into the report's folder unless its inputs are those of the last run."""
+    """Execute a notebook into the report's folder unless its inputs are those of the last run.
+
+    Of the run's parameters it gets those that it declares: the others do not concern it.
+    """
+    declared = papermill.inspect_notebook(notebook)
+    run = replace(run, parameters={k: v for k, v in run.parameters.items() if k in declared})
     executed, stamp = run.executed / notebook.name, run.executed / f"{notebook.stem}.inputs"
     digest = inputs_digest(notebook, run.parameters)
     written = [Path(line) for line in _lines(stamp)[1:]]
@@ -192,6 +197,7 @@ def page_html(executed: Iterable[Path]) -> str:
         notebook = normalised(nbformat.read(path, as_version=4))
         for cell in notebook.cells:
             cell.id = f"{path.stem}-{cell.id}"  # unique on the page
+            cell.get("outputs", [])[:] = [o for o in cell.get("outputs", []) if not _is_record(o)]
         body, _ = exporter.from_notebook_node(notebook)
         chapters.append({"id": path.stem, "title": _title(notebook), "body": body})
     environment = jinja2.Environment(loader=jinja2.PackageLoader("analysis", "."), autoescape=True)
@@ -205,6 +211,11 @@ def _title(notebook: NotebookNode) -> str:
 
 def _is_progress(output: NotebookNode) -> bool:
     return output.get("output_type") == "stream" and output.get("name") == "stderr"
+
+
+def _is_record(output: NotebookNode) -> bool:
+    """Whether an output is values kept for tests, and nothing to be shown."""
+    return set(output.get("data", ())) == {VALUES_MIME}
 
 
 def _input_files(parameters: Mapping[str, object]) -> list[Path]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import matplotlib.pyplot as plt
 import pytest
@@ -23,6 +25,16 @@ settings.load_profile("untimed")
 
 # No test downloads a model.
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.fixture(scope="session")
+def lock() -> ModuleType:
+    """The tool that writes the lists of versions."""
+    tool = Path(__file__).parent.parent / "tools" / "lock.py"
+    spec = importlib.util.spec_from_file_location("lock", tool)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ from analysis.verifying import Trial, time_saved
 if TYPE_CHECKING:
     from analysis.fingerprinting import Verdict
 
-FLOAT32_SCORES = "float32 scores"
+_FLOAT32_SCORES = "float32 scores"
 _KEPT = ("ones", "zeros", "tied_in_top", "first_shared", "first_lost", "reordered")
 _WITH = {
     table.AS_IT_IS: "as it is",
@@ -225,7 +225,7 @@ def _after_the_logit(situation: Situation) -> Recommendation | None:
     if path.has_narrow_sigmoid:
         return Recommendation(best, f"{wide}.", reasons)
     action = f"Store the scores in float32 instead of {path.stored_dtype}."
-    return Recommendation(FLOAT32_SCORES, action, reasons)
+    return Recommendation(_FLOAT32_SCORES, action, reasons)
 
 
 def _network(situation: Situation) -> Recommendation | None:
