@@ -11,7 +11,7 @@ estimates the bound from queries that were scored in both dtypes, and says what 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,7 +94,9 @@ def verified_top_k(cheap: ArrayLike, k: int, bound: float, rescore: Rescore) -> 
     """
     logits, within = _checked_logits(cheap, "cheap"), True
     if k < 1 or not bound >= 0:
-        raise InputError(f"k = {k} and bound = {bound} do not go", "give k ≥ 1 and bound ≥ 0")
+        raise InputError(
+            f"nothing can be verified with k = {k} and bound = {bound}", "give k ≥ 1 and bound ≥ 0"
+        )
     rows = uncertain(logits, k, bound)
     if rows.size:
         exact = _checked_logits(rescore(rows), "rescored")
@@ -258,28 +260,10 @@ def time_saved(rescored: float, cheap: float, full: float) -> float:
 
     ``rescored`` is the share of candidates that are rescored; ``cheap`` and ``full`` are the
     seconds that one pair takes in the cheap dtype and in float32, as measured
-    (:func:`analysis.studies.speed.seconds_per_pair`). A rescored pair is taken to cost what any float32
-    pair does; in batches too small to fill the device it costs more.
+    (:func:`analysis.studies.speed.seconds_per_pair`). A rescored pair is taken to cost what any
+    float32 pair does; in batches too small to fill the device it costs more.
     """
     return 1 - cheap / full - rescored
-
-
-def time_sentence(trial: Trial, seconds: Mapping[str, float]) -> str:
-    """Say what verified top k saves or costs; ``seconds`` per pair by dtype, as measured."""
-    cheap, full = seconds[trial.dtype], seconds["float32"]
-    both = f"{trial.dtype} takes {cheap / full:.2g} times as long for a pair as float32"
-    if cheap >= full:
-        return (
-            f"{both} on this machine, so there is nothing to save: float32 throughout is no slower "
-            "and exact. Verified top k is for devices on which the cheap dtype is the fast one."
-        )
-    saved = time_saved(trial.rescored, cheap, full)
-    if saved <= 0:
-        return f"{both}; with {trial.rescored:.0%} rescored, float32 throughout is no slower."
-    return (
-        f"{both}; with {trial.rescored:.0%} rescored, verified top k would save {saved:.0%} of the "
-        "time of float32 throughout."
-    )
 
 
 def side_by_side(logits: pd.DataFrame, dtype: str) -> pd.DataFrame:

@@ -20,7 +20,6 @@ from analysis.verifying import (
     error_bound,
     query_errors,
     time_saved,
-    time_sentence,
     top_k,
     try_out,
     uncertain,
@@ -275,17 +274,3 @@ def test_time_saved_is_what_is_left_of_a_float32_run():
     # 100 pairs: float32 takes 200 s; cheap 100 × 0.5 s and 10 × 2 s again.
     assert time_saved(rescored=0.1, cheap=0.5, full=2.0) == pytest.approx((200 - 50 - 20) / 200)
     assert time_saved(rescored=0.5, cheap=1.5, full=2.0) < 0
-
-
-@pytest.mark.parametrize(
-    ("cheap", "says"),
-    [
-        (3.0, "nothing to save"),
-        (1.0, "nothing to save"),
-        (0.99, "rescored, float32"),
-        (0.1, "would save"),
-    ],
-)
-def test_the_sentence_on_time_says_where_the_cheap_dtype_is_slower(scored, cheap, says):
-    found = try_out(scored, "bfloat16", k=5)
-    assert says in time_sentence(found, {"bfloat16": cheap, "float32": 1.0})

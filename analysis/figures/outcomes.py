@@ -16,9 +16,9 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.comparisons import EQUAL, FIRST, NOT_CERTAIN, SECOND
 from analysis.figures.bars import longest, stacked_bars
-from analysis.figures.style import FAINT, INK, MARKS, OKABE_ITO
+from analysis.figures.style import FAINT, INK, MARKS, OKABE_ITO, Picture, style
 from analysis.scorepath import TIE_RULES, ScorePath
-from analysis.studies.outcomes import MEASURES, REMEDIES
+from analysis.studies.outcomes import MEASURES, REMEDIES, K
 
 RULE_LOOKS = {
     "expected": ("o", INK),
@@ -37,21 +37,31 @@ CERTAINTY_LABELS = {
     NOT_CERTAIN: "not certain under ties",
     EQUAL: "equal",
 }
-NEEDS_GRADES = "needs a grade for every pair"
-NOTHING_TO_TEST = "needs two queries and another path"
+
+_NEEDS_GRADES = "needs a grade for every pair"
 
 
-def span_views(spans: pd.DataFrame, paths: list[ScorePath]) -> Figure:
+@style()
+def span_views(spans: pd.DataFrame, paths: list[ScorePath]) -> Picture:
     """Expected value of each path as a point, minimum and maximum as a bar; a panel per measure.
 
-    ``spans`` comes from :func:`analysis.studies.outcomes.spans`; without rows the panel says what it needs.
+    ``spans`` comes from :func:`analysis.studies.outcomes.spans`; without rows the panels say what
+    they need.
     """
     figure, axes = _panels(spans, len(paths))
     for ax, (measure, own) in zip(axes, _by_measure(spans), strict=True):
         path_spans(ax, own, paths)
         ax.set_title(measure)
         ax.set_xlabel("expected, with minimum and maximum")
-    return figure
+    said = "; ".join(
+        f"{row.path}, {row.measure}: {row.expected:.4f} ({row.min:.4f} to {row.max:.4f})"
+        for row in spans.itertuples()
+    )
+    return Picture(
+        figure,
+        "Expected value, minimum and maximum over all orders of the ties; mean over queries.",
+        f"A point with a bar for each path and measure. {said or _NEEDS_GRADES}.",
+    )
 
 
 def path_spans(ax: Axes, spans: pd.DataFrame, paths: list[ScorePath]) -> list[Line2D]:
@@ -61,7 +71,7 @@ def path_spans(ax: Axes, spans: pd.DataFrame, paths: list[ScorePath]) -> list[Li
     """
     _rows(ax, [path.name for path in paths])
     if spans.empty:
-        return _nothing(ax, NEEDS_GRADES)
+        return _nothing(ax, _NEEDS_GRADES)
     found, drawn = spans.set_index("path"), []
     ax.axvline(found.loc[paths[0].name, "expected"], color=FAINT, linewidth=1, zorder=0)
     for height, path in enumerate(paths):
@@ -73,7 +83,8 @@ def path_spans(ax: Axes, spans: pd.DataFrame, paths: list[ScorePath]) -> list[Li
     return drawn
 
 
-def rule_views(rules: pd.DataFrame, spans: pd.DataFrame, names: list[str]) -> Figure:
+@style()
+def rule_views(rules: pd.DataFrame, spans: pd.DataFrame, names: list[str]) -> Picture:
     """Value of each path under each tie rule, before its span; a panel per measure.
 
     ``rules`` comes from :func:`analysis.studies.outcomes.by_tie_rule`, ``spans`` as for
@@ -90,7 +101,14 @@ def rule_views(rules: pd.DataFrame, spans: pd.DataFrame, names: list[str]) -> Fi
         for rule, (marker, color) in RULE_LOOKS.items()
     ]
     figure.legend(handles=handles, title="tie rule", loc="outside right center")
-    return figure
+    said = "; ".join(
+        f"{row.path}, {row.measure}, {row.tie_rule}: {row.value:.4f}" for row in rules.itertuples()
+    )
+    return Picture(
+        figure,
+        "The same scores under four tie rules; grey: the span over all orders.",
+        f"Four marks per path and measure, one for each rule. {said or _NEEDS_GRADES}.",
+    )
 
 
 def tie_rules(
@@ -99,7 +117,7 @@ def tie_rules(
     """Draw one measure: the rules' values of each path, one below the other, on its span."""
     _rows(ax, names)
     if rules.empty:
-        return _nothing(ax, NEEDS_GRADES)
+        return _nothing(ax, _NEEDS_GRADES)
     ends = spans.set_index("path").loc[names]
     for height, row in enumerate(ends.itertuples()):
         ax.barh(height, row.max - row.min, left=row.min, height=0.7, color="#ECECEC", zorder=0)
@@ -111,6 +129,22 @@ def tie_rules(
         drawn.append(ax.scatter(values, heights, marker=marker, color=color, s=42, zorder=3))
     _limits(ax, ends["min"].min(), ends["max"].max())
     return drawn
+
+
+@style()
+def restored_view(restored: Mapping[str, pd.Series]) -> Picture:
+    """Tied candidates of each path, by what brings them back, as for :func:`restored_bars`."""
+    figure, ax = plt.subplots(figsize=(11, 1.4 + 0.5 * len(restored)))
+    restored_bars(ax, restored)
+    said = "; ".join(
+        f"{path}: " + ", ".join(f"{remedy} {count}" for remedy, count in found.items())
+        for path, found in restored.items()
+    )
+    return Picture(
+        figure,
+        f"Candidates that tie in the top {K}, by the first remedy that sets them apart.",
+        f"Stacked bars, one per path. {said}.",
+    )
 
 
 def restored_bars(ax: Axes, restored: Mapping[str, pd.Series]) -> list[BarContainer]:
@@ -127,16 +161,17 @@ def restored_bars(ax: Axes, restored: Mapping[str, pd.Series]) -> list[BarContai
     return drawn
 
 
-def effect_views(effects: pd.DataFrame, without: str) -> Figure:
+@style()
+def effect_views(effects: pd.DataFrame, *, graded: bool) -> Picture:
     """Difference of each path from the reference; a panel per measure.
 
-    ``effects`` comes from :func:`analysis.studies.outcomes.against`; without rows the panels
-    say ``without``.
+    ``effects`` comes from :func:`analysis.studies.outcomes.against`; without rows the panels say
+    what they need, which is more than grades if the set is ``graded``.
     """
     names = list(dict.fromkeys(effects["path"]))
     figure, axes = _panels(effects, len(names))
     for ax, (measure, own) in zip(axes, _by_measure(effects), strict=True):
-        differences(ax, own, without)
+        differences(ax, own, _lacking(graded))
         ax.set_title(measure)
         ax.set_xlabel("difference from the float32 reference")
     keys = [
@@ -145,7 +180,13 @@ def effect_views(effects: pd.DataFrame, without: str) -> Figure:
         Line2D([], [], linestyle="", marker="o", color=INK, label="expected"),
     ]
     figure.legend(handles=keys, loc="outside upper right", ncols=3)
-    return figure
+    said = "; ".join(f"{e.path}, {e.measure}: {e.difference:+.4f}" for e in effects.itertuples())
+    return Picture(
+        figure,
+        "Difference of each path from the float32 reference: what ties and what queries leave "
+        "open.",
+        f"A point, an interval and a tie span per path and measure. {said or _lacking(graded)}.",
+    )
 
 
 def differences(ax: Axes, effects: pd.DataFrame, without: str) -> list[Line2D]:
@@ -167,21 +208,31 @@ def differences(ax: Axes, effects: pd.DataFrame, without: str) -> list[Line2D]:
     return drawn
 
 
-def query_views(queries: pd.DataFrame, measures: tuple[str, ...], without: str) -> Figure:
+@style()
+def query_views(queries: pd.DataFrame, path: str, *, graded: bool) -> Picture:
     """Every query's difference from the reference on one path, sorted; a panel per measure.
 
-    ``queries`` are rows of :func:`analysis.studies.outcomes.per_query` of that path.
+    ``queries`` comes from :func:`analysis.studies.outcomes.per_query`, ``path`` is the name of the
+    one shown, ``graded`` as for :func:`effect_views`.
     """
-    figure, axes = plt.subplots(1, len(measures), figsize=(11.5, 4.2))
-    for ax, measure in zip(axes, measures, strict=True):
-        sorted_queries(ax, queries[queries["measure"] == measure], without)
+    own = queries[queries["path"] == path]
+    figure, axes = plt.subplots(1, len(MEASURES), figsize=(11.5, 4.2))
+    for ax, measure in zip(axes, MEASURES, strict=True):
+        sorted_queries(ax, own[own["measure"] == measure], _lacking(graded))
         ax.set_title(measure)
     handles = [
         Line2D([], [], linestyle="", marker="o", color=CERTAINTY_COLORS[certainty], label=label)
         for certainty, label in CERTAINTY_LABELS.items()
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
-    return figure
+    ends = own.groupby("measure", sort=False)["difference"].agg(["max", "min"])
+    said = "; ".join(f"{row.Index}: {row.max:+.4f} to {row.min:+.4f}" for row in ends.itertuples())
+    return Picture(
+        figure,
+        f"{path}: every query's difference from the float32 reference, sorted.",
+        f"Dots with bars, one per query, of {path}, from the largest gain to the largest loss. "
+        f"{said or _lacking(graded)}.",
+    )
 
 
 def sorted_queries(ax: Axes, queries: pd.DataFrame, without: str) -> list[PathCollection]:
@@ -197,6 +248,10 @@ def sorted_queries(ax: Axes, queries: pd.DataFrame, without: str) -> list[PathCo
     ax.set(xlabel="queries, the largest gain first", ylabel="difference from the reference")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     return drawn
+
+
+def _lacking(graded: bool) -> str:
+    return "needs two queries and another path" if graded else _NEEDS_GRADES
 
 
 def _panels(frame: pd.DataFrame, rows: int, height: float = 0.55) -> tuple[Figure, np.ndarray]:

@@ -10,23 +10,24 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.container import BarContainer, ErrorbarContainer
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
-from analysis.figures.style import INK, MARKS, OKABE_ITO
+from analysis.errors import counted
+from analysis.figures.style import INK, MARKS, OKABE_ITO, Picture, style
 from analysis.scorepath import ScorePath
 from analysis.verifying import Trial
 
 TIES, MOVED = OKABE_ITO[1], OKABE_ITO[2]
 
 
-def remedy_views(measured: pd.DataFrame, n_queries: int, k: int) -> Figure:
+@style()
+def remedy_views(measured: pd.DataFrame, name: str, k: int) -> Picture:
     """Ties, reordered queries and nDCG@k by remedy; nDCG only where the grades are known.
 
-    ``measured`` comes from :func:`analysis.remedies.measure`.
+    ``measured`` comes from :func:`analysis.remedies.measure`, ``name`` is the path's.
     """
-    graded = measured["ndcg"].notna().all()
+    graded, n_queries = bool(measured["ndcg"].notna().all()), int(measured["queries"].iloc[0])
     columns = 3 if graded else 2
     figure, axes = plt.subplots(1, columns, figsize=(4 * columns, 0.5 * len(measured) + 1.2))
     counts(axes[0], measured["tied_in_top"], TIES)
@@ -34,7 +35,7 @@ def remedy_views(measured: pd.DataFrame, n_queries: int, k: int) -> Figure:
     axes[0].set_xlabel("candidates")
     counts(axes[1], measured["reordered"], MOVED)
     axes[1].set_title(f"Another top {k} than float32")
-    axes[1].set(xlabel=f"of {n_queries} queries", xlim=(0, 1.15 * n_queries))
+    axes[1].set(xlabel=f"of {counted(n_queries, 'query', 'queries')}", xlim=(0, 1.15 * n_queries))
     if graded:
         ndcg_spans(axes[2], measured)
         axes[2].set_title(f"nDCG@{k}")
@@ -42,7 +43,13 @@ def remedy_views(measured: pd.DataFrame, n_queries: int, k: int) -> Figure:
         ax.set(ylim=(len(measured) - 0.4, -0.6), yticks=range(len(measured)))
         ax.set_yticklabels(measured["remedy"] if ax is axes[0] else [])
         ax.tick_params(axis="y", length=0)
-    return figure
+    ties = "; ".join(f"{row.remedy}: {row.tied_in_top}" for row in measured.itertuples())
+    return Picture(
+        figure,
+        f"{name}, as it is and with one stage changed."
+        + " nDCG: expected value, minimum, maximum." * graded,
+        f"Bars per remedy. Candidates tied in the top {k}: {ties}.",
+    )
 
 
 def counts(ax: Axes, values: Sequence[int], color: str) -> BarContainer:
@@ -65,6 +72,29 @@ def ndcg_spans(ax: Axes, measured: pd.DataFrame) -> ErrorbarContainer:
     ax.set(xlim=(low - margin, high + margin), xlabel="expected, with minimum and maximum")
     ax.locator_params(axis="x", nbins=4)
     return drawn
+
+
+@style()
+def verified_views(
+    trials: Sequence[Trial], shares: Mapping[str, Mapping[int, float]], k: int
+) -> Picture:
+    """Logit errors with their bounds, and what verified top k rescores, side by side.
+
+    ``trials`` are those of ``k``; ``shares`` as for :func:`rescored_lines`.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2))
+    error_steps(left, trials)
+    left.set_title("Errors, and the bounds learnt from them")
+    rescored_lines(right, shares)
+    right.set_title("What verified top k rescores")
+    said = "; ".join(f"{t.dtype}: {t.rescored:.0%} of the candidates at k = {k}" for t in trials)
+    return Picture(
+        figure,
+        "Left: queries by their largest logit error; faint uprights: the bounds of the two halves. "
+        "Right: share of all candidates that is rescored, by k.",
+        "Left: steps of the share of queries by logit error. Right: lines over k. "
+        f"Rescored: {said}.",
+    )
 
 
 def error_steps(ax: Axes, trials: Sequence[Trial]) -> list[Line2D]:
@@ -113,6 +143,23 @@ def rescored_lines(ax: Axes, shares: Mapping[str, Mapping[int, float]]) -> list[
     return lines
 
 
+@style()
+def calibration_view(
+    curves: Sequence[tuple[ScorePath, pd.DataFrame]], floors: Mapping[str, int], k: int
+) -> Picture:
+    """Ties in the top ``k`` by calibration factor, as for :func:`factor_lines`."""
+    figure, ax = plt.subplots(figsize=(9, 4.4))
+    factor_lines(ax, curves, floors, k)
+    ax.set_title("What a calibration factor does to ties")
+    least = "; ".join(f"{path.name}: {curve['tied_in_top'].min()}" for path, curve in curves)
+    return Picture(
+        figure,
+        "Ties by calibration factor (log scale, 1: none). Faint: ties of the raw logits, on the "
+        "axis where there are none.",
+        f"Lines of tied candidates by factor. The least that any factor reaches: {least}.",
+    )
+
+
 def factor_lines(
     ax: Axes, curves: Sequence[tuple[ScorePath, pd.DataFrame]], floors: Mapping[str, int], k: int
 ) -> list[Line2D]:
@@ -143,6 +190,22 @@ def factor_lines(
     return lines
 
 
+@style()
+def version_view(
+    versions: Mapping[str, pd.Series], ends: Mapping[str, tuple[float, str]]
+) -> Picture:
+    """Logits of several models and where paths begin to saturate, as for :func:`logit_rows`."""
+    figure, ax = plt.subplots(figsize=(11, 1 + 1.2 * len(versions)))
+    logit_rows(ax, versions, ends)
+    said = "; ".join(f"{name}: up to {logits.max():.2f}" for name, logits in versions.items())
+    return Picture(
+        figure,
+        "A dot per pair at its float32 logit, short uprights at the medians; lines: from where on "
+        "a path's score is exactly 1.0.",
+        f"Rows of dots along the logit axis, one per model. Logits by model: {said}.",
+    )
+
+
 def logit_rows(
     ax: Axes, versions: Mapping[str, pd.Series], ends: Mapping[str, tuple[float, str]]
 ) -> list[PathCollection]:
@@ -160,7 +223,7 @@ def logit_rows(
         mark, label = MARKS[dtype], f"{name}: from {logit:.4g}"
         ax.axvline(logit, color=mark.color, linestyle=mark.linestyle, label=label)
     ax.set(ylim=(len(versions) - 0.4, -0.6), yticks=range(len(versions)), xlabel="float32 logit")
-    ax.set_yticklabels(list(versions))
+    ax.set_yticklabels(list(versions), parse_math=False)  # a model may be called anything
     ax.tick_params(axis="y", length=0)
     ax.legend(title="exactly 1.0", loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=9)
     return rows

@@ -6,7 +6,6 @@ which one to take, and why. Verified top k has a room of its own, :mod:`analysis
 """
 
 from analysis.remedies.measuring import (
-    calibrated,
     calibration_curve,
     measure,
     measure_versions,
@@ -20,7 +19,6 @@ __all__ = [
     "FLOAT32",
     "RAW",
     "Recommendation",
-    "calibrated",
     "calibration_curve",
     "code_table",
     "measure",

@@ -19,22 +19,6 @@ from analysis.ties import apply
 from analysis.verifying import Trial
 
 
-def calibrated(logits: ArrayLike, factor: float, path: ScorePath) -> NDArray[np.float64]:
-    """Scores of a path whose logits are multiplied by a calibration factor before the sigmoid.
-
-    As Haystack does it, ``torch.sigmoid(logits * calibration_factor)``: the product is computed in
-    float32 and rounded to the forward dtype, the sigmoid is the path's. A temperature T is the
-    factor 1/T. Shape kept; raises :class:`InputError` unless the factor is positive and finite.
-    """
-    if not 0 < factor < np.inf:
-        raise InputError(f"{factor} cannot calibrate", "give a factor above 0", field="factor")
-    forward = format_of(path.forward_dtype)
-    wide = np.float64 if path.forward_dtype == "float64" else np.float32
-    with np.errstate(over="ignore", under="ignore"):  # the product may leave float32's range
-        product = path.logits(logits).astype(wide) * wide(factor)
-    return path.scores(forward.round(product))
-
-
 def calibration_curve(
     logits: pd.DataFrame, path: ScorePath, factors: Iterable[float], *, k: int = 10
 ) -> pd.DataFrame:
@@ -44,7 +28,7 @@ def calibration_curve(
     """
     own = apply(logits, path)
     counted = {
-        factor: count(own.assign(score=calibrated(own["logit"], factor, path)), k=k)
+        factor: count(own.assign(score=_calibrated(own["logit"], factor, path)), k=k)
         for factor in factors
     }
     return effects_table(counted.items(), "factor")
@@ -64,26 +48,34 @@ def measure(
     and, for what is counted against the reference and for float32 throughout, of float32.
     ``trial`` adds verified top k, ``factor`` a calibration factor. The first column, ``remedy``, is
     a name of :mod:`analysis.remedies.table`; the others are those of
-    :func:`analysis.counting.effects`. Raises :class:`InputError` as that does.
+    :func:`analysis.counting.effects`. A path without a sigmoid has none to be upcast: its logits
+    stay logits in float32 too. Raises :class:`InputError` as ``effects`` does.
     """
-    paths = {table.AS_IT_IS: path, table.HPS.name: path.hps(), table.RAW.name: path.raw()}
     known = (logits["forward_dtype"] == "float32").any()
+    float32 = path.within("float32")
+    paths = {table.AS_IT_IS: path}
+    if path.has_sigmoid:
+        paths[table.HPS.name] = path.hps()
+    paths[table.RAW.name] = path.raw()
     if known:
-        paths[table.FLOAT32.name] = path.within("float32").hps()
-    found = [effects(logits, paths, k=k).rename(columns={"path": "remedy"})]
-    own, reference = apply(logits, path), None
-    if known:
-        reference = apply(logits, path.within("float32").raw())
-    runs = {}
+        paths[table.FLOAT32.name] = float32.hps() if path.has_sigmoid else float32.raw()
+    own, reference = apply(logits, path), apply(logits, float32.raw()) if known else None
+    counted = {}
     if trial is not None:
         ids = own[["query_id", "passage_id", "grade"]]
         run = ids.merge(trial.run, on=["query_id", "passage_id"], validate="one_to_one")
-        runs[table.VERIFIED.name] = count(run, reference, k=k, bounded=False)
+        counted[table.VERIFIED.name] = count(
+            run, reference, k=k, bounded=False, tie_rule=path.tie_rule
+        )
     if factor is not None:
-        scores = calibrated(own["logit"], factor, path)
-        runs[table.CALIBRATION.name] = count(own.assign(score=scores), reference, k=k)
-    found += [effects_table(runs.items(), "remedy")] if runs else []
-    return pd.concat(found, ignore_index=True)
+        scores = _calibrated(own["logit"], factor, path)
+        counted[table.CALIBRATION.name] = count(
+            own.assign(score=scores), reference, k=k, tie_rule=path.tie_rule
+        )
+    by_path = effects(logits, paths, k=k).rename(columns={"path": "remedy"})
+    if not counted:
+        return by_path
+    return pd.concat([by_path, effects_table(counted.items(), "remedy")], ignore_index=True)
 
 
 def measure_versions(
@@ -98,19 +90,12 @@ def measure_versions(
     rows = []
     for name, logits in versions.items():
         paths = {table.AS_IT_IS: path, table.FLOAT32.name: path.within("float32").hps()}
-        measured = effects(logits, paths, k=k).set_index("path")
-        float32 = logits[logits["forward_dtype"] == "float32"]
-        firsts = float32.groupby("query_id", sort=False)["logit"].max()
-        rows.append(
-            {
-                "model": name,
-                "highest": float32["logit"].max(),
-                "median_top": firsts.median(),
-                **measured.loc[table.AS_IT_IS],
-                "ndcg_float32": measured.loc[table.FLOAT32.name, "ndcg"],
-            }
-        )
-    return pd.DataFrame(rows).drop(columns="path", errors="ignore")
+        own, float32 = effects(logits, paths, k=k).drop(columns="path").to_dict("records")
+        reference = logits[logits["forward_dtype"] == "float32"]
+        firsts = reference.groupby("query_id", sort=False)["logit"].max()
+        ends = {"highest": reference["logit"].max(), "median_top": firsts.median()}
+        rows.append({"model": name, **ends, **own, "ndcg_float32": float32["ndcg"]})
+    return pd.DataFrame(rows)
 
 
 def version_differences(versions: Mapping[str, pd.DataFrame], *, k: int = 10) -> pd.DataFrame:
@@ -133,3 +118,19 @@ def version_differences(versions: Mapping[str, pd.DataFrame], *, k: int = 10) ->
     }
     rows = [compare(worth[name], worth[own]).assign(model=name) for name in others]
     return pd.concat(rows)[empty.columns] if rows else empty
+
+
+def _calibrated(logits: ArrayLike, factor: float, path: ScorePath) -> NDArray[np.float64]:
+    """Scores of a path whose logits are multiplied by a calibration factor before the sigmoid.
+
+    As Haystack does it, ``torch.sigmoid(logits * calibration_factor)``: the product is computed in
+    float32 and rounded to the forward dtype, the sigmoid is the path's. A temperature T is the
+    factor 1/T. Shape kept; raises :class:`InputError` unless the factor is positive and finite.
+    """
+    if not 0 < factor < np.inf:
+        raise InputError(f"{factor} cannot calibrate", "give a factor above 0", field="factor")
+    forward = format_of(path.forward_dtype)
+    wide = np.float64 if path.forward_dtype == "float64" else np.float32
+    with np.errstate(over="ignore", under="ignore"):  # the product may leave float32's range
+        product = path.logits(logits).astype(wide) * wide(factor)
+    return path.scores(forward.round(product))

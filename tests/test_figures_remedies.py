@@ -9,7 +9,6 @@ import pytest
 
 from analysis.engines import path_of
 from analysis.figures import remedies as views
-from analysis.figures.style import style
 from analysis.formats import FORMATS
 from analysis.remedies import calibration_curve, measure
 from analysis.verifying import try_out
@@ -39,14 +38,30 @@ def test_every_remedy_has_its_bars_and_its_span(logits, graded):
     grades = logits["grade"] if graded else pd.NA
     frame = logits.assign(grade=grades).astype({"grade": "Int64"})
     measured = measure(frame, PATHS[0], k=4)
-    with style():
-        figure = views.remedy_views(measured, 20, 4)
+    figure, caption, alt = views.remedy_views(measured, PATHS[0].name, 4)
     assert len(figure.axes) == (3 if graded else 2)
     widths = [[bar.get_width() for bar in ax.patches] for ax in figure.axes[:2]]
     assert widths == [measured["tied_in_top"].tolist(), measured["reordered"].tolist()]
     labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert labels == measured["remedy"].tolist()
+    assert (PATHS[0].name in caption, "nDCG" in caption) == (True, graded)
+    assert all(f"{row.remedy}: {row.tied_in_top}" in alt for row in measured.itertuples())
     plt.close(figure)
+
+
+def test_alt_texts_name_the_numbers(logits):
+    trial = try_out(logits, "float16", k=4)
+    curve = calibration_curve(logits, PATHS[0], [1.0, 0.25], k=4)
+    versions = {"$a model$": pd.Series([-3.0, 9.5])}
+    verified = views.verified_views([trial], {"float16": {4: trial.rescored}}, 4)
+    calibration = views.calibration_view([(PATHS[0], curve)], {"float16": 2}, 4)
+    version = views.version_view(versions, {"path": (7.625, "float16")})
+    assert f"float16: {trial.rescored:.0%}" in verified.alt
+    assert f"{PATHS[0].name}: {curve['tied_in_top'].min()}" in calibration.alt
+    assert "$a model$: up to 9.50" in version.alt
+    for picture in (verified, calibration, version):
+        picture.figure.canvas.draw()  # layout warnings are errors
+    plt.close("all")
 
 
 def test_ndcg_is_a_point_and_its_ends_are_the_bar(ax, logits):

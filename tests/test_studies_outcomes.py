@@ -16,8 +16,7 @@ from analysis.metrics import average, evaluate
 from analysis.scorepath import FLOAT32_REFERENCE, TIE_RULES, ScorePath
 from analysis.sigmoids import sigmoid
 from analysis.studies import outcomes
-from analysis.studies.outcomes import other_tools, words
-from analysis.ties import apply, with_tie_groups
+from analysis.ties import apply, tied_in_top, with_tie_groups
 
 STEPWISE = path_of("infinity", "0.0.68", "float16")
 
@@ -54,8 +53,7 @@ def test_paths_are_those_of_the_dtypes_the_reference_first():
         assert reference == FLOAT32_REFERENCE
         assert {path.forward_dtype for path in half} == set(dtypes) - {"float32"}
         for path in half:
-            upcast = path.activation_dtype != path.forward_dtype
-            assert path.name.endswith(outcomes.HPS) == upcast
+            assert path.name.endswith(" (HPS)") == path.is_hps
     names = [path.name for path in half]
     assert len(set(names)) == len(names) == 5
 
@@ -156,11 +154,29 @@ def test_first_merged_logit_is_the_first_by_enumeration(dtype):
 
 
 def test_the_effect_is_the_comparison_with_the_reference():
-    worth = outcomes.evaluated(RUNS)
-    effects = outcomes.against(worth, "reference", seed=1)
-    (expected,) = [compare(worth["tied"], worth["reference"], seed=1)]
-    assert effects["path"].tolist() == ["tied", "tied"]
-    pd.testing.assert_frame_equal(effects[expected.columns.tolist()], expected)
+    worth = outcomes.evaluated({**RUNS, "same": APART})
+    found = outcomes.against(worth, "reference", seed=1).set_index("path")
+    for name in ("tied", "same"):
+        (expected,) = [compare(worth[name], worth["reference"], seed=1)]
+        own = found.loc[name].reset_index(drop=True)
+        pd.testing.assert_frame_equal(own[expected.columns.tolist()], expected)
+    assert (found.loc["same", ["difference", "min", "max", "low", "high"]] == 0).all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("p_values", "significant"),
+    [
+        ([0.05, 0.4], 0),
+        ([0.04, 0.01, 0.03], 1),
+        ([0.04, 0.01, 0.02], 3),
+        ([0.03, 0.04], 0),  # a large one after a failure does not count: 0.03 is above 0.05 / 2
+    ],
+)
+def test_p_values_are_corrected_for_their_number(p_values, significant):
+    corrected = outcomes._holm(np.array(p_values))
+    assert (corrected < 0.05).sum() == significant
+    assert (corrected >= p_values).all()
+    assert (np.diff(corrected[np.argsort(p_values)]) >= 0).all()
 
 
 def test_verdicts_count_every_query_once():
@@ -169,17 +185,12 @@ def test_verdicts_count_every_query_once():
     assert (found[["better", "equal", "worse"]].sum(axis=1) == found["queries"]).all()
     assert found.loc["nDCG@10", ["better", "worse"]].tolist() == [1, 1]
     assert found.loc["nDCG@10", "worse_for_certain"] == 0  # the best order ties with the reference
-    (gain,) = outcomes.examples(queries, "nDCG@10").itertuples()
-    assert (gain.query_id, gain.difference > 0) == ("q2", True)
 
 
 def test_other_tools_agree_where_they_follow_the_same_rule():
     beside = outcomes.beside_other_tools(RUNS)
     assert set(beside["tool"]) == {"pytrec_eval", "sklearn"}
     np.testing.assert_allclose(beside["theirs"], beside["ours"], rtol=0, atol=1e-12)
-    assert "agree" in words.tools_sentence(beside)
-    wrong = beside.assign(theirs=beside["theirs"] + 1e-3)
-    assert "do not all agree" in words.tools_sentence(wrong)
 
 
 def test_other_tools_take_lists_of_one_and_first_hits_below_the_cutoff():
@@ -194,15 +205,12 @@ def test_other_tools_take_lists_of_one_and_first_hits_below_the_cutoff():
 
 
 def test_tools_that_are_not_installed_have_no_rows(monkeypatch):
-    monkeypatch.setattr(other_tools, "find_spec", lambda name: None)
-    beside = outcomes.beside_other_tools(RUNS)
-    assert beside.empty
-    assert "No other tool" in words.tools_sentence(beside)
+    monkeypatch.setattr(outcomes, "find_spec", lambda name: None)
+    assert outcomes.beside_other_tools(RUNS).empty
 
 
-def test_without_grades_only_ties_are_known():
+def test_without_grades_nothing_is_evaluated():
     bare = {name: run.assign(grade=pd.NA) for name, run in RUNS.items()}
-    assert outcomes.tie_counts(bare)["tied"].tolist() == [0, 7]
     worth = outcomes.evaluated(bare)
     assert worth == {}
     spans, rules = outcomes.spans(worth), outcomes.by_tie_rule(bare)
@@ -210,10 +218,6 @@ def test_without_grades_only_ties_are_known():
     tables = (spans, rules, effects, queries, outcomes.verdicts(queries))
     assert all(table.empty for table in tables)
     assert outcomes.beside_other_tools(bare).empty
-    assert "no half-precision path" in words.hps_sentence(spans, "reference", "RR@10")
-    assert "Without grades" in words.relevant_sentence(bare["tied"]["grade"])
-    assert words.same_sentence(effects) == ""
-    assert "nothing to test" in words.overall_sentence(effects)
 
 
 def test_one_query_is_not_tested():
@@ -221,58 +225,6 @@ def test_one_query_is_not_tested():
     worth = outcomes.evaluated(one)
     assert outcomes.against(worth, "reference").empty
     assert len(outcomes.per_query(worth, "reference")) == 2
-
-
-def test_sentences_say_the_numbers_of_their_tables():
-    counts = outcomes.tie_counts(RUNS)
-    assert "**tied**: 7 of 8 candidates. In 2 queries" in words.ties_sentence(counts)
-    assert words.ties_sentence(counts[:1]) == "No path ties any candidate in the top 10."
-    assert "**50%** of the candidates" in words.relevant_sentence(TIED["grade"])
-    spans, rules = outcomes.spans(outcomes.evaluated(RUNS)), outcomes.by_tie_rule(RUNS)
-    assert "2 of 2 queries hang" in words.span_sentence(spans, "RR@10")
-    assert "leave the value open" in words.span_sentence(spans[:2], "RR@10")
-    different = rules[(rules["path"] == "tied") & (rules["measure"] == "RR@10")]["value"].nunique()
-    assert f"**{different}** different" in words.rules_sentence(rules, "tied", "RR@10")
-    assert "all 4 rules give" in words.rules_sentence(rules, "reference", "RR@10")
-
-
-def test_restoring_is_said_by_remedy():
-    assert "nothing to restore" in words.restored_sentence("p", pd.Series(0, outcomes.REMEDIES))
-    said = words.restored_sentence("p", pd.Series([5, 4, 3, 2], outcomes.REMEDIES))
-    for part in ("of 14 candidates", "**5** apart", "**4** have", "**3** have", "2 tie in float32"):
-        assert part in said
-    logits = pd.Series([1.0, 12.0])
-    assert "1 of the 2 candidates lie" in words.merged_sentence("float16", 11.21, logits)
-    assert "No candidate lies there" in words.merged_sentence("float16", 13.0, logits)
-
-
-def effects_of(p_values: list[float]) -> pd.DataFrame:
-    row = {"difference": -0.01, "measure": "RR@10", "path": "p"}
-    return pd.DataFrame([{**row, "p_value": value} for value in p_values])
-
-
-def test_tests_are_corrected_for_their_number():
-    assert "cannot be told from none" in words.overall_sentence(effects_of([0.05, 0.4]))
-    assert "Holm), 1 remains" in words.overall_sentence(effects_of([0.04, 0.01, 0.03]))
-    assert "Holm), 3 remain" in words.overall_sentence(effects_of([0.04, 0.01, 0.02]))
-    # A large one after a failure does not count: 0.03 is above 0.05 / 2.
-    assert "Holm), 0 remain" in words.overall_sentence(effects_of([0.03, 0.04]))
-
-
-def test_an_effect_is_said_with_its_certainty():
-    worth = outcomes.evaluated({**RUNS, "same": APART})
-    by_path = dict(list(outcomes.against(worth, "reference").groupby("path")))
-    assert not outcomes.differing(by_path["same"]).any()
-    assert "in: same, nDCG@10; same, RR@10." in words.same_sentence(by_path["same"])
-    assert outcomes.differing(by_path["tied"]).all()
-    assert "**not certain under ties**" in words.effect_sentence(by_path["tied"].iloc[0])
-    certain = by_path["tied"].iloc[0].copy()
-    certain["certainty"], certain["queries_needed"] = "certain: second", pd.NA
-    said = words.effect_sentence(certain)
-    assert "(worse)" in said
-    assert words._signed(-0.00001) == "-1.0e-05"
-    assert words._signed(0.0) == "+0.0000"
-    assert "no number of queries" in said
 
 
 def test_a_real_path_goes_through_all_of_it():
@@ -292,6 +244,6 @@ def test_a_real_path_goes_through_all_of_it():
     paths = [FLOAT32_REFERENCE, path_of("haystack", "2.31.0", "bfloat16")]
     runs = {path.name: apply(logits, path) for path in paths}
     found = outcomes.restored(logits, paths[1])
-    assert found.sum() == outcomes.tie_counts(runs)["tied_in_top_10"].iloc[1] > 0
+    assert found.sum() == tied_in_top(runs[paths[1].name], 10).sum() > 0
     spans = outcomes.spans(outcomes.evaluated(runs))
-    assert "without HPS" in words.hps_sentence(spans, paths[0].name, "nDCG@10")
+    assert spans["open"].tolist() == [0, 0, 4, 4]

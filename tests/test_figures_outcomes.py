@@ -11,7 +11,7 @@ from matplotlib.colors import to_hex
 from analysis.comparisons import NOT_CERTAIN, SECOND
 from analysis.engines import path_of
 from analysis.figures import outcomes as views
-from analysis.figures.style import MARKS, style
+from analysis.figures.style import MARKS, Picture
 from analysis.scorepath import FLOAT32_REFERENCE, TIE_RULES
 from analysis.studies import outcomes
 from analysis.ties import with_tie_groups
@@ -104,32 +104,56 @@ def test_queries_are_sorted_and_coloured_by_certainty(ax):
     assert [color == certain for color in colors] == [number == place for number in range(5)]
 
 
+def pictures(found: dict[str, pd.DataFrame], *, graded: bool) -> list[Picture]:
+    """Every figure of evaluated runs."""
+    worth = outcomes.evaluated(found)
+    spans = outcomes.spans(worth)
+    return [
+        views.span_views(spans, PATHS),
+        views.rule_views(outcomes.by_tie_rule(found), spans, NAMES),
+        views.effect_views(outcomes.against(worth, NAMES[0]), graded=graded),
+        views.query_views(outcomes.per_query(worth, NAMES[0]), NAMES[1], graded=graded),
+    ]
+
+
 def texts(figure) -> list[str]:
     return [text.get_text() for ax in figure.axes for text in ax.texts]
 
 
 @pytest.mark.parametrize("graded", [True, False])
 def test_whole_figures_say_what_they_lack(graded):
-    found = GRADED if graded else BARE
-    worth = outcomes.evaluated(found)
-    spans, queries = outcomes.spans(worth), outcomes.per_query(worth, NAMES[0])
-    with style():
-        figures = [
-            views.span_views(spans, PATHS),
-            views.rule_views(outcomes.by_tie_rule(found), spans, NAMES),
-            views.effect_views(outcomes.against(worth, NAMES[0]), views.NEEDS_GRADES),
-            views.query_views(queries, outcomes.MEASURES, views.NEEDS_GRADES),
-        ]
-        for figure in figures:
-            figure.canvas.draw()  # layout warnings are errors
-            assert [ax.get_title(loc="left") for ax in figure.axes] == list(outcomes.MEASURES)
-            assert (texts(figure) == [views.NEEDS_GRADES] * 2) == (not graded)
-            plt.close(figure)
+    needs = "needs a grade for every pair"
+    for picture in pictures(GRADED if graded else BARE, graded=graded):
+        picture.figure.canvas.draw()  # layout warnings are errors
+        titles = [ax.get_title(loc="left") for ax in picture.figure.axes]
+        assert titles == list(outcomes.MEASURES)
+        assert (texts(picture.figure) == [needs] * 2) == (needs in picture.alt) == (not graded)
+        plt.close(picture.figure)
+
+
+def test_alt_texts_name_the_numbers():
+    span, rule, effect, query = pictures(GRADED, graded=True)
+    for row in SPANS.itertuples():
+        assert f"{row.path}, {row.measure}: {row.expected:.4f}" in span.alt
+    for row in RULES.itertuples():
+        assert f"{row.path}, {row.measure}, {row.tie_rule}: {row.value:.4f}" in rule.alt
+    for row in EFFECTS.itertuples():
+        assert f"{row.path}, {row.measure}: {row.difference:+.4f}" in effect.alt
+    for _, own in QUERIES.groupby("measure"):
+        assert f"{own['difference'].max():+.4f} to {own['difference'].min():+.4f}" in query.alt
+    assert NAMES[1] in query.caption
+    plt.close("all")
+
+
+def test_the_view_of_what_comes_back_names_every_count():
+    counts = pd.Series([5, 1, 3, 0], outcomes.REMEDIES)
+    picture = views.restored_view({"one": counts})
+    assert all(f"{remedy} {count}" in picture.alt for remedy, count in counts.items())
+    plt.close(picture.figure)
 
 
 def test_one_query_has_nothing_to_test():
     worth = outcomes.evaluated({name: run[:6] for name, run in GRADED.items()})
-    with style():
-        figure = views.effect_views(outcomes.against(worth, NAMES[0]), views.NOTHING_TO_TEST)
-    assert texts(figure) == [views.NOTHING_TO_TEST] * 2
-    plt.close(figure)
+    picture = views.effect_views(outcomes.against(worth, NAMES[0]), graded=True)
+    assert texts(picture.figure) == ["needs two queries and another path"] * 2
+    plt.close(picture.figure)
