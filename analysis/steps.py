@@ -147,13 +147,17 @@ def hidden_logits(
     return Hidden(steps[::-1].reset_index(drop=True), saturation(path).one_from / calibration)
 
 
-def sets_apart(better: ScorePath, path: ScorePath, scores: ArrayLike) -> NDArray[np.bool_]:
+def sets_apart(
+    better: ScorePath, path: ScorePath, scores: ArrayLike, decimals: int | None = None
+) -> NDArray[np.bool_]:
     """Tell which scores of a path, shape (n,), stand for logits that another path tells apart.
 
-    That is a fact of the two paths. Whether the candidates at hand have different logits is
-    another question, which only their logits answer.
+    ``decimals`` says that the scores were printed with so many: then they stand for all logits that
+    end in that print. That is a fact of the two paths. Whether the candidates at hand have
+    different logits is another question, which only their logits answer.
     """
-    first, last = _logits_between(path, *_as_stored(path, np.asarray(scores, np.float64), None))
+    ends = _as_stored(path, np.asarray(scores, np.float64), decimals)
+    first, last = _logits_between(path, *ends)
     lowest, highest = _scores(better, np.minimum(first, last)), _scores(better, last)
     return (first < last) & (lowest != highest)
 
