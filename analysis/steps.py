@@ -22,6 +22,8 @@ from analysis.scorepath import ScorePath
 
 OTHER_MACHINE_STEPS = 2
 """How far, in representable values, another machine's ``exp`` may move a wide score."""
+_NOISE = 1e-4
+"""Logits this close may be those of one pair: in another batch float32 moves one by some 1e-5."""
 _MOST_STEPS = 200
 """Distinct scores whose steps are looked at; of more, evenly spaced ones in their order."""
 
@@ -147,15 +149,22 @@ def hidden_logits(
     return Hidden(steps[::-1].reset_index(drop=True), saturation(path).one_from / calibration)
 
 
-def sets_apart(better: ScorePath, path: ScorePath, scores: ArrayLike) -> NDArray[np.bool_]:
+def sets_apart(
+    better: ScorePath, path: ScorePath, scores: ArrayLike, decimals: int | None = None
+) -> NDArray[np.bool_]:
     """Tell which scores of a path, shape (n,), stand for logits that another path tells apart.
 
-    That is a fact of the two paths. Whether the candidates at hand have different logits is
-    another question, which only their logits answer.
+    Logits that differ by no more than a float32 network's noise do not count.
+    ``decimals`` says that the scores were printed with so many: then they stand for all logits that
+    end in that print. That is a fact of the two paths. Whether the candidates at hand have
+    different logits is another question, which only their logits answer.
     """
-    first, last = _logits_between(path, *_as_stored(path, np.asarray(scores, np.float64), None))
+    ends = _as_stored(path, np.asarray(scores, np.float64), decimals)
+    first, last = _logits_between(path, *ends)
+    forward = format_of(path.forward_dtype)
+    widths = np.subtract(*(forward.from_ordinals(end).astype(np.float64) for end in (last, first)))
     lowest, highest = _scores(better, np.minimum(first, last)), _scores(better, last)
-    return (first < last) & (lowest != highest)
+    return (widths > _NOISE) & (lowest != highest)
 
 
 def _as_stored(path: ScorePath, scores: NDArray, decimals: int | None) -> tuple[NDArray, NDArray]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from reader_files import refused
 from remedy_logits import logits_of
 
 from analysis.counting import count, effects_table
@@ -212,3 +213,83 @@ def test_every_recommendation_is_said_in_sentences():
         for logits in cases:
             found = recommend(logits_of(logits), path)
             assert all(said.endswith(".") for said in (found.action, *found.reasons))
+
+
+# Ties come first; a float32 sigmoid ties float32 logits too; a remedy must have a stage to change.
+
+
+def test_hps_is_not_recommended_for_ending_saturation_alone_while_all_ties_stay():
+    saturated = [9.001, 9.0, 1.0]  # equal in float16, and 1.0 in a half sigmoid
+    found = recommend(logits_of(*[saturated] * 10), OLD)
+    assert found.remedy == FLOAT32.name
+    assert list(ties(found).values()) == [20, 20, 20, 0]
+    assert recommend(logits_of(saturated, dtypes=("float16",)), OLD).remedy == "more evidence"
+
+
+@pytest.mark.parametrize("path", [OLD, NEW["bfloat16"]], ids=["half sigmoid", "HPS"])
+def test_float32_logits_that_a_float32_sigmoid_ties_are_ordered_raw(path):
+    found = recommend(logits_of([18.001, 18.0, 1.0]), path)
+    assert found.remedy == FLOAT32.name
+    assert "order by its raw logits" in found.action
+    assert "0 by the raw logits of that" in str(found)
+
+
+def test_half_logits_without_a_sigmoid_are_mended_by_float32_ones():
+    path = path_of("mxbai-rerank-v2", None, "bfloat16")
+    assert recommend(logits_of([18.001, 18.0, 1.0]), path).remedy == FLOAT32.name
+
+
+def test_saturation_alone_is_mended_without_a_word_on_fewer_ties():
+    assert recommend(logits_of([9.0, 1.0]), OLD).remedy == HPS.name
+    found = recommend(logits_of([18.0, 1.0]), NEW["float32"])
+    assert found.remedy == RAW.name
+    assert "tie" not in found.action
+    assert of_scores(OLD, [9.0, 1.0]).remedy == HPS.name
+    alone = of_scores(NEW["float32"], [18.0, 1.0], made_by=NEW["float32"])
+    assert alone.remedy == RAW.name
+
+
+def test_saturation_is_mended_where_equal_texts_tie():
+    found = recommend(logits_of([9.0, 2.0, 2.0]), OLD)
+    assert found.remedy == HPS.name
+
+
+def test_a_wide_path_has_nothing_to_store_wider():
+    """A stepwise sigmoid in float32 ties a few logits that a fused one does not."""
+    path = NEW["float32"]
+    lower = np.linspace(2, 9, 20_000, dtype=np.float32)
+    upper = np.nextafter(lower, np.float32(10))
+    tied = path.scores(lower) == path.scores(upper)
+    first = np.flatnonzero(tied & (path.hps().scores(lower) != path.hps().scores(upper)))[0]
+    pair = [float(lower[first]), float(upper[first])]
+    found = recommend(logits_of([*pair, 1.0]), path)
+    assert found.remedy == RAW.name
+
+
+def test_more_decimals_do_not_help_where_the_path_ties():
+    found = of_scores(OLD, SATURATED, found=verdict(decimals=4))
+    assert found.remedy == HPS.name
+    assert any("4 decimal places" in reason for reason in found.reasons)
+
+
+def test_where_all_allowed_paths_are_narrow_hps_must_still_be_proved():
+    halves = verdict(paths=[OLD, path_of("haystack:float16")])
+    assert of_scores(None, LOW, found=halves).remedy == "more evidence"
+
+
+def test_with_logits_an_unknown_path_is_no_obstacle():
+    measured = measure(logits_of(SATURATED), OLD).set_index("remedy")
+    apart = measure(logits_of([3.0, 2.0, 1.0]), OLD).set_index("remedy")
+    unsure = verdict("cannot tell")
+    found = recommended(Situation(None, measured, np.array([1.0]), verdict=unsure))
+    assert found.remedy == RAW.name
+    assert "float16" not in str(found)
+    nothing = recommended(Situation(None, apart, np.array([]), verdict=unsure))
+    assert nothing.remedy == "nothing"
+
+
+def test_a_trial_of_something_else_is_refused():
+    logits = logits_of([3.0, 2.0, 1.0], [3.0, 2.5])
+    for dtype, k in (("float16", 10), ("bfloat16", 5)):
+        trial = try_out(logits, dtype, k=k)
+        assert refused(recommend, logits, NEW["bfloat16"], trial=trial).field == "trial"

@@ -231,3 +231,11 @@ def test_a_better_path_sets_apart_what_the_steps_merge_and_nothing_else():
     assert not sets_apart(late.raw(), late, late.scores([9.0, 6.5, 0.5])).any()
     assert sets_apart(late.raw(), late, late.scores([20.0])).tolist() == [True]
     assert not sets_apart(late.hps(), late, late.scores([20.0])).any()
+
+
+def test_what_only_noise_could_tell_apart_is_not_set_apart():
+    """A float32 score in the middle stands for a few logits some 1e-6 apart."""
+    path = ScorePath()
+    scores = path.scores([3.0, 12.0, 20.0])
+    assert staircase(path, scores[0], scores[0])["width"].item() > 0
+    assert sets_apart(path.raw(), path, scores).tolist() == [False, True, True]

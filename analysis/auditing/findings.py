@@ -13,7 +13,8 @@ from analysis.counting import count, effects_table
 from analysis.fingerprinting import Verdict, fingerprint
 from analysis.formats import is_wide
 from analysis.remedies import table
-from analysis.remedies.recommendation import Recommendation, Situation, recommended
+from analysis.remedies.recommendation import Recommendation, recommended
+from analysis.remedies.situation import Situation
 from analysis.scorepath import ScorePath
 from analysis.steps import Hidden, hidden_logits
 from analysis.ties import first_ranks, tie_groups, tied_in_top, with_tie_groups
@@ -86,7 +87,10 @@ def findings(scored: Scored) -> Findings:
     in_top = groups[groups["first_rank"] <= TOP_K]
     effects = _effects(scored, bounded=path.has_sigmoid if path else verdict.kind != "logits")
     shared = frame.loc[tied_in_top(frame, TOP_K), "score"].unique()
-    situation = Situation(path, effects, shared, k=TOP_K, verdict=verdict)
+    exactly = None
+    if scored.float32_logits is not None:
+        exactly = int(tied_in_top(frame.assign(score=scored.float32_logits), TOP_K).sum())
+    situation = Situation(path, effects, shared, k=TOP_K, exactly=exactly, verdict=verdict)
     return Findings(
         scored=scored,
         verdict=verdict,

@@ -2,32 +2,29 @@
 
 A remedy is recommended only if it was measured on these candidates to mend something, or if the
 path's steps prove that it can: then the reasons say so. Of those that do, the cheapest is taken.
+Ties in the top come first: only where nothing ties, or nothing mends the ties, saturation decides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from analysis.errors import counted
+from analysis.counting import effects
+from analysis.errors import InputError, counted
 from analysis.formats import is_wide
 from analysis.remedies import table
 from analysis.remedies.measuring import measure
+from analysis.remedies.situation import SATURATED, TIES, Harm, Situation
 from analysis.scorepath import ScorePath
-from analysis.steps import sets_apart
 from analysis.ties import apply, tied_in_top
-from analysis.verifying import Trial, time_saved
-
-if TYPE_CHECKING:
-    from analysis.fingerprinting import Verdict
+from analysis.verifying import Trial
 
 _FLOAT32_SCORES = "float32 scores"
-_KEPT = ("ones", "zeros", "tied_in_top", "first_shared", "first_lost", "reordered")
 _WITH = {
     table.AS_IT_IS: "as it is",
     table.HPS.name: "with a float32 sigmoid",
@@ -55,70 +52,6 @@ class Recommendation:
         return " ".join([self.action, *self.reasons])
 
 
-@dataclass(frozen=True, eq=False)
-class Situation:
-    """What is known of a set of scores; None is what nobody knows.
-
-    ``measured`` is a table of :func:`analysis.remedies.measuring.measure`, indexed by remedy; only
-    its first row, as it is, must be there. ``shared`` (n,) are the scores that tie in the top
-    ``k``. ``rescored`` is the share of candidates that verified top k rescores, ``seconds`` what a
-    pair takes by forward dtype, ``verdict`` the fingerprint of the scores, where the path comes
-    from that.
-    """
-
-    path: ScorePath | None
-    measured: pd.DataFrame
-    shared: NDArray[np.float64]
-    k: int = 10
-    rescored: float | None = None
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    verdict: Verdict | None = None
-
-    def tied(self, remedy: str) -> int | None:
-        """Candidates that tie in the top k with a remedy; None where it was not measured."""
-        return (
-            int(self.measured.loc[remedy, "tied_in_top"]) if remedy in self.measured.index else None
-        )
-
-    def saturated(self, remedy: str) -> int:
-        """Scores of exactly 1.0 or 0.0 with a remedy that was measured.
-
-        Where scores are logits it is what there is as it is: an order by logits mends ties alone.
-        """
-        counts = self.measured.loc[remedy, ["ones", "zeros"]]
-        if counts.isna().any() and remedy != table.AS_IT_IS:
-            return self.saturated(table.AS_IT_IS)
-        return int(counts.fillna(0).sum())
-
-    def mends(self, remedy: str) -> bool:
-        """Whether a remedy was measured to leave fewer ties in the top, or less saturation."""
-        if remedy not in self.measured.index:
-            return False
-        after, before = (
-            (self.tied(name), self.saturated(name)) for name in (remedy, table.AS_IT_IS)
-        )
-        return after < before
-
-    def proves(self, better: ScorePath) -> bool:
-        """Whether scores shared in the top stand for logits that the better path tells apart."""
-        return bool(self.shared.size and sets_apart(better, self.path, self.shared).any())
-
-    @property
-    def saved(self) -> float | None:
-        """Share of float32's time that verified top k saves; None where it was not measured."""
-        if self.rescored is None or not {self.path.forward_dtype, "float32"} <= self.seconds.keys():
-            return None
-        own, float32 = self.seconds[self.path.forward_dtype], self.seconds["float32"]
-        return time_saved(self.rescored, own, float32)
-
-    def numbers(self) -> dict[str, Any]:
-        """What was measured, by remedy; missing counts are None."""
-        counts = self.measured[list(_KEPT)].astype(object)
-        by_remedy = counts.where(counts.notna(), None).to_dict("index")
-        shares = {"rescored": self.rescored, "saved": self.saved}
-        return by_remedy | {name: share for name, share in shares.items() if share is not None}
-
-
 def recommend(
     logits: pd.DataFrame,
     path: ScorePath,
@@ -131,14 +64,26 @@ def recommend(
 
     ``logits`` is what :func:`analysis.scoring.score` returns, with rows of the path's forward dtype
     and, if float32 is to be weighed, of that; ``trial`` (:func:`analysis.verifying.try_out`) and
-    ``seconds`` (per pair, by forward dtype) say what verified top k would cost.
+    ``seconds`` (per pair, by forward dtype) say what verified top k would cost. Raises
+    :class:`InputError` for a trial of another dtype or k, and as
+    :func:`analysis.remedies.measuring.measure` does.
     """
+    if trial is not None and (trial.dtype, trial.k) != (path.forward_dtype, k):
+        raise InputError(
+            f"the trial is of the top {trial.k} of {trial.dtype}, not of the top {k} of "
+            f"{path.forward_dtype}",
+            "try out the path's forward dtype with the same k",
+            field="trial",
+        )
     own = apply(logits, path)
+    exact = path.within("float32").raw()
+    known = (logits["forward_dtype"] == "float32").any()
     situation = Situation(
         path=path,
-        measured=measure(logits, path, k=k).set_index("remedy"),
+        measured=measure(logits, path, k=k, trial=trial).set_index("remedy"),
         shared=own.loc[tied_in_top(own, k), "score"].unique(),
         k=k,
+        exactly=int(effects(logits, exact, k=k)["tied_in_top"].item()) if known else None,
         rescored=None if trial is None else trial.rescored,
         seconds=seconds or {},
     )
@@ -159,12 +104,9 @@ def _twice(situation: Situation) -> Recommendation | None:
 
 
 def _nothing(situation: Situation) -> Recommendation | None:
-    """Nothing ties in the top, and what saturates, if anything does, no wide sigmoid mends."""
-    if situation.tied(table.AS_IT_IS) or situation.mends(table.HPS.name):
+    if any(situation.left(table.AS_IT_IS, harm) for harm in (TIES, SATURATED)):
         return None
-    number = situation.saturated(table.AS_IT_IS)
-    saturated = counted(number, "score is", "scores are") if number else "no score is"
-    action = f"Nothing to mend: nothing ties in the top {situation.k}, and {saturated} saturated."
+    action = f"Nothing to mend: no score is saturated and nothing ties in the top {situation.k}."
     path, reasons = situation.path, _order_lost(situation)
     if path is not None and path.has_narrow_sigmoid:
         reasons = (
@@ -183,23 +125,88 @@ def _mixture(situation: Situation) -> Recommendation | None:
 
 
 def _printed(situation: Situation) -> Recommendation | None:
+    """More decimals, where it is the print that ties the scores."""
     if situation.verdict is None or situation.verdict.decimals is None:
         return None
-    places = counted(situation.verdict.decimals, "decimal place", "decimal places")
+    hps = table.HPS.name  # its scores were measured unprinted
+    if not situation.print_ties or (situation.was_measured(hps) and not situation.mends(hps)):
+        return None
     action = (
-        f"Write more than {places}, or rank before rounding: "
-        "what printing removes cannot be restored afterwards."
+        f"Write more than {counted(situation.verdict.decimals, 'decimal place')}, or rank before "
+        "rounding: what printing removes cannot be restored afterwards."
     )
     return Recommendation("more decimals", action, _counts(situation))
+
+
+def _after_the_logit(situation: Situation, *, harm: Harm) -> Recommendation | None:
+    """A wide sigmoid or the order of the logits: both are free, the better one is taken."""
+    measured = situation.was_measured(table.RAW.name)
+    mends = situation.mends if measured else situation.proves
+    mending = [name for name in _possible(situation) if mends(name, harm)]
+    if not mending:
+        return None
+    # Scores that stay between 0 and 1 are preferred where the logits tie no less.
+    best = min(mending, key=situation.left) if measured else mending[0]
+    why = _rest(situation, best) if measured else _proof()
+    reasons = (*_counts(situation), *why, *_print_too(situation))
+    narrow = [path for path in situation.paths if path.has_narrow_sigmoid]
+    wide = f"Evaluate the sigmoid in float32 (cast the {situation.logits} before it)"
+    if best == table.RAW.name:
+        fewer = "fewer of them tie" if harm == TIES else "they do not saturate"
+        action = f"Order by raw logits: {fewer}."
+        if narrow and harm == TIES:
+            action = f"{wide}, and order by raw logits rather than by its scores: {fewer}."
+        return Recommendation(best, action, reasons)
+    if narrow:
+        return Recommendation(best, f"{wide}.", reasons)
+    action = f"Store the scores in float32 instead of {situation.paths[0].stored_dtype}."
+    return Recommendation(_FLOAT32_SCORES, action, reasons)
+
+
+def _possible(situation: Situation) -> list[str]:
+    """Which of the two can change anything: there must be a stage to widen, a sigmoid to leave."""
+    paths = situation.paths
+    if not all(path.has_sigmoid for path in paths):
+        return []
+    narrow = [path.has_narrow_sigmoid or not is_wide(path.stored_dtype) for path in paths]
+    known = situation.path is not None or situation.was_measured(table.RAW.name)
+    return [table.HPS.name] * (bool(paths) and all(narrow)) + [table.RAW.name] * known
+
+
+def _network(situation: Situation) -> Recommendation | None:
+    """A float32 network, where the logits at hand tie more than its own."""
+    reasons = (*_counts(situation), *_price(situation))
+    if situation.mends(table.FLOAT32.name):
+        remedy, what = _exactly(situation)
+        action = f"{what[:1].upper()}{what[1:]}: the {situation.logits} tie."
+        return Recommendation(remedy, action, reasons)
+    if situation.exactly is None or situation.exactly >= situation.left(table.AS_IT_IS):
+        return None
+    action = (
+        f"Run the model in float32 and order by its raw logits: the {situation.logits} tie, and so "
+        "do the scores of a float32 sigmoid."
+    )
+    return Recommendation(table.FLOAT32.name, action, reasons)
+
+
+def _more(situation: Situation) -> Recommendation | None:
+    """More evidence, where ties are left that something not measured may mend."""
+    if not situation.left(table.AS_IT_IS):
+        return None
+    if situation.path is None:
+        return _unknown(situation)
+    if situation.was_measured(table.FLOAT32.name) or is_wide(situation.path.forward_dtype):
+        return None
+    action = (
+        "Score the same pairs in float32 as well: whether that tells the tied candidates apart was "
+        "not measured, and nothing cheaper does."
+    )
+    return Recommendation("more evidence", action, _counts(situation))
 
 
 def _unknown(situation: Situation) -> Recommendation | None:
     if situation.path is not None:
         return None
-    paths = situation.verdict.paths if situation.verdict is not None else ()
-    if paths and all(path.has_narrow_sigmoid for path in paths):
-        action = "Evaluate the sigmoid in float32 (cast the logits before it)."
-        return Recommendation(table.HPS.name, action, _counts(situation))
     wanted = situation.verdict.wanted.rstrip(".") if situation.verdict is not None else ""
     action = (
         "Audit again with what is missing before anything is changed: "
@@ -208,100 +215,61 @@ def _unknown(situation: Situation) -> Recommendation | None:
     return Recommendation("more evidence", action, _counts(situation))
 
 
-def _after_the_logit(situation: Situation) -> Recommendation | None:
-    """A wide sigmoid or the order of the logits: both are free, the better one is taken."""
-    path = situation.path
-    if not path.has_sigmoid:
-        return None
-    candidates = [table.HPS.name, table.RAW.name]
-    measured = situation.tied(table.RAW.name) is not None
-    if measured:
-        mending = [name for name in candidates if situation.mends(name)]
-        # Scores that stay between 0 and 1 are preferred where the logits tie no less.
-        best = min(mending, key=situation.tied, default=None)
-    else:
-        better = {table.HPS.name: path.hps(), table.RAW.name: path.raw()}
-        best = next((name for name in candidates if situation.proves(better[name])), None)
-    if best is None:
-        return None
-    reasons = (*_counts(situation), *(_rest(situation, best) if measured else _proof(situation)))
-    wide = f"Evaluate the sigmoid in float32 (cast the {path.forward_dtype} logits before it)"
-    if best == table.RAW.name:
-        action = "Order by raw logits: fewer of them tie than of the scores."
-        if path.has_narrow_sigmoid:
-            action = (
-                f"{wide}, and order by raw logits rather than by its scores: fewer of them tie."
-            )
-        return Recommendation(best, action, reasons)
-    if path.has_narrow_sigmoid:
-        return Recommendation(best, f"{wide}.", reasons)
-    action = f"Store the scores in float32 instead of {path.stored_dtype}."
-    return Recommendation(_FLOAT32_SCORES, action, reasons)
-
-
-def _network(situation: Situation) -> Recommendation | None:
-    """A float32 network, where the logits at hand tie more than its own."""
-    if not situation.mends(table.FLOAT32.name):
-        return None
-    remedy, what = _exactly(situation)
-    action = f"{what[:1].upper()}{what[1:]}: the {situation.path.forward_dtype} logits tie."
-    return Recommendation(remedy, action, (*_counts(situation), *_price(situation)))
-
-
-def _equal(situation: Situation) -> Recommendation | None:
-    if situation.tied(table.FLOAT32.name) is None and not is_wide(situation.path.forward_dtype):
-        return None
+def _equal(situation: Situation) -> Recommendation:
     action = "Look at the tied passages: no remedy that was measured tells them apart."
     return Recommendation("equal texts", action, _counts(situation))
-
-
-def _more(situation: Situation) -> Recommendation:
-    action = (
-        "Score the same pairs in float32 as well: whether that tells the tied candidates apart was "
-        "not measured, and nothing cheaper does."
-    )
-    return Recommendation("more evidence", action, _counts(situation))
 
 
 def _counts(situation: Situation) -> tuple[str, ...]:
     """How many candidates tie now and with each remedy that was measured, and how many saturate."""
     known = [
-        f"{situation.tied(name):,} {how}"
+        f"{situation.left(name):,} {how}"
         for name, how in _WITH.items()
-        if situation.tied(name) is not None
+        if situation.was_measured(name)
     ]
-    saturated = situation.saturated(table.AS_IT_IS)
+    float32, exactly = table.FLOAT32.name, situation.exactly
+    if situation.was_measured(float32) and exactly not in (None, situation.left(float32)):
+        known.append(f"{exactly:,} by the raw logits of that")
+    saturated = situation.left(table.AS_IT_IS, SATURATED)
     return (f"Ties in the top {situation.k}: {', '.join(known)}. Saturated scores: {saturated:,}.",)
 
 
-def _proof(situation: Situation) -> tuple[str, ...]:
+def _proof() -> tuple[str, ...]:
     return (
-        "Not measured, but proved of the path: scores that tie here stand for several logits. Raw "
-        "logits would tell how many of the ties this undoes.",
+        "Not measured, but proved of the path: scores that are equal here stand for several "
+        "logits. Raw logits would tell how much this mends.",
     )
+
+
+def _print_too(situation: Situation) -> tuple[str, ...]:
+    """Better scores that are printed as before may tie anew."""
+    if situation.verdict is None or situation.verdict.decimals is None:
+        return ()
+    places = counted(situation.verdict.decimals, "decimal place")
+    return (f"Printed with {places}, better scores may tie again: write more.",)
 
 
 def _rest(situation: Situation, remedy: str) -> tuple[str, ...]:
     """What a free remedy leaves, and what restores that."""
-    left, float32 = situation.tied(remedy), situation.tied(table.FLOAT32.name)
-    if left and float32 is not None and float32 < left:
+    left = situation.left(remedy)
+    if situation.was_measured(table.FLOAT32.name) and situation.left(table.FLOAT32.name) < left:
         _, exactly = _exactly(situation)
-        ties = f"The {situation.path.forward_dtype} logits tie as well; for those, {exactly}."
+        ties = f"The {situation.logits} tie as well; for those, {exactly}."
         return (ties, *_price(situation))
     return _order_lost(situation)
 
 
 def _order_lost(situation: Situation) -> tuple[str, ...]:
     """Where narrow logits order the top otherwise than float32 ones, whatever ties."""
-    raw = table.RAW.name
-    if raw not in situation.measured.index or is_wide(situation.path.forward_dtype):
+    raw, path = table.RAW.name, situation.path
+    if path is None or not situation.was_measured(raw) or is_wide(path.forward_dtype):
         return ()
     lost = situation.measured.loc[raw, "reordered"]
     if pd.isna(lost) or not lost:
         return ()
     queries = counted(int(situation.measured.loc[raw, "queries"]), "query", "queries")
     what = (
-        f"By raw {situation.path.forward_dtype} logits {lost:,} of {queries} "
+        f"By raw {situation.logits} {lost:,} of {queries} "
         f"{'has' if lost == 1 else 'have'} another top {situation.k} than by float32 ones; where "
         f"that matters, {_exactly(situation)[1]}."
     )
@@ -334,9 +302,10 @@ _RULES: tuple[_Rule, ...] = (
     _nothing,
     _mixture,
     _printed,
-    _unknown,
-    _after_the_logit,
+    partial(_after_the_logit, harm=TIES),
     _network,
-    _equal,
     _more,
+    partial(_after_the_logit, harm=SATURATED),
+    _unknown,
+    _equal,
 )
