@@ -21,6 +21,10 @@ report: $(READY)  ## Run the notebooks and write report/index.html and report/fi
 test: $(READY) browser  ## Run every test
 	$(BIN)/python -m pytest
 
+.PHONY: test-wheel
+test-wheel: $(READY)  ## Test the wheel in an environment of its own
+	RERANK_PRECISION_WHEEL=1 $(BIN)/python -m pytest tests/test_wheel.py
+
 .PHONY: test-engines
 test-engines: $(READY) $(INFINITY)/.ready  ## Audit a real Infinity server in two dtypes
 	RERANK_PRECISION_INFINITY=$(INFINITY)/bin/infinity_emb \
@@ -79,8 +83,8 @@ bench: $(READY)  ## Time the measures beside pytrec_eval and tie-aware-retrieval
 	OMP_NUM_THREADS=1 $(BIN)/python tools/bench.py
 
 .PHONY: lock
-lock: $(READY)  ## Write constraints.txt from the environment as it is
-	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
+lock: $(READY)  ## Write constraints.txt and requirements-audit.txt from the environment as it is
+	$(BIN)/python tools/lock.py
 
 .PHONY: clean
 clean:  ## Remove the environment, caches and the report

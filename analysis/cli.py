@@ -20,12 +20,12 @@ from analysis.steps import saturation
 if TYPE_CHECKING:
     from analysis.auditing import Condition, Findings
 
-DEFECT = 70
+_DEFECT = 70
 """Exit status of a defect of this program (EX_SOFTWARE of sysexits.h)."""
-CONDITION_HOLDS = 1
+_CONDITION_HOLDS = 1
 """Exit status of an audit of which a condition holds."""
-SERVER_TROUBLE = 3
-STANDARD_OUTPUT = "-"
+_SERVER_TROUBLE = 3
+_STANDARD_OUTPUT = "-"
 _DTYPES = list(FORWARD_DTYPES)
 
 app = typer.Typer(
@@ -152,13 +152,13 @@ def audit(
         )
     except ServerError as error:
         typer.echo(f"rerank-precision: {error}", err=True)
-        raise typer.Exit(SERVER_TROUBLE) from error
+        raise typer.Exit(_SERVER_TROUBLE) from error
     # Standard output is for the JSON alone where it was asked for there.
-    console = Console(highlight=False, stderr=json == STANDARD_OUTPUT)
+    console = Console(highlight=False, stderr=json == _STANDARD_OUTPUT)
     print_summary(found, conditions, console=console)
     _write(found, conditions, json, html)
     held = any(found.holds(condition) for condition in conditions)
-    raise typer.Exit(CONDITION_HOLDS if held else 0)
+    raise typer.Exit(_CONDITION_HOLDS if held else 0)
 
 
 @app.command()
@@ -195,9 +195,15 @@ def main() -> None:
     except (InputError, OSError) as error:
         typer.echo(f"rerank-precision: {error}", err=True)
         sys.exit(2)
-    except Exception:
+    except Exception as error:
+        missing = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
+        if missing and not missing.startswith("analysis"):
+            # With requirements-audit.txt alone no model runs.
+            remedy = "Install all that the package needs: pip install rerank-precision."
+            typer.echo(f"rerank-precision: {missing} is not installed. {remedy}", err=True)
+            sys.exit(2)
         traceback.print_exc()
-        sys.exit(DEFECT)
+        sys.exit(_DEFECT)
 
 
 def _write(
@@ -207,7 +213,7 @@ def _write(
     if json is not None:
         from analysis.auditing.record import as_json
 
-        if json == STANDARD_OUTPUT:
+        if json == _STANDARD_OUTPUT:
             typer.echo(as_json(found, conditions), nl=False)
         else:
             _write_file(Path(json), as_json(found, conditions))

@@ -1,25 +1,8 @@
 """What a score path does to a set, counted in one place: saturation, ties, lost places, nDCG.
 
-========================== =====================================================================
-column                     what is counted
-========================== =====================================================================
-``candidates, queries``    all of them
-``ones``, ``zeros``        candidates whose score is exactly 1.0, exactly 0.0 (*saturated*);
-                           missing where scores are logits, which do not saturate
-``tied``                   candidates that share their score with another of their query
-``tied_in_top``            those of them whose tie group reaches into the first k ranks
-``moved``                  candidates whose rank is not that of the reference
-``first_shared``           queries whose first place is shared
-``first_lost``             queries with a candidate in the first place that the reference does not
-                           have there
-``reordered``              queries whose first k places are not those of the reference, a place
-                           being the span of ranks that a tie group occupies
-``ndcg``, ``ndcg_min``,    nDCG@k, averaged over queries: expected over all orders of the ties, and
-``ndcg_max``               its ends; NaN unless every grade is known
-========================== =====================================================================
-
-The reference is the order of the float32 logits; in ``moved`` the path's own tie rule decides in
-both. Without a reference these columns are missing.
+Every count has one name, one heading and one meaning, in :data:`COLUMNS`; tables, conditions and the
+glossary take them from here. The reference is the order of the float32 logits; in ``moved`` the
+path's own tie rule decides in both. Without a reference what is counted against it is missing.
 """
 
 from __future__ import annotations
@@ -31,6 +14,35 @@ import pandas as pd
 from analysis.metrics import average, evaluate
 from analysis.scorepath import ScorePath, TieRule
 from analysis.ties import apply, first_ranks, ranks, tied_in_top, with_tie_groups
+
+COLUMNS = {
+    "path": ("score path", "name of the path, or its stages"),
+    "candidates": ("candidates", "passages to be ranked, over all queries"),
+    "queries": ("queries", "queries with candidates"),
+    "ones": ("exactly 1.0", "candidates whose score is exactly 1.0"),
+    "zeros": ("exactly 0.0", "candidates whose score is exactly 0.0"),
+    "tied": ("tied", "candidates that share their score with another of their query"),
+    "tied_in_top": (
+        "tied in the top {k}",
+        "those whose tie group reaches into the first {k} ranks",
+    ),
+    "moved": ("moved", "candidates whose rank is not the reference's"),
+    "first_shared": ("first place shared", "queries whose first place is a tie"),
+    "first_lost": (
+        "first place lost",
+        "queries with a candidate in the first place that the reference does not have there",
+    ),
+    "reordered": (
+        "top {k} reordered",
+        "queries whose first {k} places are not the reference's; a place is the span of ranks that "
+        "a tie group occupies",
+    ),
+    "ndcg": ("nDCG@{k}", "mean over queries, expected over all orders of the ties"),
+    "ndcg_min": ("nDCG@{k}, least", "the same under the worst order of the ties"),
+    "ndcg_max": ("nDCG@{k}, most", "the same under the best order of the ties"),
+}
+"""For each column of :func:`effects` its heading and its meaning. ``ones`` and ``zeros``, together
+the *saturated* scores, are missing where scores are logits; nDCG where a grade is missing."""
 
 _KEYS = ["query_id", "passage_id"]
 _AGAINST = ("moved", "first_lost", "reordered")
@@ -45,36 +57,37 @@ def effects(
     *,
     k: int = 10,
 ) -> pd.DataFrame:
-    """Count what each path does to a set: one row per path, columns as in the module's table.
+    """Count what each path does to a set: one row per path, columns :data:`COLUMNS`.
 
     ``logits`` is what :func:`analysis.scoring.score` returns; it needs rows of each path's forward
     dtype, and of float32 for what is counted against the reference. The first column, ``path``, is
     the path's name, or its computation where it has none, or the key of a mapping. Raises
     :class:`InputError` as :func:`analysis.ties.apply` does.
     """
-    chosen = [paths] if isinstance(paths, ScorePath) else paths
-    if not isinstance(chosen, Mapping):
-        chosen = {path.name or path.computation: path for path in chosen}
+    if isinstance(paths, Mapping):
+        named = list(paths.items())
+    else:
+        chosen = [paths] if isinstance(paths, ScorePath) else paths
+        named = [(path.name or path.computation, path) for path in chosen]
     known = (logits["forward_dtype"] == "float32").any()
     reference = apply(logits, _FLOAT32) if known else None
     return effects_table(
-        {
-            name: count(
-                apply(logits, path),
-                reference,
-                k=k,
-                bounded=path.has_sigmoid,
-                tie_rule=path.tie_rule,
-            )
-            for name, path in chosen.items()
-        }
+        (name, _of_path(apply(logits, path), reference, path, k)) for name, path in named
     )
 
 
-def effects_table(counted: Mapping[str, Mapping[str, float]], column: str = "path") -> pd.DataFrame:
-    """One table of several results of :func:`count`, their names in the first column."""
-    rows = [{column: name, **counts} for name, counts in counted.items()]
+def effects_table(
+    counted: Iterable[tuple[object, Mapping[str, float]]], column: str = "path"
+) -> pd.DataFrame:
+    """One table of several results of :func:`count`, each with its name in the first column."""
+    rows = [{column: name, **counts} for name, counts in counted]
     return pd.DataFrame(rows).astype(dict.fromkeys(_COUNTS, "Int64"))
+
+
+def _of_path(
+    scored: pd.DataFrame, reference: pd.DataFrame | None, path: ScorePath, k: int
+) -> dict[str, float]:
+    return count(scored, reference, k=k, bounded=path.has_sigmoid, tie_rule=path.tie_rule)
 
 
 def count(
@@ -110,22 +123,7 @@ def count(
 
 def headings(k: int = 10) -> dict[str, str]:
     """Words for the columns, as tables for people have them."""
-    return {
-        "path": "score path",
-        "candidates": "candidates",
-        "queries": "queries",
-        "ones": "exactly 1.0",
-        "zeros": "exactly 0.0",
-        "tied": "tied",
-        "tied_in_top": f"tied in the top {k}",
-        "moved": "moved",
-        "first_shared": "first place shared",
-        "first_lost": "first place lost",
-        "reordered": f"top {k} reordered",
-        "ndcg": f"nDCG@{k}",
-        "ndcg_min": f"nDCG@{k}, least",
-        "ndcg_max": f"nDCG@{k}, most",
-    }
+    return {column: heading.format(k=k) for column, (heading, _) in COLUMNS.items()}
 
 
 def _against(

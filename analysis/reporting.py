@@ -22,7 +22,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from analysis.formats import FORWARD_DTYPES
 from analysis.errors import InputError
-from analysis.notebooks import FIGURES_VARIABLE
+from analysis.notebooks import FIGURES_VARIABLE, VALUES_MIME
 from analysis.places import CHECKOUT, ENGINES, GERMAN, MODELS, NOTEBOOKS, PACKAGE
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -192,6 +192,7 @@ def page_html(executed: Iterable[Path]) -> str:
         notebook = normalised(nbformat.read(path, as_version=4))
         for cell in notebook.cells:
             cell.id = f"{path.stem}-{cell.id}"  # unique on the page
+            cell.get("outputs", [])[:] = [o for o in cell.get("outputs", []) if not _is_record(o)]
         body, _ = exporter.from_notebook_node(notebook)
         chapters.append({"id": path.stem, "title": _title(notebook), "body": body})
     environment = jinja2.Environment(loader=jinja2.PackageLoader("analysis", "."), autoescape=True)
@@ -205,6 +206,11 @@ def _title(notebook: NotebookNode) -> str:
 
 def _is_progress(output: NotebookNode) -> bool:
     return output.get("output_type") == "stream" and output.get("name") == "stderr"
+
+
+def _is_record(output: NotebookNode) -> bool:
+    """Whether an output is values kept for tests, and nothing to be shown."""
+    return set(output.get("data", ())) == {VALUES_MIME}
 
 
 def _input_files(parameters: Mapping[str, object]) -> list[Path]:

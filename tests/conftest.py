@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import matplotlib.pyplot as plt
 import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
+from hypothesis import settings
 from matplotlib.axes import Axes
 from tiny_checkpoints import tiny_set, write_checkpoint
 
@@ -16,8 +19,22 @@ from analysis import checkpoints
 from analysis.datasets import RerankingSet
 from analysis.figures.style import style
 
+# A busy machine is no failure: nothing here is timed.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
+
 # No test downloads a model.
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.fixture(scope="session")
+def lock() -> ModuleType:
+    """The tool that writes the lists of versions."""
+    tool = Path(__file__).parent.parent / "tools" / "lock.py"
+    spec = importlib.util.spec_from_file_location("lock", tool)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ import signal
 from itertools import count
 
 import numpy as np
-import pandas as pd
 import pytest
 from reranking_server import FLOAT16_INFINITY, Reply, infinity, logit, serving
 
@@ -17,6 +16,7 @@ from analysis.auditing.kept import FOLDER_VARIABLE
 from analysis.auditing.transport import Limits, ServerError
 from analysis.datasets import from_pairs
 from analysis.engines import path_of
+from analysis.scorepath import ScorePath
 from analysis.errors import InputError
 
 QUICK = Limits(answer_seconds=20, attempts=1)
@@ -233,27 +233,11 @@ def test_progress_is_shown_on_standard_error_without_texts(tiny_pairs, capsys):
 
 def test_a_model_through_an_engines_path(tiny_checkpoint, tiny_pairs, tmp_path, monkeypatch):
     monkeypatch.setenv("RERANK_PRECISION_STORE", str(tmp_path / "store"))
-    engine = next(name for name, paths in ENGINES.items() if "float16" in paths)
-    path = engine_path(engine, "float16")
-    scored = sources.from_model(str(tiny_checkpoint), tiny_pairs, "float16", path=path)
+    path = path_of("infinity", "0.0.32", "float16")
+    scored = sources.from_model(str(tiny_checkpoint), tiny_pairs, path)
     assert scored.path == path
     np.testing.assert_array_equal(scored.frame["score"], scored.path.scores(scored.frame["logit"]))
     assert len(scored.float32_logits) == len(scored.frame) == tiny_pairs.n_pairs
-    reference = sources.from_model(str(tiny_checkpoint), tiny_pairs, "float32")
+    reference = sources.from_model(str(tiny_checkpoint), tiny_pairs, ScorePath())
     np.testing.assert_array_equal(reference.frame["logit"], scored.float32_logits)
     assert str(reference.path).startswith("float32 logits → fused sigmoid in float32")
-
-
-def test_a_path_of_another_forward_dtype_is_refused_before_anything_is_loaded(tiny_pairs):
-    with pytest.raises(InputError, match="takes float16 logits, and the model runs in bfloat16"):
-        sources.from_model("nowhere", tiny_pairs, "bfloat16", path=FLOAT16_INFINITY)
-
-
-def test_a_frame_of_scores_is_read_like_a_file(tmp_path):
-    frame = pd.DataFrame({"query_id": "q", "passage_id": ["a", "b"], "score": [0.5, 0.25]})
-    file = tmp_path / "scores.csv"
-    frame.to_csv(file, index=False)
-    scored = sources.from_file(frame)
-    assert scored.frame.equals(sources.from_file(file).frame)
-    assert (scored.kind, scored.name, scored.has_logits) == ("scores", "a data frame", False)
-    assert sources.from_file(frame.assign(logit=[0.0, -1.0])).has_logits

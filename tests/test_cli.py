@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 from analysis.cli import main
+from analysis.engines import path_of, run_engines
 from analysis.fingerprinting import fingerprint
 
 FAST = """
@@ -95,18 +96,21 @@ def test_help_names_every_command():
 
 def test_paths_prints_every_path_of_every_engine_with_its_end():
     lines = run("paths").stdout.splitlines()
-    paths = [str(path) for engine in ENGINES.values() for path in engine.values()]
-    assert [line.partition("; exactly 1.0 from logit ")[0] for line in lines] == paths
-    ends = {line.partition(":")[0]: line.rpartition(" ")[2] for line in lines}
+    paths = [path for engine in run_engines() for path in engine.paths.values()]
+    shown = [line.partition("; exactly 1.0 from logit ")[0] for line in lines[::2]]
+    assert shown == [str(path) for path in paths]
+    assert [path_of(line.strip()) for line in lines[1::2]] == paths
+    ends = {line.partition(":")[0]: line.rpartition(" ")[2] for line in lines[::2]}
     assert ends["Infinity 0.0.13–0.0.68, float16"] == "7.625"
     assert ends["Haystack 2.x, float16"] == "8.320312"
     assert ends["Haystack 2.x, bfloat16"] == "6.25"
+    assert ends["Infinity 0.0.69+, bfloat16"] == "16.75"
 
 
 @pytest.fixture
 def score_file(tmp_path) -> Path:
     """Scores of one query as Infinity printed them in float16, with their logits."""
-    path = ENGINES["Infinity 0.0.13–0.0.68"]["float16"]
+    path = path_of("infinity", "0.0.68", "float16")
     logits = np.random.default_rng(4).normal(3.0, 4.0, 300).astype(np.float16).astype(float)
     rows = {"query_id": "q", "passage_id": range(300), "score": path.scores(logits)}
     file = tmp_path / "scores.csv"
@@ -205,9 +209,9 @@ def test_a_folder_in_place_of_the_file_for_logits_is_refused_before_scoring(tmp_
 
 
 def test_what_nobody_foresaw_is_not_exit_status_1(monkeypatch):
-    def defect(_):
+    def defect(**_):
         raise RuntimeError("nobody foresaw this")
 
-    monkeypatch.setattr("analysis.auditing.command.run", defect)
+    monkeypatch.setattr("analysis.auditing.audit", defect)
     result = run("audit", "--scores", "any.jsonl")
     assert result.returncode == 70

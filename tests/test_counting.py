@@ -162,6 +162,11 @@ def test_rows_are_named_by_path_computation_or_key():
     assert effects(logits, (path for path in [OLD]))["path"].tolist() == [OLD.name]
 
 
+def test_paths_that_differ_in_their_tie_rule_alone_have_a_row_each():
+    paths = [ScorePath("float16", tie_rule=rule) for rule in TIE_RULES]
+    assert len(effects(logits_of([[1.0, 2.0]]), paths)) == len(TIE_RULES)
+
+
 def test_every_column_has_words_for_people():
     found = effects(logits_of([[1.0]]), OLD, k=5)
     words = found.rename(columns=headings(5))

@@ -41,7 +41,9 @@ def audit(
     sources = [name for name, value in given.items() if value is not None]
     if len(sources) != 1:
         raise InputError(
-            f"{' and '.join(sources) if sources else 'no source'} given",
+            f"{len(sources)} sources given: {' and '.join(sources)}"
+            if sources
+            else "no source given",
             "give one of url, scores and model",
         )
     for name, value, source in (
@@ -51,7 +53,7 @@ def audit(
         ("server_model", server_model, "url"),
     ):
         if value is not None and source != sources[0]:
-            raise InputError(f"{name} applies only to {source}", "remove it")
+            raise InputError(f"applies only to {source}", "remove it", field=name)
     if not 0 < timeout < math.inf:
         raise InputError("the time must be above 0 and finite", "give seconds", field="timeout")
     if scores is not None:

@@ -119,7 +119,7 @@ def _effects(scored: Scored, *, bounded: bool) -> pd.DataFrame:
         name: count(frame.assign(score=scores), reference, k=TOP_K, bounded=has_sigmoid)
         for name, (scores, has_sigmoid) in runs.items()
     }
-    return effects_table(counted, "remedy").set_index("remedy")
+    return effects_table(counted.items(), "remedy").set_index("remedy")
 
 
 def _agreed(paths: tuple[ScorePath, ...]) -> ScorePath | None:

@@ -46,7 +46,7 @@ def page_html(findings: Findings, conditions: Sequence[Condition] = ()) -> str:
     )
 
 
-def shared_scores(ax: Axes, scores: np.ndarray, dtype: str) -> LineCollection:
+def _shared_scores(ax: Axes, scores: np.ndarray, dtype: str) -> LineCollection:
     """Draw one upright per distinct score (shape (n,), in [0, 1]), as high as its candidates.
 
     The axis is the distance to 1 on a log scale, ending at the last value of ``dtype`` below 1;
@@ -79,5 +79,5 @@ def _chart(findings: Findings) -> Markup | None:
     with style():
         figure = Figure(figsize=(9, 3.2))
         dtype = "float32" if findings.path is None else findings.path.activation_dtype
-        shared_scores(figure.subplots(), scores, dtype)
+        _shared_scores(figure.subplots(), scores, dtype)
         return Markup(img(figure, alt))  # it escapes its alt text itself

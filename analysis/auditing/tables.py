@@ -11,7 +11,7 @@ from analysis.counting import headings
 from analysis.remedies import table
 
 _STEPS_SHOWN = 6
-_BETTER = ("ones", "zeros", "tied_in_top", "first_shared", "first_lost", "reordered")
+_BETTER = ("ones", "tied_in_top", "first_shared", "first_lost", "reordered")
 
 Rows = list[tuple[str, ...]]
 
@@ -50,8 +50,8 @@ def hidden_sentence(findings: Findings) -> str:
         parts.append(f"Every logit from {hidden.one_from:.7g} on becomes exactly 1.0.")
     if math.isfinite(hidden.median_width):
         parts.append(
-            f"In the top {TOP_K}, logits share a score that differ by less than "
-            f"{hidden.median_width:.2g} (median step) to {hidden.largest_width:.2g} (widest step)."
+            f"In the top {TOP_K}, logits up to {hidden.median_width:.2g} apart (median step) or even "
+            f"{hidden.largest_width:.2g} apart (widest step) share a score."
         )
     return " ".join(parts)
 

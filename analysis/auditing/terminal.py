@@ -14,7 +14,7 @@ from analysis.auditing import tables
 from analysis.auditing.conditions import Condition
 from analysis.auditing.findings import Findings
 
-TIES_SHOWN = 5
+_TIES_SHOWN = 5
 
 
 def print_summary(
@@ -61,7 +61,7 @@ def _say(console: Console, title: str, sentence: str) -> None:
 def _ties(findings: Findings) -> Table:
     rows = [
         (group.query_id, tables.score_text(group.score), f"{group.size:,}", f"{group.first_rank:,}")
-        for group in findings.ties.head(TIES_SHOWN).itertuples()
+        for group in findings.ties.head(_TIES_SHOWN).itertuples()
     ]
     return _table(("query", "score shared", "by candidates", "from rank"), rows)
 

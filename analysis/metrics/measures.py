@@ -58,7 +58,7 @@ class Measure(ABC):
         """
 
 
-class NDCG(Measure):
+class _NDCG(Measure):
     """Discounted cumulative gain of the ranking by that of the ideal one; linear gains.
 
     The expected DCG of a group is its mean gain times the sum of its places' discounts. The
@@ -103,7 +103,7 @@ class NDCG(Measure):
         return squares + (groups.size - within) * mean**2
 
 
-class ReciprocalRank(Measure):
+class _ReciprocalRank(Measure):
     """One over the rank of the first relevant passage; 0 if there is none within the cut-off."""
 
     label = "RR"
@@ -123,7 +123,7 @@ class ReciprocalRank(Measure):
         return hits.per_query(hits.probability * distance**2) + hits.missed * mean**2
 
 
-class Success(Measure):
+class _Success(Measure):
     """1 if there is a relevant passage within the cut-off, else 0."""
 
     label = "Success"
@@ -162,7 +162,7 @@ class _Hits(Measure):
         return _share(groups.per_query(variance), self._denominator(judgements) ** 2)
 
 
-class Precision(_Hits):
+class _Precision(_Hits):
     """Share of relevant passages among the first k; shorter lists are divided by k too."""
 
     label = "P"
@@ -174,7 +174,7 @@ class Precision(_Hits):
         return np.full(len(judgements.n_relevant), float(self.cutoff or 0))
 
 
-class Recall(_Hits):
+class _Recall(_Hits):
     """Share of the judged relevant passages that are among the first k."""
 
     label = "R"
@@ -185,7 +185,7 @@ class Recall(_Hits):
         return judgements.n_relevant.astype(np.float64)
 
 
-class AveragePrecision(Measure):
+class _AveragePrecision(Measure):
     """Precision at each relevant passage within the cut-off, summed and divided by R.
 
     The place c + j of a group holds a relevant passage with probability r/n and then adds
@@ -261,7 +261,7 @@ class AveragePrecision(Measure):
 
 MEASURES: dict[str, type[Measure]] = {
     measure.label: measure
-    for measure in (NDCG, ReciprocalRank, AveragePrecision, Precision, Recall, Success)
+    for measure in (_NDCG, _ReciprocalRank, _AveragePrecision, _Precision, _Recall, _Success)
 }
 """Every measure this package knows, by its name without a cut-off."""
 

@@ -23,7 +23,7 @@ from analysis.readers.lines import finite_number, set_name, text_lines
 _COLUMN = re.compile(r"[^ \t\r\n]+")
 
 
-class RunLine(NamedTuple):
+class _RunLine(NamedTuple):
     """A line of a run: its number, its ids and its score as it is spelled."""
 
     line: int
@@ -72,10 +72,10 @@ def read_qrels(path: str | Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["query_id", "passage_id", "grade"])
 
 
-def run_lines(path: Path) -> Iterator[RunLine]:
+def run_lines(path: Path) -> Iterator[_RunLine]:
     """Give the lines of a run; neither ids nor scores are checked."""
     for line, columns in _columns(path, "query_id Q0 passage_id rank score tag"):
-        yield RunLine(line, columns[0], columns[2], columns[4])
+        yield _RunLine(line, columns[0], columns[2], columns[4])
 
 
 def run_candidates(path: Path) -> list[Candidate]:

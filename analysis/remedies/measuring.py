@@ -47,7 +47,7 @@ def calibration_curve(
         factor: count(own.assign(score=calibrated(own["logit"], factor, path)), k=k)
         for factor in factors
     }
-    return effects_table(counted, "factor")
+    return effects_table(counted.items(), "factor")
 
 
 def measure(
@@ -82,7 +82,7 @@ def measure(
     if factor is not None:
         scores = calibrated(own["logit"], factor, path)
         runs[table.CALIBRATION.name] = count(own.assign(score=scores), reference, k=k)
-    found += [effects_table(runs, "remedy")] if runs else []
+    found += [effects_table(runs.items(), "remedy")] if runs else []
     return pd.concat(found, ignore_index=True)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.errors import counted
 from analysis.formats import is_wide
 from analysis.remedies import table
 from analysis.remedies.measuring import measure
@@ -25,7 +26,7 @@ from analysis.verifying import Trial, time_saved
 if TYPE_CHECKING:
     from analysis.fingerprinting import Verdict
 
-FLOAT32_SCORES = "float32 scores"
+_FLOAT32_SCORES = "float32 scores"
 _KEPT = ("ones", "zeros", "tied_in_top", "first_shared", "first_lost", "reordered")
 _WITH = {
     table.AS_IT_IS: "as it is",
@@ -213,15 +214,18 @@ def _after_the_logit(situation: Situation) -> Recommendation | None:
     if best is None:
         return None
     reasons = (*_counts(situation), *(_rest(situation, best) if measured else _proof(situation)))
+    wide = f"Evaluate the sigmoid in float32 (cast the {path.forward_dtype} logits before it)"
     if best == table.RAW.name:
-        return Recommendation(best, "Order by raw logits: fewer of them tie.", reasons)
-    if path.has_narrow_sigmoid:
-        action = (
-            f"Evaluate the sigmoid in float32 (cast the {path.forward_dtype} logits before it)."
-        )
+        action = "Order by raw logits: fewer of them tie than of the scores."
+        if path.has_narrow_sigmoid:
+            action = (
+                f"{wide}, and order by raw logits rather than by its scores: fewer of them tie."
+            )
         return Recommendation(best, action, reasons)
+    if path.has_narrow_sigmoid:
+        return Recommendation(best, f"{wide}.", reasons)
     action = f"Store the scores in float32 instead of {path.stored_dtype}."
-    return Recommendation(FLOAT32_SCORES, action, reasons)
+    return Recommendation(_FLOAT32_SCORES, action, reasons)
 
 
 def _network(situation: Situation) -> Recommendation | None:
@@ -284,10 +288,11 @@ def _order_lost(situation: Situation) -> tuple[str, ...]:
     lost = situation.measured.loc[raw, "reordered"]
     if pd.isna(lost) or not lost:
         return ()
-    queries = f"{lost:,} of {situation.measured.loc[raw, 'queries']:,} queries"
+    queries = counted(int(situation.measured.loc[raw, "queries"]), "query", "queries")
     what = (
-        f"By raw {situation.path.forward_dtype} logits the top {situation.k} of {queries} is not "
-        f"that of float32; where that matters, {_exactly(situation)[1]}."
+        f"By raw {situation.path.forward_dtype} logits {lost:,} of {queries} "
+        f"{'has' if lost == 1 else 'have'} another top {situation.k} than by float32 ones; where "
+        f"that matters, {_exactly(situation)[1]}."
     )
     return (what, *_price(situation))
 

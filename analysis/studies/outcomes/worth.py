@@ -23,7 +23,7 @@ def tie_counts(runs: Runs) -> pd.DataFrame:
 
     Grades are not needed.
     """
-    return effects_table({name: count(run, k=K) for name, run in runs.items()})
+    return effects_table((name, count(run, k=K)) for name, run in runs.items())
 
 
 def evaluated(runs: Runs, measures: Sequence[str] = MEASURES) -> dict[str, pd.DataFrame]:

@@ -1,4 +1,4 @@
-"""The report as JSON, as a page and in the terminal."""
+"""The audit as JSON, as a page and in the terminal."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
-from analysis.auditing.report import MOST_TIES, SCHEMA, as_json, as_text
 from rich.console import Console
 
-from analysis.auditing.conditions import parse
-from analysis.auditing.findings import audit
+from analysis.auditing.conditions import Condition
+from analysis.auditing.findings import findings as found_in
 from analysis.auditing.page import page_html
+from analysis.auditing.record import MOST_TIES, SCHEMA, as_json
 from analysis.auditing.sources import Scored
 from analysis.auditing.terminal import print_summary
 from analysis.engines import path_of
@@ -22,7 +22,7 @@ from analysis.scorepath import ScorePath
 
 OLD = path_of("infinity", "0.0.68", "float16")
 ATTACK = '<script>alert("[bold]x[/bold]")</script> & "more"'
-CONDITIONS = [parse("saturated>0"), parse("top3-ties>100000")]
+CONDITIONS = [Condition.of_text("saturated>0"), Condition.of_text("top3-ties>100000")]
 
 
 def findings(path=OLD, n=200, *, known=True, ids="q"):
@@ -36,7 +36,7 @@ def findings(path=OLD, n=200, *, known=True, ids="q"):
         }
     )
     details = {"endpoint": ATTACK}
-    return audit(Scored("url", f"http://host/{ATTACK}", frame, details), ks=[3])
+    return found_in(Scored("url", f"http://host/{ATTACK}", frame, details))
 
 
 def text_of(found, width=100):
@@ -63,15 +63,23 @@ CASES = {
 def test_json_is_as_its_schema_says(case):
     schema = json.loads(SCHEMA.read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
-    text = as_text(CASES[case](), CONDITIONS)
+    text = as_json(CASES[case](), CONDITIONS)
     jsonschema.validate(json.loads(text), schema)
     assert set(json.loads(text)) == set(schema["required"])
 
 
 def test_json_says_what_was_found(old):
-    report = as_json(old, CONDITIONS)
-    assert report["counts"]["saturated"] == old.counts.ones + old.counts.zeros
-    assert report["counts"]["tied_in_top"]["3"] == old.counts.tied_in_top[3]
+    report = json.loads(as_json(old, CONDITIONS))
+    as_it_is, hps, raw = report["effects"]
+    assert as_it_is["ones"] + as_it_is["zeros"] == old.saturated
+    assert (raw["ones"], raw["zeros"]) == (None, None)
+    assert hps["tied_in_top"] > raw["tied_in_top"]
+    assert report["recommendation"]["remedy"] == raw["remedy"]
+    numbers = report["recommendation"]["numbers"]
+    assert [numbers[row["remedy"]]["tied_in_top"] for row in report["effects"]] == [
+        row["tied_in_top"] for row in report["effects"]
+    ]
+    assert report["conditions"][1]["value"] == old.tied_in_top(3)
     assert len(report["ties"]) == min(len(old.ties), MOST_TIES)
     assert report["path"]["activation_dtype"] == "float16"
     assert report["hidden"]["one_from"] == 7.625
@@ -91,7 +99,11 @@ def test_the_page_needs_nothing_from_elsewhere_and_says_all_of_it(old):
     page = page_html(old, CONDITIONS).replace("http://host/", "")
     assert "http" not in page
     assert "data:image/png;base64," in page
-    for sentence in ("float32 sigmoid (HPS)", "Evaluate the sigmoid in float32", "7.625"):
+    for sentence in (
+        "upcast before the activation (HPS)",
+        "Evaluate the sigmoid in float32",
+        "7.625",
+    ):
         assert sentence in page
     assert "saturated&gt;0: holds" in page
     assert "top3-ties&gt;100000: does not hold" in page
@@ -100,7 +112,7 @@ def test_the_page_needs_nothing_from_elsewhere_and_says_all_of_it(old):
 def test_the_page_without_logits_or_a_sigmoid_says_so():
     assert "logits are not known" in page_html(CASES["no logits"]())
     page = page_html(CASES["raw logits"]())
-    assert "saturation cannot be read" in page
+    assert "none counts as saturated" in page
     assert "<figure>" not in page
 
 
@@ -108,10 +120,10 @@ def test_the_terminal_says_all_of_it_and_takes_texts_as_texts(old):
     shown = text_of(old, width=200)
     for part in (
         f"Audit of http://host/{ATTACK}",
-        f"{old.counts.saturated:,} of 200 scores are saturated",
+        f"{old.saturated:,} of 200 scores are saturated",
         "stepwise sigmoid in float16",
         "from 7.625 on becomes exactly 1.0",
-        "float32 sigmoid (HPS)",
+        "upcast before the activation (HPS)",
         "Evaluate the sigmoid in float32",
         "saturated>0: HOLDS",
         "top3-ties>100000: does not hold",

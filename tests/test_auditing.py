@@ -122,12 +122,15 @@ def test_nobody_listening_is_status_3(own_set):
     ("options", "says"),
     [
         ([], "No source given"),
-        (["--url", "http://host", "--model", "demo"], "--url and --model given"),
-        (["--scores", "a.jsonl", "--engine", "x"], "--engine goes with --model only"),
-        (["--scores", "a.jsonl", "--dtype", "float16"], "--dtype goes with --model only"),
-        (["--url", "http://host", "--trust-remote-code"], "--trust-remote-code goes with"),
-        (["--model", "demo", "--server-model", "x"], "--server-model goes with --url only"),
-        (["--url", "http://host", "--timeout", "0"], "--timeout: the time must be above 0"),
+        (["--url", "http://host", "--model", "demo"], "2 sources given: url and model"),
+        (["--scores", "a.jsonl", "--path", "x"], "path: applies only to model. Remove it"),
+        (["--scores", "a.jsonl", "--dtype", "float16"], "dtype: applies only to model. Remove it"),
+        (
+            ["--url", "http://host", "--trust-remote-code"],
+            "trust_remote_code: applies only to model",
+        ),
+        (["--model", "demo", "--server-model", "x"], "server_model: applies only to url"),
+        (["--url", "http://host", "--timeout", "0"], "timeout: the time must be above 0"),
         (["--url", "host"], "--url: the address needs http"),
         (["--scores", "nowhere.jsonl"], "nowhere.jsonl: there is no such file"),
         (["--scores", "a.jsonl", "--fail-on", "much>0"], "'much>0' is no condition"),
@@ -143,9 +146,10 @@ def test_a_report_that_cannot_be_written_is_named(saturated, tmp_path):
     assert f"{tmp_path}: it cannot be written" in result.stderr
 
 
-def test_a_model_through_an_engine(tiny_checkpoint, own_set):
+def test_a_model_through_an_engines_path(tiny_checkpoint, own_set):
     options = ["--model", tiny_checkpoint, "--data", own_set, "--dtype", "bfloat16"]
-    result = run("audit", *options, "--engine", "Haystack 2.x")
+    result = run("audit", *options, "--path", "haystack@2.31.0:bfloat16")
     assert result.returncode == 0, result.stderr
     assert "fused sigmoid in bfloat16" in said(result)
-    assert "float32 throughout" in said(result)
+    assert "What a better path would change" in said(result)
+    assert "against the order of the float32 logits" in said(result)

@@ -1,0 +1,56 @@
+"""The names that users are promised: at the top, and in the faces of the rooms the docs name."""
+
+import subprocess
+import sys
+
+import pytest
+
+import analysis
+from analysis import auditing, budgets, fingerprinting, metrics, readers, remedies
+
+TOP = """InputError ScorePath __version__ apply audit compare effects evaluate fingerprint load
+path_of read recommend report score verified_top_k view"""
+FACES = {
+    auditing: "Condition Findings audit",
+    budgets: "ErrorBudget budget_of error_budget noise_floor predict staged_logits",
+    fingerprinting: "Verdict fingerprint",
+}
+
+
+def test_the_names_at_the_top():
+    assert sorted(analysis.__all__) == sorted(TOP.split()) == sorted(dir(analysis))
+
+
+@pytest.mark.parametrize("face", FACES, ids=lambda room: room.__name__)
+def test_the_names_of_a_room(face):
+    assert sorted(face.__all__) == sorted(FACES[face].split())
+
+
+def test_they_are_few():
+    faces = [auditing, budgets, fingerprinting, metrics, readers, remedies]
+    assert len(analysis.__all__) + sum(len(face.__all__) for face in faces) <= 60
+
+
+def test_a_name_is_what_it_says_whatever_was_imported_before():
+    """No module hides a function of its name, in whichever order they are loaded."""
+    code = (
+        "import importlib, pkgutil, analysis\n"
+        "first = {name: getattr(analysis, name) for name in analysis.__all__}\n"
+        "for room in pkgutil.iter_modules(analysis.__path__):\n"
+        "    importlib.import_module(f'analysis.{room.name}')\n"
+        "assert all(getattr(analysis, name) == found for name, found in first.items())\n"
+        "assert not [name for name, found in first.items() if type(found).__name__ == 'module']"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_no_room_is_called_like_a_name():
+    from pkgutil import iter_modules
+
+    rooms = {module.name for module in iter_modules(analysis.__path__)}
+    assert not rooms & set(analysis.__all__)
+
+
+def test_what_is_not_there_is_said():
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = analysis.nothing
