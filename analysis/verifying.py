@@ -258,7 +258,7 @@ def time_saved(rescored: float, cheap: float, full: float) -> float:
 
     ``rescored`` is the share of candidates that are rescored; ``cheap`` and ``full`` are the
     seconds that one pair takes in the cheap dtype and in float32, as measured
-    (:func:`analysis.studies.speed.seconds_per_pair`). A rescored pair is taken to cost what any float32
+    (:func:`analysis.timing.seconds_per_pair`). A rescored pair is taken to cost what any float32
     pair does; in batches too small to fill the device it costs more.
     """
     return 1 - cheap / full - rescored

@@ -113,7 +113,7 @@ def test_every_figure_has_alt_text_and_its_files(path):
     shown = [
         (name, "clock" in cell.metadata.get("tags", []))
         for cell in code_cells(path)
-        for name in re.findall(r'^    "(\d\d_\w+)",$', cell.source, re.MULTILINE)
+        for name in re.findall(r'"(\d\d_\w+)"', cell.source)
     ]
     assert len(shown) == len(images)
     for name, timed in shown:

@@ -103,7 +103,7 @@ def look_alike(ours: Path, theirs: Path) -> bool:
 def tagged_figures(notebook: NotebookNode, tag: str) -> set[str]:
     """Names of the figures that cells with a tag show."""
     sources = [c.source for c in notebook.cells if tag in c.metadata.get("tags", [])]
-    return {name for source in sources for name in re.findall(r'^    "(\d\d_\w+)",$', source, re.M)}
+    return {name for source in sources for name in re.findall(r'"(\d\d_\w+)"', source)}
 
 
 def main() -> int:
