@@ -109,7 +109,7 @@ def evaluated(recorded: pd.DataFrame, path: ScorePath) -> NDArray[np.float64]:
     32 values) goes to another routine than a long one, and in float32 the two differ in last bits.
     Formulas of NumPy have one routine.
     """
-    return path.scores(recorded["logit"], short=path.formula == "fused")
+    return path.scores(recorded["logit"], short=True)
 
 
 def unprinted(recorded: pd.DataFrame) -> pd.DataFrame:
@@ -134,5 +134,5 @@ def _file(name: str) -> Path:
     """Path of a recorded file; InputError says how to make it, if it is not there."""
     file = FOLDER / name
     if not file.exists():
-        raise InputError("no recordings of engines here", "run `make engines`", file=file)
+        raise InputError("there are no recordings of engines here", "run `make engines`", file=file)
     return file

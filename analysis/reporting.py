@@ -8,7 +8,7 @@ import os
 import platform
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from importlib.metadata import distributions
 from pathlib import Path
@@ -20,8 +20,8 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
-from analysis.formats import FORWARD_DTYPES
 from analysis.errors import InputError
+from analysis.formats import FORWARD_DTYPES
 from analysis.notebooks import FIGURES_VARIABLE, VALUES_MIME
 from analysis.places import CHECKOUT, ENGINES, GERMAN, MODELS, NOTEBOOKS, PACKAGE
 
@@ -114,7 +114,12 @@ def make_report(run: Run, say: Say = print) -> Path:
 
 
 def run_if_changed(notebook: Path, run: Run, say: Say = print) -> Path:
-    """Execute a notebook into the report's folder unless its inputs are those of the last run."""
+    """Execute a notebook into the report's folder unless its inputs are those of the last run.
+
+    Of the run's parameters it gets those that it declares: the others do not concern it.
+    """
+    declared = papermill.inspect_notebook(notebook)
+    run = replace(run, parameters={k: v for k, v in run.parameters.items() if k in declared})
     executed, stamp = run.executed / notebook.name, run.executed / f"{notebook.stem}.inputs"
     digest = inputs_digest(notebook, run.parameters)
     written = [Path(line) for line in _lines(stamp)[1:]]

@@ -16,8 +16,8 @@ from analysis.auditing.kept import FOLDER_VARIABLE
 from analysis.auditing.transport import Limits, ServerError
 from analysis.datasets import from_pairs
 from analysis.engines import path_of
-from analysis.scorepath import ScorePath
 from analysis.errors import InputError
+from analysis.scorepath import ScorePath
 
 QUICK = Limits(answer_seconds=20, attempts=1)
 

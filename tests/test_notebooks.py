@@ -67,7 +67,11 @@ def test_has_one_cell_of_parameters(path):
     tagged = [c for c in read(path).cells if "parameters" in c.metadata.get("tags", [])]
     assert len(tagged) == 1
     names = re.findall(r"^(\w+) = ", tagged[0].source, re.MULTILINE)
-    assert names[:3] == ["model", "data", "dtypes"]
+    others = "\n".join(cell.source for cell in code_cells(path) if cell != tagged[0])
+    if re.search(r"\b(score|load)\(", others):
+        assert names[:3] == ["model", "data", "dtypes"]
+    for name in names:
+        assert re.search(rf"\b{name}\b", others), f"{name} does nothing"
     assert not [c for c in read(path).cells if "injected-parameters" in c.metadata.get("tags", [])]
 
 

@@ -68,10 +68,10 @@ def root(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def write_notebook(root: Path, name: str, *sources: str) -> Path:
+def write_notebook(root: Path, name: str, *sources: str, parameters: str = "number = 1") -> Path:
     cells = [
         new_markdown_cell(f"# {name} <&>\n\nText."),
-        new_code_cell("number = 1", metadata={"tags": ["parameters"]}),
+        new_code_cell(parameters, metadata={"tags": ["parameters"]}),
         *(new_code_cell(source.strip()) for source in sources),
     ]
     path = root / "notebooks" / f"{name}.ipynb"
@@ -221,7 +221,12 @@ def test_a_checkout_has_its_report_in_a_folder_that_is_not_committed(root):
 
 
 def test_a_report_of_ones_own_needs_a_folder(root, tmp_path):
-    write_notebook(root, "01_a", 'print(model, data, dtypes, sep=";")')
+    write_notebook(
+        root,
+        "01_a",
+        'print(model, data, dtypes, sep=";")',
+        parameters="model = 1\ndata = 2\ndtypes = 3",
+    )
     own = tmp_path / "own.jsonl"
     own.touch()
     with pytest.raises(InputError, match="--out FOLDER"):
@@ -229,6 +234,15 @@ def test_a_report_of_ones_own_needs_a_folder(root, tmp_path):
     page = report(model="./nowhere", data=own, dtypes=["float16"], out=tmp_path / "mine", say=str)
     assert page == tmp_path / "mine" / "index.html"
     assert f"./nowhere;{own};['float16']" in page.read_text()
+
+
+def test_a_notebook_gets_the_parameters_that_it_declares(root):
+    notebook = write_notebook(root, "01_a", "print(sorted(set(dir()) & {'number', 'data'}))")
+    said: list[str] = []
+    executed = reporting.run_if_changed(notebook, run_in(root, number=2, data="x"), said.append)
+    assert "['number']" in executed.read_text()
+    reporting.run_if_changed(notebook, run_in(root, number=2, data="y"), said.append)
+    assert said == ["01_a: running", "01_a: inputs unchanged, nothing recomputed"]
 
 
 def test_outside_a_checkout_every_report_needs_a_folder(root, tmp_path, monkeypatch):

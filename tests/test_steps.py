@@ -143,7 +143,7 @@ def test_raw_logits_have_no_staircase_and_too_long_a_one_is_refused():
 LOGITS = [-9.0, -3.0, 0.0, 0.5, 2.0, 6.5, 7.0, 9.0, 9.0]
 
 
-@pytest.mark.parametrize("path", COMBINATIONS[:: len(SMALL)] + [OLD.raw()], ids=of_stages)
+@pytest.mark.parametrize("path", [*COMBINATIONS[:: len(SMALL)], OLD.raw()], ids=of_stages)
 def test_hidden_steps_are_those_of_enumeration_and_half_a_spacing(path):
     forward = FORMATS[path.forward_dtype]
     logits, scores = every_score(path)

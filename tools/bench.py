@@ -28,8 +28,9 @@ import torch
 import trm
 
 from analysis.devices import describe
-from analysis.metrics import JudgedRun, evaluate_judged, judge, measure_of
-from analysis.metrics.evaluation import bounds
+from analysis.metrics import measure_of
+from analysis.metrics.evaluation import bounds, evaluate_judged
+from analysis.metrics.judged import JudgedRun, judge
 from analysis.metrics.orders import Retrieved
 from analysis.scorepath import ScorePath
 

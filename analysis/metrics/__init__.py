@@ -24,17 +24,7 @@ Conventions, which are trec_eval's unless said otherwise:
 - A run that was cut at some depth was tie-broken there already; its lost orders are not seen.
 """
 
-from analysis.metrics.evaluation import average, evaluate, evaluate_judged
-from analysis.metrics.judged import JudgedRun, judge
-from analysis.metrics.measures import MEASURES, Measure, measure_of
+from analysis.metrics.evaluation import average, evaluate
+from analysis.metrics.measures import Measure, measure_of
 
-__all__ = [
-    "MEASURES",
-    "JudgedRun",
-    "Measure",
-    "average",
-    "evaluate",
-    "evaluate_judged",
-    "judge",
-    "measure_of",
-]
+__all__ = ["Measure", "average", "evaluate", "measure_of"]

@@ -26,7 +26,7 @@ def evaluate(
     stored_dtype: str | None = None,
     tie_rule: TieRule = "docid descending",
 ) -> pd.DataFrame:
-    """Evaluate a run under its ties; frames as :func:`~analysis.metrics.judge` takes them.
+    """Evaluate a run under its ties; frames as :func:`~analysis.metrics.judged.judge` takes them.
 
     Returns one row per measure and judged query, measures in the order given, queries in that
     of the qrels: ``query_id, measure, expected, min, max, std, oblivious, bias, tie_rule,
@@ -34,7 +34,7 @@ def evaluate(
     under ``tie_rule`` (trec_eval's by default) and ``bias`` is ``oblivious - expected``;
     ``stored_dtype`` is the dtype that ties were counted in, "" for scores as they came.
 
-    Raises :class:`InputError` as :func:`~analysis.metrics.judge` does, for a measure that there
+    Raises :class:`InputError` as :func:`~analysis.metrics.judged.judge` does, for a measure that there
     is not, and for the tie rule ``expected``, which gives no order.
     """
     return evaluate_judged(judge(run, qrels, stored_dtype=stored_dtype), measures, tie_rule)

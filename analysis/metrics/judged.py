@@ -42,12 +42,6 @@ class JudgedRun:
         """Number of judged queries, those without rows in the run included."""
         return len(self.query_ids)
 
-    @property
-    def queries_without_rows(self) -> tuple[str, ...]:
-        """Judged queries that the run has nothing for; every measure is 0 there."""
-        rows = np.bincount(self.query, minlength=self.n_queries)
-        return tuple(self.query_ids[rows == 0])
-
     def order_keys(self) -> NDArray[np.uint64]:
         """One number per row that ascends by query, then by falling score; equal where tied."""
         return (self.query.astype(np.uint64) << np.uint64(32)) | _falling(self.score)

@@ -3,7 +3,11 @@
 A tie group has n passages, r of them relevant, with c passages and B relevant ones above it; t of
 its places lie within the cut-off k. R relevant passages are judged. Every order inside a group is
 equally likely, independently of the other groups. Expectations are those of McSherry and Najork
-(ECIR 2008), for graded gains where a measure has them; variances are derived here.
+("Computing information retrieval performance measures efficiently in the presence of tied scores",
+ECIR 2008), for graded gains where a measure has them; variances are derived here. The measures
+themselves: nDCG, K. Järvelin and J. Kekäläinen, ACM TOIS 20(4), 2002; RR, E. Voorhees, TREC-8
+question answering track report, 1999; Success, trec_eval; P, R and AP, C. J. van Rijsbergen,
+Information Retrieval, 1979.
 
 Minimum, maximum and the value under a tie rule need no formulas of their own: they are
 expectations over groups of one passage.
@@ -24,11 +28,6 @@ from analysis.metrics.first_hits import FirstHits
 from analysis.metrics.groups import Judgements, TieGroups
 from analysis.metrics.sums import Floats, Ints, PrefixSums, ranges
 
-_MCSHERRY = (
-    "F. McSherry, M. Najork: Computing information retrieval performance measures efficiently in "
-    "the presence of tied scores. ECIR 2008"
-)
-
 
 @dataclass(frozen=True)
 class Measure(ABC):
@@ -37,8 +36,6 @@ class Measure(ABC):
     cutoff: int | None = None
 
     label: ClassVar[str]
-    description: ClassVar[str]
-    citation: ClassVar[str]
     needs_cutoff: ClassVar[bool] = False
 
     @property
@@ -67,11 +64,6 @@ class _NDCG(Measure):
     """
 
     label = "nDCG"
-    description = "Normalised discounted cumulative gain: grade / log2(rank + 1), summed"
-    citation = (
-        "K. Järvelin, J. Kekäläinen: Cumulated gain-based evaluation of IR techniques. "
-        "ACM TOIS 20(4), 2002; ties: " + _MCSHERRY
-    )
 
     def expected(self, groups: TieGroups, judgements: Judgements) -> Floats:
         """As :meth:`Measure.expected`."""
@@ -107,8 +99,6 @@ class _ReciprocalRank(Measure):
     """One over the rank of the first relevant passage; 0 if there is none within the cut-off."""
 
     label = "RR"
-    description = "Reciprocal rank of the first relevant passage"
-    citation = "E. Voorhees: The TREC-8 question answering track report. 1999; ties: " + _MCSHERRY
 
     def expected(self, groups: TieGroups, judgements: Judgements) -> Floats:
         """As :meth:`Measure.expected`."""
@@ -127,8 +117,6 @@ class _Success(Measure):
     """1 if there is a relevant passage within the cut-off, else 0."""
 
     label = "Success"
-    description = "Whether a relevant passage is among the first k"
-    citation = "trec_eval, measure success; ties: first hits as in " + _MCSHERRY
 
     def expected(self, groups: TieGroups, judgements: Judgements) -> Floats:
         """As :meth:`Measure.expected`."""
@@ -166,8 +154,6 @@ class _Precision(_Hits):
     """Share of relevant passages among the first k; shorter lists are divided by k too."""
 
     label = "P"
-    description = "Precision: relevant passages among the first k, divided by k"
-    citation = "C. J. van Rijsbergen: Information Retrieval. 1979; ties: " + _MCSHERRY
     needs_cutoff = True
 
     def _denominator(self, judgements: Judgements) -> Floats:
@@ -178,8 +164,6 @@ class _Recall(_Hits):
     """Share of the judged relevant passages that are among the first k."""
 
     label = "R"
-    description = "Recall: relevant passages among the first k, divided by all relevant ones"
-    citation = "C. J. van Rijsbergen: Information Retrieval. 1979; ties: " + _MCSHERRY
 
     def _denominator(self, judgements: Judgements) -> Floats:
         return judgements.n_relevant.astype(np.float64)
@@ -194,11 +178,6 @@ class _AveragePrecision(Measure):
     """
 
     label = "AP"
-    description = "Average precision: precision at each relevant passage, divided by all relevant"
-    citation = (
-        "E. Voorhees, D. Harman: TREC: Experiment and Evaluation in Information Retrieval. 2005; "
-        "ties: " + _MCSHERRY
-    )
 
     def expected(self, groups: TieGroups, judgements: Judgements) -> Floats:
         """As :meth:`Measure.expected`."""
