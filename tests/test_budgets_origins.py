@@ -12,7 +12,6 @@ from staged_frames import staged_frame
 from analysis.budgets import budget_of, predict
 from analysis.budgets.origins import count_origins
 from analysis.budgets.stages import STAGES, swaps
-from analysis.catalogue import CATALOGUE
 from analysis.counting import effects
 from analysis.engines import find_engine, known_paths, path_of
 from analysis.errors import InputError
@@ -101,16 +100,6 @@ def random_logits(seed: int = 0) -> pd.DataFrame:
         )
     ]
     return pd.concat(frames, ignore_index=True)
-
-
-def test_known_paths_are_the_catalogue_each_once():
-    known = known_paths()
-    computations = [path.computation for path in known]
-    assert len(set(computations)) == len(computations)
-    for engine in CATALOGUE:
-        for path in engine.paths.values():
-            (names,) = (names for own, names in known.items() if own == path)
-            assert engine.name in names.split("; ")
 
 
 @pytest.mark.parametrize("k", [1, 3, 10, 50])
