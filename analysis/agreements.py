@@ -31,8 +31,8 @@ def agreement(
     fewer than two of them or where a run ties them all), ``overlap@k`` and ``rbo`` (see
     :func:`expected_overlap` and :func:`expected_rbo`; a passage that one run lacks is below
     everything that the run has). Raises :class:`InputError` for a frame that
-    :func:`analysis.metrics.judged.judge` would refuse, a ``k`` below 1 and a ``persistence`` outside
-    (0, 1).
+    :func:`analysis.metrics.judged.judge` would refuse, a ``k`` below 1 and a ``persistence``
+    outside (0, 1).
     """
     paired = _paired(first, second)
     rows = []

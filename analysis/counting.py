@@ -1,7 +1,7 @@
 """What a score path does to a set, counted in one place: saturation, ties, lost places, nDCG.
 
-Every count has one name, one heading and one meaning, in :data:`COLUMNS`; tables, conditions and the
-glossary take them from here. The reference is the order of the float32 logits; in ``moved`` the
+Every count has one name, one heading and one meaning, in :data:`COLUMNS`; tables, conditions and
+the glossary take them from here. The reference is the order of the float32 logits; in ``moved`` the
 path's own tie rule decides in both. Without a reference what is counted against it is missing.
 """
 

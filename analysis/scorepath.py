@@ -107,6 +107,11 @@ class ScorePath:
         return self.has_sigmoid and not is_wide(self.activation_dtype)
 
     @property
+    def has_short_routine(self) -> bool:
+        """Whether torch evaluates its sigmoid otherwise, in last bits, for short arrays."""
+        return self.formula == "fused" and format_of(self.activation_dtype).bits <= 32
+
+    @property
     def stages(self) -> dict[str, str]:
         """The stages that leave a trace in the scores, by field: all but the tie rule."""
         return {name: getattr(self, name) for name in list(_KEYS.values())[:-1]}

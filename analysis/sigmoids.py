@@ -34,7 +34,8 @@ def sigmoid(
     """Evaluate a sigmoid formula in a dtype, bit for bit as torch or NumPy does.
 
     ``torch.sigmoid`` has two routines that may differ in the last bit: a vector kernel, and a
-    scalar one for arrays of fewer than 32 values and for strided ones. ``short`` takes the latter.
+    scalar one for arrays of fewer than 32 values and for strided ones. ``short`` takes the latter,
+    up to float32; in float64 it is the C library's own, which is not reproduced here.
 
     ``logits`` have any shape and are rounded to ``dtype`` first. Returns scores of the same
     shape, in ``dtype``. NaN gives NaN; plus infinity gives 1.0; minus infinity gives 0.0 where the
@@ -64,8 +65,7 @@ def _fused(logits: Floats, number_format: Format, short: bool) -> Floats:
     """Evaluate ``torch.sigmoid``: wide types in themselves, narrow ones through float32."""
     wide = logits if number_format.bits >= 32 else logits.astype(np.float32)
     if number_format.bits > 32:
-        # In float64 torch's scalar routine is the C library's, which is NumPy's on most machines.
-        return _stepwise(wide) if short else vector_sigmoid(wide)
+        return vector_sigmoid(wide)
     return number_format.round(scalar_sigmoid(wide) if short else vector_sigmoid(wide))
 
 

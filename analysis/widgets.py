@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html import escape
 
 import ipywidgets as ipw
@@ -10,18 +11,20 @@ import pandas as pd
 
 from analysis.counting import count
 from analysis.engines import run_engines
-from analysis.figures.reranking import rerank_views, slope
+from analysis.errors import counted
+from analysis.figures.reranking import reranking
 from analysis.figures.style import INK, img, style
 from analysis.formats import FORWARD_DTYPES
 from analysis.scorepath import FLOAT32_REFERENCE, TIE_RULES, ScorePath
 from analysis.ties import apply, tie_groups
 
 OWN_CHOICE = "own choice"
-_ENGINES = {engine.name: engine.paths for engine in run_engines()}
 BAND_COLOR = "#F6E7C1"
+_ENGINES = {engine.name: engine.paths for engine in run_engines()}
+_HEADINGS = ("rank", "score", "tie", "against float32", "grade", "passage id", "passage")
 # Inline, because no style sheet of ours reaches an output in JupyterLab.
-SHORT_CELL = "padding: 2px 8px; white-space: nowrap; text-align: right"
-TEXT_CELL = "padding: 2px 8px; text-align: left"
+_SHORT = "padding: 2px 8px; white-space: nowrap; text-align: right"
+_TEXT = "padding: 2px 8px; text-align: left"
 
 
 class RerankToggle(ipw.VBox):
@@ -88,90 +91,70 @@ class RerankToggle(ipw.VBox):
 
     def _redraw(self) -> None:
         path = self.path
-        reference, scored = one_query(self._logits, self.query.value, path)
-        self.summary.value = summary_html(scored, path)
+        one = self._logits[self._logits["query_id"] == self.query.value]
+        # Where the reference itself ties, the path's tie rule decides in both.
+        reference = apply(one, replace(FLOAT32_REFERENCE, tie_rule=path.tie_rule))
+        scored = apply(one, path)
+        self.summary.value = _summary(scored, path)
         self.table.value = table_html(reference, scored, self._pairs)
-        self.picture.value = picture_html(reference, scored, path)
-
-
-def one_query(
-    logits: pd.DataFrame, query_id: str, path: ScorePath
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score one query by the float32 reference and by a path, both with ranks and tie groups."""
-    one = logits[logits["query_id"] == query_id]
-    return apply(one, FLOAT32_REFERENCE), apply(one, path)
-
-
-def summary_html(scored: pd.DataFrame, path: ScorePath) -> str:
-    """One sentence on a query under a path: saturated scores (of a sigmoid) and tie groups."""
-    ones = count(scored)["ones"]
-    saturated = f"{ones} of {len(scored)} scores {'is' if ones == 1 else 'are'} exactly 1.0"
-    if not path.has_sigmoid:
-        saturated = f"the {len(scored)} scores are the logits themselves"
-    groups = tie_groups(scored)
-    first = groups.loc[groups["first_rank"] == 1, "size"]
-    shared = f"the first place is shared by {first.iloc[0]}" if len(first) else "one is first"
-    return (
-        f"<p><b>{escape(str(path))}</b><br>{saturated}; "
-        f"{len(groups)} tie group{'' if len(groups) == 1 else 's'}; {shared}.</p>"
-    )
+        self.picture.value = _picture(reference, scored, path)
 
 
 def table_html(reference: pd.DataFrame, scored: pd.DataFrame, pairs: pd.DataFrame) -> str:
     """Passages of one query in the path's order: score, tie band, and who moved against float32.
 
+    ``reference`` and ``scored`` come from :func:`analysis.ties.apply`, ``pairs`` holds the texts.
     Tied rows share a coloured band. Every text is escaped.
     """
     texts = pairs.set_index(["query_id", "passage_id"])["passage"]
     before = reference.set_index("passage_id")["rank"]
-    rows = []
+    rows = [_row("th", _HEADINGS)]
     for row in scored.sort_values("rank", kind="stable").itertuples():
-        was = before[row.passage_id]
-        band = f' style="background: {BAND_COLOR}; color: {INK}"' if row.tie_size > 1 else ""
-        grade = "" if pd.isna(row.grade) else row.grade
-        tie = f"{row.tie_size} tied" if row.tie_size > 1 else ""
-        passage = escape(texts[row.query_id, row.passage_id])
-        moved = _moved(was, row.rank)
-        short = (f"{row.rank:g}", f"{row.score:.8g}", tie, moved, grade, escape(row.passage_id))
-        cells = "".join(f"<td style='{SHORT_CELL}'>{text}</td>" for text in short)
-        rows.append(f"<tr{band}>{cells}<td style='{TEXT_CELL}'>{passage}</td></tr>")
-    names = ("rank", "score", "tie", "against float32", "grade", "passage_id")
-    head = "".join(f"<th style='{SHORT_CELL}'>{name}</th>" for name in names)
-    head += f"<th style='{TEXT_CELL}'>passage</th>"
-    body = "".join(rows)
-    return f"<table class='values'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        tied = row.tie_size > 1
+        cells = (
+            f"{row.rank:g}",
+            f"{row.score:.8g}",
+            f"{row.tie_size} tied" if tied else "",
+            _moved(before[row.passage_id], row.rank),
+            "" if pd.isna(row.grade) else row.grade,
+            row.passage_id,
+            texts[row.query_id, row.passage_id],
+        )
+        rows.append(_row("td", cells, f"background: {BAND_COLOR}; color: {INK}" if tied else ""))
+    body = "".join(rows[1:])
+    return f'<table class="values"><thead>{rows[0]}</thead><tbody>{body}</tbody></table>'
 
 
-def picture_html(reference: pd.DataFrame, scored: pd.DataFrame, path: ScorePath) -> str:
-    """Slope graph and score lane of one query as an image with alt text.
-
-    Raw logits have no place on an axis of 1 − s: the slope graph stands alone.
-    """
-    with style():
-        if not path.has_sigmoid:
-            figure, ax = plt.subplots(figsize=(6, 4.8))
-            slope(ax, reference, scored)
-            ax.set_xticks([0, 1], ["float32 reference", "raw logits"])
-        else:
-            figure = rerank_views(reference, scored)
-        html = img(figure, picture_alt(reference, scored, path))
-        plt.close(figure)
-    return html
-
-
-def picture_alt(reference: pd.DataFrame, scored: pd.DataFrame, path: ScorePath) -> str:
-    """Alt text of :func:`picture_html`: what its panels show for these candidates."""
-    moved = int((reference["rank"].to_numpy() != scored["rank"].to_numpy()).sum())
-    ranks = (
-        f"ranks of {len(scored)} passages under the float32 reference and under the chosen path, "
-        f"{moved} of them moved."
+def _row(tag: str, cells: tuple, style: str = "") -> str:
+    """One row of the table; the last cell holds a long text."""
+    styles = [*[_SHORT] * (len(cells) - 1), _TEXT]
+    html = "".join(
+        f'<{tag} style="{style}">{escape(str(cell))}</{tag}>'
+        for cell, style in zip(cells, styles, strict=True)
     )
+    return f'<tr style="{style}">{html}</tr>' if style else f"<tr>{html}</tr>"
+
+
+def _summary(scored: pd.DataFrame, path: ScorePath) -> str:
+    """One sentence on a query under a path: scores of exactly 1.0 (of a sigmoid), tie groups."""
+    ones = count(scored)["ones"]
+    what = f"{ones} of {len(scored)} scores {'is' if ones == 1 else 'are'} exactly 1.0"
     if not path.has_sigmoid:
-        return f"Lines between {ranks}"
-    ones = int((scored["score"] == 1.0).sum())
-    return (
-        f"Left: {ranks} Right: their scores on a log axis of the distance to 1, {ones} exactly 1.0."
-    )
+        what = f"the {len(scored)} scores are the logits themselves"
+    groups = tie_groups(scored)
+    first = groups.loc[groups["first_rank"] == 1, "size"]
+    shared = f"the first place is shared by {first.iloc[0]}" if len(first) else "one is first"
+    groups = counted(len(groups), "tie group")
+    return f"<p><b>{escape(str(path))}</b><br>{what}; {groups}; {shared}.</p>"
+
+
+def _picture(reference: pd.DataFrame, scored: pd.DataFrame, path: ScorePath) -> str:
+    """Slope graph and score lane of one query as an image with alt text."""
+    picture = reranking(reference, scored, path, scored["query_id"].iloc[0])
+    with style():
+        html = img(picture.figure, picture.alt)
+    plt.close(picture.figure)
+    return html
 
 
 def _moved(before: float, after: float) -> str:

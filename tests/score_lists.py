@@ -12,15 +12,23 @@ import numpy as np
 import torch
 
 from analysis.fingerprinting import Verdict
-from analysis.formats import format_of
+from analysis.formats import HALVES, format_of
 from analysis.scorepath import ScorePath
-
-HALVES = ("float16", "bfloat16")
 
 
 def reranker_logits(n, rng):
     """Half of them irrelevant, N(-4, 3), half relevant, N(6, 2)."""
     return np.where(rng.random(n) < 0.5, rng.normal(-4, 3, n), rng.normal(6, 2, n))
+
+
+def scored(path, n, seed=0):
+    """Scores of a path for so many realistic logits."""
+    return path.scores(reranker_logits(n, np.random.default_rng(seed)))
+
+
+def logits_of(path, n, seed=0):
+    """So many realistic logits, as the path's forward dtype holds them."""
+    return path.logits(reranker_logits(n, np.random.default_rng(seed)))
 
 
 def softmax_of(forward):
@@ -94,6 +102,11 @@ def _of_no_path() -> Iterator[Source]:
         yield Source(f"twice: {path}", "sigmoid twice", None, twice(path))
     for half in HALVES:
         yield Source(f"{half} logits times 0.3", "sigmoid", None, scaled(half, 0.3))
+
+
+def is_settled(verdict: Verdict, source: Source) -> bool:
+    """Whether a verdict says how the scores were made, and with which single path if there is."""
+    return verdict.kind == source.kind and (source.path is None or verdict.path == source.path)
 
 
 def is_wrong(verdict: Verdict, source: Source) -> bool:

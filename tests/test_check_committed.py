@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -12,15 +12,19 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from analysis.notebooks import VALUES_MIME
 
-TOOL = Path(__file__).parent.parent / "tools" / "check_committed.py"
+TOOLS = Path(__file__).parent.parent / "tools"
 
 
-@pytest.fixture(scope="module")
-def check():
-    spec = importlib.util.spec_from_file_location("check_committed", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def check(monkeypatch):
+    monkeypatch.syspath_prepend(TOOLS)
+    return importlib.import_module("check_committed")
+
+
+@pytest.fixture
+def expectations(monkeypatch):
+    monkeypatch.syspath_prepend(TOOLS)
+    return importlib.import_module("expectations")
 
 
 def display(**data) -> NotebookNode:
@@ -108,6 +112,27 @@ def test_named_values_that_one_side_lacks_fire(check):
     assert list(check.differences(notebook(measured=True), fresh)) == [
         "cell 1: won is missing from the committed run"
     ]
+
+
+# Expectations
+
+
+def test_a_broken_expectation_fires_and_a_missing_value_too(expectations, monkeypatch):
+    stems = {"01_x": lambda values: {"few are lost": values["lost"] < 3}}
+    monkeypatch.setattr(expectations, "EXPECTATIONS", stems)
+    assert list(expectations.broken("01_x", {"lost": 2})) == []
+    assert list(expectations.broken("01_x", {"lost": 3})) == ["expected: few are lost"]
+    assert list(expectations.broken("01_x", {"won": 3})) == ["no value 'lost' was recorded"]
+    assert list(expectations.broken("02_y", {})) == []
+
+
+def test_every_expectation_belongs_to_a_notebook(check, expectations):
+    assert expectations.EXPECTATIONS.keys() <= {path.stem for path in check.notebooks()}
+
+
+def test_expectations_are_asked_of_every_recorded_value(check):
+    both = notebook(named(3, name="lost"), named(4, name="won"))
+    assert check.all_values(both) == {"lost": 3, "won": 4}
 
 
 # Figures

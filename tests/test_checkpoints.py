@@ -42,7 +42,7 @@ def test_download_takes_pickles_and_code_only_if_asked(hub, tmp_path, pickles, c
 
 @pytest.mark.usefixtures("no_hub")
 def test_hub_that_cannot_be_reached_is_an_error():
-    with pytest.raises(InputError, match=r"'some/model' at 'v1': no network. check the id"):
+    with pytest.raises(InputError, match=r"'some/model' at 'v1': no network. Check the id"):
         checkpoints.download("some/model", "v1")
 
 
@@ -67,7 +67,7 @@ def test_path_that_is_not_there_is_an_error(name):
 
 def test_file_instead_of_a_folder_is_an_error(tmp_path):
     (tmp_path / "model.safetensors").touch()
-    with pytest.raises(InputError, match=r"this is a file. give the folder"):
+    with pytest.raises(InputError, match=r"this is a file. Give the folder"):
         checkpoints.local_folder(tmp_path / "model.safetensors")
 
 
@@ -87,13 +87,13 @@ def test_pickles_are_taken_only_if_allowed(tmp_path):
 
 
 def test_folder_without_config_or_weights_is_an_error(tmp_path):
-    with pytest.raises(InputError, match=r"no config.json. give a folder as save_pretrained"):
+    with pytest.raises(InputError, match=r"no config.json. Give a folder as save_pretrained"):
         checkpoints.weight_files(tmp_path)
     touch(tmp_path, "adapter_config.json")
-    with pytest.raises(InputError, match=r"only an adapter. merge it"):
+    with pytest.raises(InputError, match=r"only an adapter. Merge it"):
         checkpoints.weight_files(tmp_path)
     touch(tmp_path, "config.json")
-    with pytest.raises(InputError, match=r"no model.safetensors\. convert"):
+    with pytest.raises(InputError, match=r"no model.safetensors\. Convert"):
         checkpoints.weight_files(tmp_path)
 
 

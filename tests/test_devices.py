@@ -37,13 +37,13 @@ def test_named_device_is_picked(hardware):
 @pytest.mark.parametrize("name", ["cuda:2", "mps", "meta", "cpu:1"])
 def test_absent_device_is_an_error(hardware, name):
     hardware(gpus=2)
-    with pytest.raises(InputError, match=f"there is no {name} here. choose cuda or cpu"):
+    with pytest.raises(InputError, match=f"there is no {name} here. Choose cuda or cpu"):
         devices.pick(name)
 
 
 def test_unknown_device_is_an_error(hardware):
     hardware()
-    with pytest.raises(InputError, match=r"'gpu' is no device. choose cpu"):
+    with pytest.raises(InputError, match=r"'gpu' is no device. Choose cpu"):
         devices.pick("gpu")
 
 

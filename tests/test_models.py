@@ -101,7 +101,7 @@ def test_weights_lie_in_torchs_own_aligned_memory(tiny_checkpoint):
 
 @pytest.mark.parametrize("name", ["float8_e4m3fn", "int8", "half", "auto"])
 def test_other_dtypes_are_refused(tiny_checkpoint, name):
-    with pytest.raises(InputError, match=rf"cannot run in '{name}'. choose float64, float32"):
+    with pytest.raises(InputError, match=rf"cannot run in '{name}'. Choose float64, float32"):
         load(tiny_checkpoint).network(name)
 
 
@@ -138,13 +138,13 @@ def test_two_labels_are_no_and_yes_subtracted_in_float64(tmp_path):
 
 def test_other_numbers_of_labels_are_refused_at_once(tmp_path):
     folder = write_checkpoint(tmp_path / "three", num_labels=3)
-    with pytest.raises(InputError, match=r"num_labels = 3. use a reranker with 1 label"):
+    with pytest.raises(InputError, match=r"num_labels = 3. Use a reranker with 1 label"):
         load(folder)
 
 
 def test_network_without_a_head_is_refused_at_once(tmp_path):
     folder = write_checkpoint(tmp_path / "headless", head=False)
-    with pytest.raises(InputError, match=r"a BertModel, .* use a cross-encoder"):
+    with pytest.raises(InputError, match=r"a BertModel, .* Use a cross-encoder"):
         load(folder)
 
 
@@ -216,7 +216,7 @@ def test_hub_model_is_pinned_to_its_commit(tiny_checkpoint, tmp_path, monkeypatc
 
 
 def test_hub_model_that_cannot_be_had_is_refused():
-    with pytest.raises(InputError, match="the Hugging Face Hub does not give 'nobody/no-such'"):
+    with pytest.raises(InputError, match="The Hugging Face Hub does not give 'nobody/no-such'"):
         load("nobody/no-such")
 
 

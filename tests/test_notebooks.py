@@ -1,191 +1,204 @@
-"""The committed notebooks: executed in order, clean, small, and the values that they must show."""
+"""Sentences, figures, tables and named values of a notebook, as its page shows them."""
 
 from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
+import string
+from html.parser import HTMLParser
+from xml.etree import ElementTree as ET
 
-import nbformat
+import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
-from nbformat import NotebookNode
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from nbconvert.filters import markdown2html
 
-from analysis.notebooks import VALUES_MIME
-from analysis.places import CHECKOUT
-from analysis.reporting import normalised, notebooks
+from analysis.figures.style import Picture, style
+from analysis.notebooks import FIGURES_VARIABLE, VALUES_MIME, record, safe, say, show, table
 
-PATHS = [pytest.param(path, id=path.stem) for path in notebooks()]
-ABSOLUTE = re.compile(r"""(?:^|[\s"'(=])(?:/(?:home|root|tmp|work|Users|usr|opt|var)/|[A-Z]:\\)""")
-MEGABYTE = 1_000_000
-
-
-def read(path: Path) -> NotebookNode:
-    return nbformat.read(path, as_version=4)
-
-
-def code_cells(path: Path) -> list[NotebookNode]:
-    return [cell for cell in read(path).cells if cell.cell_type == "code"]
-
-
-def named_values(stem: str) -> dict[str, float]:
-    """Everything that one notebook recorded."""
-    (path,) = (path for path in notebooks() if path.stem == stem)
-    values: dict[str, float] = {}
-    for cell in code_cells(path):
-        for output in cell.outputs:
-            payload = output.get("data", {}).get(VALUES_MIME, {})
-            values |= payload.get("values", {})
-    assert values, f"{stem} records no values"
-    return values
+NASTY = 'Öl & Essig <script>alert("x")</script>'
+ACTIVE = [
+    "<img src=x onerror=alert(1)>",
+    "[text](javascript:alert(1))",
+    "![text](https://example.org/x.png)",
+    "https://example.org/x y@example.org <https://example.org>",
+    "**bold** _it_ `code` ~~gone~~ # head",
+    "$x^2$ $$y$$ \\(z\\) \\begin{equation}",
+    "&lt;b&gt; &amp; &#60;",
+    "1. one",
+    "- one | two |",
+    "***",
+]
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_is_valid_and_small(path):
-    nbformat.validate(json.loads(path.read_text(encoding="utf-8")))
-    assert path.stat().st_size < MEGABYTE
+@pytest.fixture(scope="module", autouse=True)
+def _shell():
+    """Outputs are displayed, and captured here, only inside an IPython shell."""
+    InteractiveShell.instance()
+    yield
+    InteractiveShell.clear_instance()
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_was_executed_in_order_without_errors(path):
-    cells = code_cells(path)
-    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
-    outputs = [output for cell in cells for output in cell.outputs]
-    assert not [o for o in outputs if o.output_type == "error"]
-    assert not [o for o in outputs if o.output_type == "stream" and o.name == "stderr"]
+def displayed(function, *args, **kwargs) -> dict:
+    with capture_output() as captured:
+        function(*args, **kwargs)
+    (output,) = captured.outputs
+    return dict(output.data)
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_is_as_normalised_leaves_it(path):
-    """Neither widget state nor timings nor random ids: nothing is left to remove."""
-    notebook = read(path)
-    assert "widgets" not in notebook.metadata
-    assert nbformat.writes(normalised(read(path))) == nbformat.writes(notebook)
+@style()
+def draw(color: str = "C0", caption: str = "A line", alt: str = "It falls") -> Picture:
+    figure, ax = plt.subplots(figsize=(3, 2))
+    ax.plot([0, 1], [1, 0], color=color)
+    ax.set_title("Öl")
+    ax.axhspan(0, 0.5, clip_on=True)  # clipped: its id in the SVG is a hash
+    return Picture(figure, caption, alt)
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_has_one_cell_of_parameters(path):
-    tagged = [c for c in read(path).cells if "parameters" in c.metadata.get("tags", [])]
-    assert len(tagged) == 1
-    names = re.findall(r"^(\w+) = ", tagged[0].source, re.MULTILINE)
-    others = "\n".join(cell.source for cell in code_cells(path) if cell != tagged[0])
-    if re.search(r"\b(score|load)\(", others):
-        assert names[:3] == ["model", "data", "dtypes"]
-    for name in names:
-        assert re.search(rf"\b{name}\b", others), f"{name} does nothing"
-    assert not [c for c in read(path).cells if "injected-parameters" in c.metadata.get("tags", [])]
+class Texts(HTMLParser):
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags, self.texts = [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.texts.append(data)
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_cells_are_short_and_define_no_functions(path):
-    for cell in code_cells(path):
-        assert len(cell.source.splitlines()) <= 20, cell.source
-        assert not re.search(r"^\s*(def|class) ", cell.source, re.MULTILINE), cell.source
-        assert not re.search(r"^\s*[!%]", cell.source, re.MULTILINE), cell.source
+def shown(markdown: str) -> str:
+    """What a reader of the page sees of a Markdown text."""
+    return "".join(Texts(markdown2html(markdown)).texts).removesuffix("\n")
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_names_no_place_of_a_machine(path):
-    for cell in read(path).cells:
-        assert not ABSOLUTE.search(cell.source), cell.source
-        for output in cell.get("outputs", []):
-            shown = [output.get("text", ""), *map(str, output.get("data", {}).values())]
-            for text in shown:
-                text = re.sub(r"base64,[\w+/=]+", "", text)
-                assert not ABSOLUTE.search(text), text[:500]
+def test_figure_files_are_the_same_bytes_twice(tmp_path, monkeypatch):
+    shown = []
+    for name in ("first", "second", "other"):
+        monkeypatch.setenv(FIGURES_VARIABLE, str(tmp_path / name))
+        shown.append(displayed(show, draw("C1" if name == "other" else "C0"), "01_x")["text/html"])
+    files = {
+        name: {f.name: f.read_bytes() for f in (tmp_path / name).iterdir()}
+        for name in ("first", "second", "other")
+    }
+    assert sorted(files["first"]) == ["01_x.json", "01_x.png", "01_x.svg"]
+    assert files["first"] == files["second"]
+    assert shown[0] == shown[1] != shown[2]
+    assert files["first"]["01_x.svg"] != files["other"]["01_x.svg"]
+    assert files["first"]["01_x.png"] != files["other"]["01_x.png"]
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_opens_with_question_needs_time_and_outcome(path):
-    opening = read(path).cells[0]
-    assert opening.cell_type == "markdown"
-    assert opening.source.startswith("# ")
-    for word in ("**Question.**", "**You need**", "**Time:**", "**You get**"):
-        assert opening.source.count(word) == 1
+def test_figure_files_do_not_follow_the_users_settings(tmp_path, monkeypatch):
+    written = []
+    for number, settings in enumerate(({}, {"savefig.dpi": 30, "svg.hashsalt": "mine"})):
+        monkeypatch.setenv(FIGURES_VARIABLE, str(tmp_path / str(number)))
+        with plt.rc_context(settings):
+            displayed(show, draw(), "01_x")
+        written.append([f.read_bytes() for f in sorted((tmp_path / str(number)).iterdir())])
+    assert written[0] == written[1]
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_every_figure_has_alt_text_and_its_files(path):
-    html = "".join(
-        output.get("data", {}).get("text/html", "")
-        for cell in code_cells(path)
-        for output in cell.outputs
-    )
-    images = re.findall(r"<img [^>]*>", html)
-    alts = [re.search(r'alt="([^"]{20,})"', image) for image in images]
-    assert images
-    assert all(alts)
-    shown = [
-        (name, "clock" in cell.metadata.get("tags", []))
-        for cell in code_cells(path)
-        for name in re.findall(r'"(\d\d_\w+)"', cell.source)
-    ]
-    assert len(shown) == len(images)
-    for name, timed in shown:
-        assert name[:2] == path.name[:2]
-        files = [CHECKOUT / "figures" / f"{name}.{suffix}" for suffix in ("svg", "png", "json")]
-        if timed:  # another run, another picture: it is in the report, and not committed
-            assert not any(file.exists() for file in files)
-        else:
-            assert all(file.stat().st_size > 0 for file in files)
+def test_caption_and_alt_text_go_with_the_figure(tmp_path, monkeypatch):
+    monkeypatch.setenv(FIGURES_VARIABLE, str(tmp_path))
+    picture = draw(caption=NASTY, alt=f"Alt {NASTY}")
+    page = Texts(displayed(show, picture, "01_x")["text/html"])
+    assert json.loads((tmp_path / "01_x.json").read_text()) == {
+        "caption": NASTY,
+        "alt": f"Alt {NASTY}",
+    }
+    assert [tag for tag, _ in page.tags] == ["figure", "img", "figcaption"]
+    assert page.tags[1][1]["alt"] == f"Alt {NASTY}"
+    assert page.tags[1][1]["src"].startswith("data:image/png;base64,iVBOR")
+    assert page.texts == [NASTY]
+    svg = ET.parse(tmp_path / "01_x.svg").getroot()
+    assert svg.findtext("{http://www.w3.org/2000/svg}title") == NASTY
 
 
-# Named values. Those of formats and formulas are exact on every machine; those of logits are held
-# against a fresh run, within their tolerance, by tools/check_committed.py.
+def test_without_a_report_nothing_is_written_and_the_figure_is_closed(tmp_path, monkeypatch):
+    monkeypatch.delenv(FIGURES_VARIABLE, raising=False)
+    monkeypatch.chdir(tmp_path)
+    picture = draw()
+    assert "<img " in displayed(show, picture, "01_x")["text/html"]
+    assert list(tmp_path.iterdir()) == []
+    assert not plt.fignum_exists(picture.figure.number)
 
 
-def test_scores_left_between_099_and_1():
-    values = named_values("01_logit_to_score")
-    left = {name: n for name, n in values.items() if name.startswith("scores_left_")}
-    assert left["scores_left_stepwise_bfloat16"] <= left["scores_left_fused_bfloat16"]
-    assert left["scores_left_stepwise_float16"] < left["scores_left_fused_float16"]
-    assert left["scores_left_fused_float16"] < left["scores_left_upcast_float16"]
-    # Spacings below 1 are 2**-8 and 2**-11: so many multiples of them, and 1 itself.
-    assert left["scores_left_fused_bfloat16"] == int(0.01 * 2**8) + 1
-    assert left["scores_left_fused_float16"] == int(0.01 * 2**11) + 1
+def test_a_sentence_is_markdown():
+    assert displayed(say, "**3** of 4")["text/markdown"] == "**3** of 4"
 
 
-def test_float16_row_near_one_is_that_of_the_report():
-    values = named_values("02_fp16_steps_near_one")
-    assert values["float16_stepwise_scores_from_0.998"] == 3
-    assert values["float16_fused_scores_from_0.998"] == 5
+@pytest.mark.parametrize("character", string.punctuation)
+def test_a_safe_character_shows_as_it_is(character):
+    assert shown(safe(character)) == character
+    assert shown(safe(2 * character)) == 2 * character
 
 
-def test_saturation_is_worst_in_float16_and_bfloat16_and_absent_in_float32():
-    values = named_values("01_logit_to_score")
-    saturated = {n.removeprefix("saturated: "): v for n, v in values.items() if "saturated" in n}
-    assert saturated["float32 reference"] == 0
-    assert saturated["Infinity 0.0.13–0.0.68, float16"] >= saturated["Haystack 2.x, float16"] > 0
-    assert saturated["Haystack 2.x, bfloat16"] >= saturated["Haystack 2.x, float16"]
-    assert saturated["sentence-transformers ≥ 6, float16"] == 0
+@pytest.mark.parametrize("text", [string.punctuation, *ACTIVE])
+def test_a_safe_text_shows_as_it_is_and_does_nothing(text):
+    page = Texts(markdown2html(f"In query {safe(text)}, **3** candidates"))
+    assert [tag for tag, _ in page.tags if tag != "span"] == ["p", "strong"]
+    assert "".join(page.texts).strip() == f"In query {text}, 3 candidates"
+    assert shown(safe(text)) == text
 
 
-def test_first_places_are_lost_by_half_dtypes_only():
-    values = named_values("03_rerank_dtype_toggle")
-    lost = {name.removeprefix("first_lost: "): value for name, value in values.items()}
-    assert lost["Infinity 0.0.13–0.0.68, float16"] > 0
-    assert all(value == 0 for name, value in lost.items() if name.endswith(", float32"))
+def test_the_texts_that_test_safety_do_act_as_they_stand():
+    assert all("".join(Texts(markdown2html(text)).texts).strip() != text for text in ACTIVE)
 
 
-def test_the_report_is_reproduced_and_its_remedy_mends_it():
-    values = named_values("04_infinity_issue_203")
-    assert values["became_exactly_one"] > 0
-    assert values["raised_0.998_to_0.999"] > 0
-    assert values["first_place_lost"] > 0
-    assert values["became_exactly_one_in_float32"] == 0
-    ones = {name: n for name, n in values.items() if name.startswith("exactly_one: ")}
-    assert ones["exactly_one: stepwise, float16 to float16"] == values["became_exactly_one"]
-    assert ones["exactly_one: fused, float16 to float16"] < values["became_exactly_one"]
-    wide = [n for name, n in ones.items() if name.endswith("to float32")]
-    assert len(wide) == 4
-    assert not any(wide)
+@pytest.mark.parametrize("text", ["$x$", "\\(x\\)", "$$x$$", "\\begin{x}"])
+def test_no_text_node_of_a_page_has_a_delimiter_of_tex_and_more(text):
+    pieces = Texts(markdown2html(safe(text))).texts
+    assert all(piece in ("$", "\\") or not {"$", "\\"} & set(piece) for piece in pieces)
 
 
-def test_no_recorded_run_is_misread_and_logits_show_them_all():
-    values = named_values("05_read_the_precision")
-    assert values["wrong_on_parts"] == 0
-    for column in ("outcome", "outcome_with_logits"):
-        assert values[f"{column}: wrong"] == 0
-    assert values["outcome: right"] > 0
-    others = ("several paths left", "cannot tell")
-    assert values["outcome_with_logits: right"] > 0
-    assert not any(values[f"outcome_with_logits: {name}"] for name in others)
+@pytest.mark.parametrize("character", ["\u202e", "\u2066", "\u200b", "\x00", "\x1b", "\x7f"])
+def test_a_character_that_hides_or_turns_text_is_replaced(character):
+    assert shown(safe(f"a{character}b")) == "a\ufffdb"
+
+
+def test_a_line_end_is_a_blank_and_letters_stay():
+    assert shown(safe("a\n\n# b\r\nc\td")) == "a  # b  c d"
+    assert shown(safe("Öl 東京 👩\u200d🔬")) == "Öl 東京 👩\u200d🔬"
+
+
+def test_table_escapes_caption_and_cells():
+    frame = pd.DataFrame({"passage": [NASTY], "score": [0.99951171875], "grade": [pd.NA]})
+    page = Texts(displayed(table, frame, NASTY)["text/html"])
+    assert "script" not in {tag for tag, _ in page.tags}
+    cells = [text for text in page.texts if text.strip()]
+    assert cells == [NASTY, "passage", "score", "grade", NASTY, "0.999512"]
+
+
+def test_table_digits_and_missing_values():
+    frame = pd.DataFrame({"score": [0.99951171875, 1.0, float("nan")], "n": [1, 20_000_000, 3]})
+    frame["grade"] = pd.array([0, None, 3], dtype="Int64")
+    html = displayed(table, frame, "c", digits=8)["text/html"]
+    cells = ["0.99951172", "1", "0", "1", "20000000", "", "", "3", "3"]
+    assert re.findall(r"<td[^>]*>(.*?)</td>", html) == cells
+
+
+def test_texts_stand_left_and_numbers_right():
+    frame = pd.DataFrame({"passage": ["a"], "score": [0.5], "grade": [1]})
+    html = displayed(table, frame, "c")["text/html"]
+    sides = re.findall(r'<(t[hd]) style="text-align: (\w+)"', html)
+    assert sides == [(tag, side) for tag in ("th", "td") for side in ("left", "right", "right")]
+
+
+def test_recorded_values_are_kept_exactly_and_not_shown_to_readers():
+    value = 0.1 + 0.2
+    data = displayed(record, {"first_lost": 3, "a: b": value}, within=1.5)
+    assert data == {VALUES_MIME: {"values": {"first_lost": 3.0, "a: b": value}, "within": 1.5}}
+    assert json.loads(json.dumps(data)) == data
+
+
+def test_recorded_values_tolerate_nothing_by_default():
+    assert displayed(record, {"n": 1_234_567})[VALUES_MIME]["within"] == 0
+
+
+def test_recorded_numpy_and_pandas_numbers_become_json():
+    values = pd.Series([2, 3]).max(), pd.Series([0.5]).iloc[0]
+    data = displayed(record, {"a": values[0], "b": values[1]})
+    assert json.dumps(data[VALUES_MIME]["values"]) == '{"a": 3.0, "b": 0.5}'

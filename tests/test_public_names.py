@@ -54,3 +54,31 @@ def test_no_room_is_called_like_a_name():
 def test_what_is_not_there_is_said():
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = analysis.nothing
+
+
+LIGHT = {
+    "evaluate": "analysis.evaluate(frame, frame.assign(grade=1), ['nDCG@10'])",
+    "compare": "a = analysis.evaluate(frame, frame.assign(grade=1), ['P@5'])\nanalysis.compare(a, a)",
+    "effects": "analysis.effects(logits, analysis.path_of('infinity', '0.0.32', 'float16'))",
+    "recommend": "analysis.recommend(logits, analysis.path_of('haystack', '2.31.0', 'float16'))",
+    "fingerprint": "analysis.fingerprint(frame['score'])",
+    "audit": "analysis.audit(scores=frame)",
+}
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_what_needs_neither_torch_nor_jupyter_loads_neither(name):
+    code = (
+        "import sys, numpy as np, pandas as pd, analysis\n"
+        "ids = [(f'q{n % 5}', f'p{n}') for n in range(100)]\n"
+        "frame = pd.DataFrame(ids, columns=['query_id', 'passage_id'])\n"
+        "frame['score'] = analysis.ScorePath('float16').scores(np.linspace(-5, 9, 100))\n"
+        "logits = frame.assign(logit=np.linspace(-5, 9, 100), forward_dtype='float16')\n"
+        f"{LIGHT[name]}\n"
+        "print(*{m.partition('.')[0] for m in sys.modules} & {'torch', 'transformers', 'IPython',"
+        " 'ipywidgets', 'jupyterlab', 'nbformat', 'matplotlib'})"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.split() == []

@@ -147,6 +147,8 @@ def test_a_path_says_of_itself_what_it_is():
         bits = FORMATS[path.forward_dtype].bits, FORMATS[path.activation_dtype].bits
         assert path.is_hps == (path.has_sigmoid and bits[1] > bits[0])
         assert path.has_narrow_sigmoid == (path.has_sigmoid and bits[1] < 32)
+        short = path.formula == "fused" and bits[1] <= 32
+        assert path.has_short_routine == short
         assert list(path.stages.values()) == [
             path.forward_dtype,
             path.formula,

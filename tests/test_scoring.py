@@ -182,7 +182,7 @@ def test_numbers_that_are_none_are_refused(tiny_pairs, reranker, name, number):
 
 
 def test_length_without_room_for_a_pair_is_refused(tiny_pairs, reranker):
-    with pytest.raises(InputError, match=r"4 tokens leave no room .* give 5 or more"):
+    with pytest.raises(InputError, match=r"4 tokens leave no room .* Give 5 or more"):
         quietly(tiny_pairs, reranker, max_length=4)
     assert len(quietly(tiny_pairs, reranker, "float32", max_length=5)) == 24
 
@@ -217,7 +217,7 @@ def test_logits_that_are_not_finite_are_listed_after_all_is_stored(
     assert "'q0', 'p0': inf in float16; 'q0', 'p1': inf in float16" in message
     assert message.count("inf in") == 10
     assert "and 14 more" in message
-    assert "leave out float16 (float16 overflows above 65504" in message
+    assert "Leave out float16 (float16 overflows above 65504" in message
     assert loaded == ["float16", "float32"]  # by the first run
     assert len(quietly(tiny_pairs, overflowing, "float32", store=store)) == 24
     assert loaded == ["float16", "float32"]

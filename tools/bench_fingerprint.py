@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from score_lists import Source, is_wrong, reranker_logits, sources
+from score_lists import Source, is_settled, is_wrong, reranker_logits, sources
 
-from analysis.fingerprinting import Verdict, fingerprint
+from analysis.fingerprinting import fingerprint
 from analysis.scorepath import ScorePath
 
 SMALLEST, LARGEST, ENOUGH = 10, 1_000, 100
@@ -33,7 +33,7 @@ def simulate(source: Source, lists: int) -> dict[str, float]:
         rng = np.random.default_rng(seed)
         n = int(np.exp(rng.uniform(np.log(SMALLEST), np.log(LARGEST))))
         verdict = fingerprint(source.scores(reranker_logits(n, rng)))
-        settled = _settled(verdict, source)
+        settled = is_settled(verdict, source)
         wrong += is_wrong(verdict, source)
         decided += settled
         long += n >= ENOUGH
@@ -43,10 +43,6 @@ def simulate(source: Source, lists: int) -> dict[str, float]:
         "decided": decided / lists,
         f"decided from {ENOUGH}": decided_long / max(1, long),
     }
-
-
-def _settled(verdict: Verdict, source: Source) -> bool:
-    return verdict.kind == source.kind and (source.path is None or verdict.path == source.path)
 
 
 def seconds_for_a_million(path: ScorePath) -> float:

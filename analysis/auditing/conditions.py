@@ -57,7 +57,7 @@ class Condition:
 
     @property
     def column(self) -> str:
-        """The count that it is about, as :mod:`analysis.counting` calls it; not for ties in a top."""
+        """The count it is about, as :mod:`analysis.counting` names it; not for ties in a top."""
         return _COLUMNS[self.name]
 
     def holds(self, value: int) -> bool:

@@ -10,22 +10,66 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.container import BarContainer
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from analysis.figures.style import FAINT, INK, MARKS, OKABE_ITO
-from analysis.fingerprinting.combs import Line, Window, teeth
+from analysis.figures.style import FAINT, INK, MARKS, OKABE_ITO, Picture, style
 from analysis.fingerprinting.evidence import DECIDED
-from analysis.fingerprinting.known import EVERY_SCORE, OUTCOMES
 from analysis.scorepath import ScorePath
+from analysis.studies.fingerprints import (
+    EVERY_SCORE,
+    OUTCOMES,
+    Known,
+    Reading,
+    Window,
+    busiest_window,
+    comb_table,
+    enough,
+    teeth,
+)
 
-MOST_TEETH = 400
+_MOST_TEETH = 400
 """More of them would touch each other: a comb is then drawn as a band."""
-MISSED = OKABE_ITO[7]
-OUTCOME_COLORS = dict(zip(OUTCOMES, (OKABE_ITO[5], OKABE_ITO[2], "#DDDDDD", INK), strict=True))
+_MISSED = OKABE_ITO[7]
+_OUTCOME_COLORS = dict(zip(OUTCOMES, (OKABE_ITO[5], OKABE_ITO[2], "#DDDDDD", INK), strict=True))
 _TOOTH, _DOT = 0.24, 0.40
+
+
+@style()
+def all_scores(paths: Sequence[ScorePath], window: Window, title: str) -> Picture:
+    """Every score in a window that each path can return: :func:`combs`."""
+    figure, ax = plt.subplots(figsize=(10, 5))
+    combs(ax, paths, window)
+    ax.set_title(title)
+    table = comb_table(paths, window)
+    counts = zip(table["path"], table["teeth"], strict=True)
+    numbers = "; ".join(f"{path.computation}: {count:,}" for path, count in counts)
+    return Picture(
+        figure,
+        "An upright for each score that a path can return; "
+        "a band where there are too many to draw.",
+        f"Combs of attainable scores, with these numbers of teeth: {numbers}.",
+    )
+
+
+@style()
+def run_on_combs(paths: Sequence[ScorePath], run: Known) -> Picture:
+    """Scores of a run in its busiest window, above the comb of each path: :func:`laid_on`."""
+    window = busiest_window(run.scores)
+    figure, ax = plt.subplots(figsize=(10.5, 5.4))
+    combs(ax, paths, window)
+    laid_on(ax, paths, window, run.scores)
+    ax.set_title(f"Scores of {run.name}")
+    table = comb_table(paths, window, run.scores)
+    counts = zip(table["path"], table["attained"], strict=True)
+    numbers = "; ".join(f"{path.computation}: {count}" for path, count in counts)
+    return Picture(
+        figure,
+        f"Scores of {run.name} in the busiest quarter of a logit. "
+        f"Its path: {run.path.computation}.",
+        f"The same scores above each comb. Attained of {table['inside'].iloc[0]}: {numbers}.",
+    )
 
 
 def combs(ax: Axes, paths: Sequence[ScorePath], window: Window) -> list[LineCollection | Rectangle]:
@@ -38,7 +82,7 @@ def combs(ax: Axes, paths: Sequence[ScorePath], window: Window) -> list[LineColl
     labels = []
     for height, path in zip(_heights(paths), paths, strict=True):
         comb, color = teeth(path, window), MARKS[path.forward_dtype].color
-        if comb.size > MOST_TEETH:
+        if comb.size > _MOST_TEETH:
             band = Rectangle((low, height - _TOOTH), high - low, 2 * _TOOTH, color=color, lw=0)
             drawn.append(ax.add_patch(band))
         else:
@@ -69,7 +113,7 @@ def laid_on(
         hits, misses = inside[attained], inside[~attained]
         place = {"zorder": 4, "clip_on": False}
         drawn.append(ax.scatter(hits, np.full(hits.size, height + _DOT), s=14, color=INK, **place))
-        crosses = {"s": 20, "marker": "x", "color": MISSED, "linewidth": 1.2, **place}
+        crosses = {"s": 20, "marker": "x", "color": _MISSED, "linewidth": 1.2, **place}
         drawn.append(ax.scatter(misses, np.full(misses.size, height + _DOT), **crosses))
         ax.annotate(
             f"{hits.size} of {inside.size}\nattained",
@@ -84,40 +128,54 @@ def laid_on(
     return drawn
 
 
-def odds_panels(named: Sequence[tuple[str, ScorePath, Sequence[Line]]]) -> Figure:
-    """One panel per run, (name, its path, lines of :func:`analysis.fingerprinting.combs.odds_lines`).
-
-    The run's own path is drawn thick, others faint; a cross ends those that a score refutes.
-    """
-    figure, axes = plt.subplots(1, len(named), figsize=(4.2 * len(named), 4), squeeze=False)
-    for ax, (name, own, lines) in zip(axes.flat, named, strict=True):
-        odds(ax, own, lines)
-        ax.set_title(name, fontsize=10)
+@style()
+def odds_panels(readings: Sequence[Reading]) -> Picture:
+    """One panel per run read: :func:`odds`."""
+    figure, axes = plt.subplots(1, len(readings), figsize=(4.2 * len(readings), 4), squeeze=False)
+    for ax, reading in zip(axes.flat, readings, strict=True):
+        odds(ax, reading)
+        ax.set_title(reading.run.name, fontsize=10)
     axes.flat[0].set_ylabel("log₁₀ odds against chance")
-    return figure
+    return Picture(
+        figure,
+        "Thick: the path that made the scores; faint: other engines' paths; cross: refuted there; "
+        "dotted: odds that a verdict needs. The axis is linear up to there, logarithmic beyond.",
+        f"Log odds by number of scores read. {' '.join(map(_told, readings))}",
+    )
 
 
-def odds(ax: Axes, own: ScorePath, lines: Sequence[Line]) -> list[Line2D]:
+def _told(reading: Reading) -> str:
+    after, refuted = reading.own.decided_after, sum(line.refuted for line in reading.lines)
+    decided = (
+        "its own path is not decided"
+        if after is None
+        else f"its own path is decided after {after:,}"
+    )
+    others = len(reading.lines) - 1
+    return f"{reading.run.name}: {decided}; refuted: {refuted} of {others} others."
+
+
+def odds(ax: Axes, reading: Reading) -> list[Line2D]:
     """Odds of each path by the number of distinct scores read; dotted: where a verdict is given.
 
-    The axis of odds is linear up to that and logarithmic beyond. A path that the first score
-    already refutes is a cross at 0.
+    The run's own path is drawn thick, others faint; a cross ends those that a score refutes, at 0
+    where the first score does. The axis is linear up to the dotted line and logarithmic beyond.
     """
     drawn = []
-    for line in lines:
-        mine = line.path.computation == own.computation
-        color = MARKS[own.forward_dtype].color if mine else FAINT
+    for line in reading.lines:
+        mine = line is reading.own
+        color = MARKS[line.path.forward_dtype].color if mine else FAINT
         read = np.arange(line.odds.size + 1)
         values = np.concatenate(([0.0], line.odds))
         look = {"color": color, "linewidth": 2.4 if mine else 1.2, "zorder": 4 if mine else 2}
         drawn += ax.plot(read + 1, values, label="its own path" if mine else "_", **look)
         if line.refuted:
-            ax.plot(read[-1:] + 1, values[-1:], "x", color=MISSED, markersize=7, zorder=5)
+            ax.plot(read[-1:] + 1, values[-1:], "x", color=_MISSED, markersize=7, zorder=5)
     ax.axhline(DECIDED, color=INK, linewidth=0.9, linestyle=":")
     ax.set_yscale("symlog", linthresh=DECIDED)
     ax.set_xscale("log")
     ax.set_yticks([0, DECIDED, 100, 1000], ["0", f"{DECIDED:g}", "100", "1000"])
-    reached = [line.odds for line in lines if line.odds.size]
+    reached = [line.odds for line in reading.lines if line.odds.size]
     values = np.concatenate([[0.0, DECIDED], *reached])
     ax.set_ylim(min(-1.0, 1.5 * values.min()), 3 * values.max())
     ticks = [1, 11, 101, 1001]  # the axis begins before the first score, at one more than none
@@ -127,21 +185,22 @@ def odds(ax: Axes, own: ScorePath, lines: Sequence[Line]) -> list[Line2D]:
     return drawn
 
 
-def enough_scores(outcomes: pd.DataFrame, columns: int = 3) -> Figure:
-    """Shares of outcomes by number of scores, a panel per computation.
+@style()
+def enough_scores(outcomes: pd.DataFrame, *, logits: bool = False, columns: int = 3) -> Picture:
+    """Shares of outcomes by number of scores, a panel per path.
 
-    ``outcomes`` come from :func:`analysis.fingerprinting.known.subsampled`.
+    ``outcomes`` come from :func:`analysis.studies.fingerprints.subsampled`; ``logits`` says that
+    the raw logits helped.
     """
-    groups = list(outcomes.groupby("computation", sort=False))
+    groups = list(outcomes.groupby("path", sort=False))
     rows = -(-len(groups) // columns)
     figure, axes = plt.subplots(
         rows, columns, figsize=(3.7 * columns, 2.1 * rows + 0.7), squeeze=False, sharey=True
     )
     bars: list[BarContainer] = []
-    for ax, (computation, own) in zip(axes.flat, groups, strict=False):
+    for ax, (path, own) in zip(axes.flat, groups, strict=False):
         bars = outcome_bars(ax, own)
-        forward, formula, stored = computation.split(" → ")
-        ax.set_title(f"{forward}, {stored}\n{formula}", fontsize=9)
+        ax.set_title(_two_lines(path), fontsize=9)
     for ax in axes.flat[len(groups) :]:
         ax.set_axis_off()
     for ax in axes[:, 0]:
@@ -150,7 +209,18 @@ def enough_scores(outcomes: pd.DataFrame, columns: int = 3) -> Figure:
         ax.set_xlabel("scores in the list")
     if bars:
         figure.legend(bars, OUTCOMES, loc="outside upper left", ncols=len(OUTCOMES))
-    return figure
+    found = enough(outcomes)
+    least = ["never" if pd.isna(number) else str(number) for number in found["in_all"]]
+    named = zip(found["path"], least, strict=True)
+    numbers = "; ".join(f"{path.computation}: {number}" for path, number in named)
+    counted = "pairs" if logits else "scores"
+    return Picture(
+        figure,
+        "Verdicts on the same parts with their raw logits."
+        if logits
+        else "Verdicts on random parts of recorded runs, by their number of scores.",
+        f"Stacked shares by path and size. All parts right from so many {counted} on: {numbers}.",
+    )
 
 
 def outcome_bars(ax: Axes, own: pd.DataFrame) -> list[BarContainer]:
@@ -162,7 +232,7 @@ def outcome_bars(ax: Axes, own: pd.DataFrame) -> list[BarContainer]:
     bars = []
     for name in OUTCOMES:
         heights = shares[name].to_numpy()
-        look = {"color": OUTCOME_COLORS[name], "width": 0.8}
+        look = {"color": _OUTCOME_COLORS[name], "width": 0.8}
         bars.append(ax.bar(range(len(sizes)), heights, bottom=below, **look))
         below = below + heights
     ax.set(ylim=(0, 1), yticks=[0, 0.5, 1])
@@ -175,8 +245,10 @@ def _heights(paths: Sequence[ScorePath]) -> list[int]:
 
 
 def _two_lines(path: ScorePath) -> str:
-    forward, formula, stored = path.computation.split(" → ")
-    return f"{forward}, {stored}\n{formula}"
+    sigmoid = "no sigmoid"
+    if path.has_sigmoid:
+        sigmoid = f"{path.formula} sigmoid in {path.activation_dtype}"
+    return f"{path.forward_dtype} logits, stored as {path.stored_dtype}\n{sigmoid}"
 
 
 def _exist(count: int) -> str:

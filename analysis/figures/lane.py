@@ -13,7 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Polygon
 from numpy.typing import ArrayLike, NDArray
 
-LANE_GAP = 0.9
+from analysis.formats import format_of
+
+_LANE_GAP = 0.9
 LANE_LABEL = "= 1.0\nexactly"
 
 
@@ -21,7 +23,12 @@ def position(one_minus_score: ArrayLike, smallest: float) -> NDArray[np.float64]
     """Coordinate of each 1 − s; 0 lands in the lane beyond ``smallest``, the axis' last value."""
     distance = np.asarray(one_minus_score, dtype=np.float64)
     with np.errstate(divide="ignore"):
-        return np.where(distance > 0, np.log10(distance), np.log10(smallest) - LANE_GAP)
+        return np.where(distance > 0, np.log10(distance), np.log10(smallest) - _LANE_GAP)
+
+
+def smallest_distance(dtype: str) -> float:
+    """1 − s of the largest score below 1 in a dtype: where its axis ends and the lane begins."""
+    return 1 - format_of(dtype).largest_below_one
 
 
 def draw_axis(ax: Axes, largest: float, smallest: float, axis: Literal["x", "y"] = "y") -> Polygon:
@@ -35,9 +42,9 @@ def draw_axis(ax: Axes, largest: float, smallest: float, axis: Literal["x", "y"]
     lane = float(position(0.0, smallest))
     every = 1 if len(decades) <= 6 else 2  # more labels would touch
     names = [_name(int(d)) if not n % every else "" for n, d in enumerate(decades)]
-    ends = (np.log10(largest), lane - LANE_GAP / 2)
+    ends = (np.log10(largest), lane - _LANE_GAP / 2)
     shade = {"color": "#F1E9DA", "zorder": 0, "linewidth": 0}
-    inside = (lane - LANE_GAP / 2, lane + LANE_GAP / 2)
+    inside = (lane - _LANE_GAP / 2, lane + _LANE_GAP / 2)
     if axis == "y":
         ax.set_ylim(*ends)
         ax.set_yticks([*decades, lane], [*names, LANE_LABEL])

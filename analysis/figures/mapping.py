@@ -2,27 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
-from matplotlib.container import BarContainer
-from matplotlib.lines import Line2D
 
-from analysis.figures.lane import draw_axis, position
-from analysis.figures.style import INK, MARKS
-from analysis.formats import FORMATS
+from analysis.figures.lane import draw_axis, position, smallest_distance
+from analysis.figures.style import INK, MARKS, Picture, style
 from analysis.scorepath import ScorePath
 from analysis.steps import saturation
 
-LINE_POINTS = 400
+_LINE_POINTS = 400
+_FORMULA_LINES = {"fused": "-", "stepwise": "--"}
+_LADDER = (-20.0, 17.0)
+"""The logits in view."""
 
 
-def logit_histogram(ax: Axes, logits: pd.DataFrame) -> Axes:
-    """Distribution of logits by grade; passages without a grade count as one group."""
+@style()
+def logits_by_grade(logits: pd.DataFrame) -> Picture:
+    """Distribution of a set's float32 logits; columns ``grade, logit``."""
+    figure, ax = plt.subplots(figsize=(9, 3.6))
+    _draw_histogram(ax, logits)
+    ax.set_title(f"Logits of {len(logits):,} passages, float32")
+    lowest, highest = logits["logit"].min(), logits["logit"].max()
+    return Picture(
+        figure,
+        "Logits of the whole set in a float32 forward pass, stacked by grade.",
+        f"Histogram of {len(logits):,} logits from {lowest:.1f} to {highest:.1f}, stacked by "
+        "grade.",
+    )
+
+
+@style()
+def saturation_ladder(paths: Mapping[str, ScorePath], logits: pd.Series) -> Picture:
+    """Logits that each path, by its label, still tells apart, and a set's logits beneath."""
+    figure, ax = plt.subplots(figsize=(9.5, 4))
+    _draw_ladder(ax, paths)
+    ax.scatter(logits, np.full(len(logits), -0.6), marker="|", s=60, color=INK, alpha=0.35, lw=0.8)
+    ax.set_title("Logits that each sigmoid can still tell apart")
+    ends = ", ".join(f"{label} {saturation(path).one_from:.5g}" for label, path in paths.items())
+    return Picture(
+        figure,
+        "Each bar ends where the score becomes exactly 1.0 (right) and exactly 0.0 (left, if "
+        "above −20). The ticks below are the set's logits.",
+        f"Bars over the logit axis; scores are exactly 1.0 from these logits on: {ends}.",
+    )
+
+
+@style()
+def scores_left(paths: Mapping[str, ScorePath], steps: Mapping[str, pd.DataFrame]) -> Picture:
+    """How many scores each path has left from 0.99 on; its staircase has the same label."""
+    counts = {label: len(steps[label]) for label in paths}
+    figure, ax = plt.subplots(figsize=(9, 3.4))
+    _draw_counts(ax, counts, [MARKS[path.forward_dtype].color for path in paths.values()])
+    ax.set_title("Different scores that can be returned in [0.99, 1]")
+    listed = ", ".join(f"{label} {number:,}" for label, number in counts.items())
+    return Picture(
+        figure,
+        "Attainable scores in [0.99, 1], by exact enumeration; logarithmic axis.",
+        f"Bars of the number of different scores between 0.99 and 1: {listed}.",
+    )
+
+
+@style()
+def step_widths(paths: Mapping[str, ScorePath], steps: Mapping[str, pd.DataFrame]) -> Picture:
+    """How wide the score steps of each path are; its staircase has the same label.
+
+    A long staircase is thinned to exact steps at about equal distances on the log axis.
+    """
+    figure, ax = plt.subplots(figsize=(9, 4.2))
+    _draw_widths(ax, paths, steps)
+    ax.set_title("Width of a score step, in logits")
+    widest = {label: _finite(steps[label])["width"].max() for label in paths}
+    listed = ", ".join(f"{label} {width:.2g}" for label, width in widest.items())
+    return Picture(
+        figure,
+        "How many logits share one score, against the score. Lines end at the last score before "
+        "1.0.",
+        f"Lines rise towards score 1; the widest steps below 1.0, in logits: {listed}.",
+    )
+
+
+def _draw_histogram(ax: Axes, logits: pd.DataFrame) -> None:
+    """Passages without a grade count as one group."""
     grades = logits["grade"].astype("object").where(logits["grade"].notna(), "no grade")
     levels = sorted(grades.unique(), key=str)
     colors = sns.color_palette("YlGnBu", len(levels) + 1)[1:]
@@ -39,95 +104,66 @@ def logit_histogram(ax: Axes, logits: pd.DataFrame) -> Axes:
     )
     ax.get_legend().set_title("grade")
     ax.set(xlabel="logit", ylabel="passages")
-    return ax
 
 
-def saturation_ladder(
-    ax: Axes, paths: Sequence[ScorePath], limits: tuple[float, float]
-) -> list[Line2D]:
-    """For each path the logits that it still tells apart, as a bar between the ends.
-
-    The bar runs from the last logit with score exactly 0.0 to the first with exactly 1.0; both
-    are written beside it. ``limits`` clip the view (logits).
-    """
-    bars = []
-    for height, path in enumerate(reversed(paths)):
-        edges, mark = saturation(path), MARKS[path.forward_dtype]
-        ends = np.clip([np.nan_to_num(edges.zero_up_to, nan=-np.inf), edges.one_from], *limits)
-        bars += ax.plot(
-            ends, [height, height], color=mark.color, linewidth=7, solid_capstyle="butt", alpha=0.85
-        )
-        ax.text(ends[1] + 0.25, height, f"{edges.one_from:.8g}", va="center", fontsize=9)
-        if edges.zero_up_to > limits[0]:  # else the bar runs out of the view
-            ax.text(
-                ends[0] - 0.25,
-                height,
-                f"{edges.zero_up_to:.8g}".replace("-", "−"),
-                va="center",
-                ha="right",
-                fontsize=9,
-            )
-    ax.set_yticks(range(len(paths)), [path.name for path in reversed(paths)])
-    ax.set(xlim=(limits[0] - 4, limits[1] + 4), ylim=(-0.7, len(paths) - 0.3), xlabel="logit")
-    return bars
+def _draw_ladder(ax: Axes, paths: Mapping[str, ScorePath]) -> None:
+    """Draw a bar per path, from the last logit with score exactly 0.0 to the first with 1.0."""
+    for height, path in enumerate(reversed(paths.values())):
+        edges, color = saturation(path), MARKS[path.forward_dtype].color
+        ends = np.clip([np.nan_to_num(edges.zero_up_to, nan=-np.inf), edges.one_from], *_LADDER)
+        ax.plot(ends, [height] * 2, color=color, linewidth=7, solid_capstyle="butt", alpha=0.85)
+        _number(ax, ends[1] + 0.25, height, edges.one_from, "left")
+        if edges.zero_up_to > _LADDER[0]:  # else the bar runs out of the view
+            _number(ax, ends[0] - 0.25, height, edges.zero_up_to, "right")
+    ax.set_yticks(range(len(paths)), list(reversed(paths)))
+    ax.set(xlim=(_LADDER[0] - 4, _LADDER[1] + 4), ylim=(-0.7, len(paths) - 0.3), xlabel="logit")
 
 
-def scores_left(ax: Axes, counts: pd.DataFrame) -> BarContainer:
-    """How many scores each path has left in an interval; columns ``label, dtype, scores``."""
-    ordered = counts.iloc[::-1]
-    bars = ax.barh(
-        ordered["label"],
-        ordered["scores"],
-        color=[MARKS[dtype].color for dtype in ordered["dtype"]],
-        height=0.65,
-    )
-    ax.bar_label(bars, labels=[f"{count:,}" for count in ordered["scores"]], padding=4)
+def _draw_counts(ax: Axes, counts: Mapping[str, int], colors: list[str]) -> None:
+    """Draw bars by label on a logarithmic axis, from the bottom up, numbers beside them."""
+    bars = ax.barh(list(counts), list(counts.values()), color=colors, height=0.65)
+    ax.bar_label(bars, labels=[f"{number:,}" for number in counts.values()], padding=4)
     ax.set_xscale("log")
-    ax.set_xlim(0.8, 12 * ordered["scores"].max())
+    ax.set_xlim(0.8, 12 * max(counts.values()))
     ax.set_xlabel("different scores")
-    return bars
 
 
-def hidden_logits(
-    ax: Axes, steps: dict[ScorePath, pd.DataFrame], largest: float = 1e-2
-) -> list[Line2D]:
-    """Width of each score step in logits against the score, one line per path.
-
-    ``steps`` are staircases; a long one is thinned to exact steps at about equal distances on
-    the log axis. The saturated step is infinitely wide and has no point here.
-    """
-    lines = []
-    smallest = min(1 - FORMATS[path.stored_dtype].largest_below_one for path in steps)
-    for path, table in steps.items():
-        finite = _thin(table[np.isfinite(table["width"]) & (table["width"] > 0)])
+def _draw_widths(
+    ax: Axes, paths: Mapping[str, ScorePath], steps: Mapping[str, pd.DataFrame]
+) -> None:
+    """Draw one line per path; the saturated step is infinitely wide and has no point."""
+    smallest = min(smallest_distance(path.stored_dtype) for path in paths.values())
+    for label, path in paths.items():
+        finite = _thin(_finite(steps[label]).query("width > 0"))
         mark = MARKS[path.forward_dtype]
-        lines += ax.plot(
+        ax.plot(
             position(finite["one_minus_score"], smallest),
             finite["width"],
             color=mark.color,
-            linestyle="-" if path.formula == "fused" else "--",
+            linestyle=_FORMULA_LINES[path.formula],
             marker=mark.marker if len(finite) < 30 else None,
-            label=path.name,
+            label=label,
         )
     ax.set_yscale("log")
     ax.set_ylabel("logits that share the score (width)")
-    draw_axis(ax, largest, smallest, axis="x")
+    draw_axis(ax, 1e-2, smallest, axis="x")
     ax.legend(loc="lower right", bbox_to_anchor=(0.86, 0.0))
-    return lines
 
 
-def logits_on_ladder(ax: Axes, logits: pd.Series, height: float) -> PathCollection:
-    """Add one tick per logit at a height, as the set's rug under a ladder."""
-    return ax.scatter(
-        logits, np.full(len(logits), height), marker="|", s=60, color=INK, alpha=0.35, linewidth=0.8
-    )
+def _number(ax: Axes, x: float, y: float, value: float, side: str) -> None:
+    text = f"{value:.8g}".replace("-", "−")
+    ax.text(x, y, text, va="center", ha=side, fontsize=9)
+
+
+def _finite(steps: pd.DataFrame) -> pd.DataFrame:
+    return steps[np.isfinite(steps["width"])]
 
 
 def _thin(steps: pd.DataFrame) -> pd.DataFrame:
-    """At most :data:`LINE_POINTS` of the steps, evenly spread over the logarithm of 1 − s."""
-    if len(steps) <= LINE_POINTS:
+    """At most :data:`_LINE_POINTS` of the steps, evenly spread over the logarithm of 1 − s."""
+    if len(steps) <= _LINE_POINTS:
         return steps
     distance = np.log(steps["one_minus_score"].to_numpy())
-    targets = np.linspace(distance[0], distance[-1], LINE_POINTS)
+    targets = np.linspace(distance[0], distance[-1], _LINE_POINTS)
     chosen = np.unique(np.searchsorted(-distance, -targets).clip(0, len(steps) - 1))
     return steps.iloc[chosen]

@@ -6,24 +6,43 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch
 
-from analysis.figures.lane import draw_axis, position
-from analysis.figures.style import FAINT, INK, MARKS, OKABE_ITO
-from analysis.formats import FORMATS
+from analysis.counting import count
+from analysis.figures.lane import draw_axis, position, smallest_distance
+from analysis.figures.style import FAINT, INK, MARKS, OKABE_ITO, Picture, style
+from analysis.scorepath import ScorePath
 
+_LONGEST_LABEL = 32
 MOVED_UP, MOVED_DOWN, BAND = OKABE_ITO[3], OKABE_ITO[6], "#F1D9A0"
 
 
-def rerank_views(reference: pd.DataFrame, scored: pd.DataFrame) -> Figure:
-    """Slope graph and score lane of one query side by side: reference against a path."""
+@style()
+def reranking(
+    reference: pd.DataFrame, scored: pd.DataFrame, path: ScorePath, query: str
+) -> Picture:
+    """Order and scores of one query, its text given: the float32 reference against a path.
+
+    Raw logits have no place on an axis of 1 − s: the slope graph stands alone.
+    """
+    caption = f"“{query}”: float32 reference against {path.name or path.computation}."
+    counts = count(scored, reference, bounded=path.has_sigmoid, tie_rule=path.tie_rule)
+    ranks = (
+        f"ranks of {len(scored)} passages under the float32 reference and under the path, tied "
+        f"ones as bands, {counts['moved']} of them moved."
+    )
+    if not path.has_sigmoid:
+        figure, ax = plt.subplots(figsize=(6, 4.8))
+        slope(ax, reference, scored)
+        ax.set_xticks([0, 1], ["float32 reference", "raw logits"])
+        return Picture(figure, caption, f"Lines between {ranks}")
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.8), width_ratios=(1, 1.1))
     slope(left, reference, scored)
     left.set_xticks([0, 1], ["float32 reference", "chosen path"])
     score_lane(right, {"float32\nreference": reference, "chosen\npath": scored})
-    return figure
+    lane = f"their scores on a log axis of the distance to 1, {counts['ones']} exactly 1.0."
+    return Picture(figure, caption, f"Left: {ranks} Right: {lane}")
 
 
 def slope(ax: Axes, reference: pd.DataFrame, scored: pd.DataFrame, top: int = 20) -> list[Line2D]:
@@ -34,11 +53,11 @@ def slope(ax: Axes, reference: pd.DataFrame, scored: pd.DataFrame, top: int = 20
     it, since nothing says who is first inside. Movers are coloured, the others stay faint.
     """
     both = reference.merge(scored, on="passage_id", suffixes=("_reference", ""), sort=False)
-    both = both.assign(left=middle_rank(both, "_reference"), right=middle_rank(both, ""))
+    both = both.assign(left=_middle_rank(both, "_reference"), right=_middle_rank(both, ""))
     both = both[both[["left", "right"]].min(axis=1) <= top]
     lines = []
     for row in both.itertuples():
-        color = mover_color(row.left, row.right)
+        color = _mover_color(row.left, row.right)
         lines += ax.plot(
             [0, 1],
             [row.left, row.right],
@@ -49,9 +68,9 @@ def slope(ax: Axes, reference: pd.DataFrame, scored: pd.DataFrame, top: int = 20
             zorder=2 if color == FAINT else 3,
         )
     for left, ids in both.groupby("left")["passage_id"]:
-        ax.text(
-            -0.06, left, ", ".join(ids), ha="right", va="center", fontsize=8.5, parse_math=False
-        )
+        label = ", ".join(ids)
+        label = label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
+        ax.text(-0.06, left, label, ha="right", va="center", fontsize=8.5, parse_math=False)
     for x, suffix in ((0, "_reference"), (1, "")):
         _bands(ax, both, suffix, x)
     lowest = both[["left", "right"]].max().max() if len(both) else 1
@@ -61,13 +80,13 @@ def slope(ax: Axes, reference: pd.DataFrame, scored: pd.DataFrame, top: int = 20
     return lines
 
 
-def middle_rank(frame: pd.DataFrame, suffix: str = "") -> pd.Series:
+def _middle_rank(frame: pd.DataFrame, suffix: str = "") -> pd.Series:
     """Mean of the ranks that each candidate's tie group occupies; its own rank without ties."""
     group = frame.groupby(f"tie_group{suffix}")[f"rank{suffix}"]
     return group.transform("mean")
 
 
-def mover_color(before: float, after: float) -> str:
+def _mover_color(before: float, after: float) -> str:
     """Colour of a candidate's line: up, down, or unmoved."""
     if after == before:
         return FAINT
@@ -80,7 +99,7 @@ def score_lane(ax: Axes, frames: dict[str, pd.DataFrame]) -> None:
     Keys name the rows. Candidates with score exactly 1.0 stand in the lane, one above the other,
     with their number. The axis ends at float32's last score below 1.
     """
-    smallest = 1 - FORMATS["float32"].largest_below_one
+    smallest = smallest_distance("float32")
     draw_axis(ax, 1.0, smallest, axis="x")
     for height, (name, scored) in enumerate(reversed(frames.items())):
         dtype = scored["forward_dtype"].iloc[0]
@@ -114,7 +133,7 @@ def score_lane(ax: Axes, frames: dict[str, pd.DataFrame]) -> None:
 def _bands(ax: Axes, both: pd.DataFrame, suffix: str, x: float) -> None:
     """Draw one rounded band per tie group beside the ranks it occupies, with its score."""
     for _, group in both[both[f"tie_size{suffix}"] > 1].groupby(f"tie_group{suffix}"):
-        size, middle = group[f"tie_size{suffix}"].iloc[0], middle_rank(group, suffix).iloc[0]
+        size, middle = group[f"tie_size{suffix}"].iloc[0], _middle_rank(group, suffix).iloc[0]
         ax.add_patch(
             FancyBboxPatch(
                 (x - 0.035, middle - size / 2 + 0.12),

@@ -1,29 +1,36 @@
-"""Which scores a path can return, and how wide a range of logits each of them stands for.
+"""The paths that a fingerprint decides among, each as the set of scores that it can return.
 
 Half-precision logits are few: their scores are enumerated, once per path, and kept. Of float32
-logits there are too many: the few around the logit of a score are evaluated instead. Both are
-computed on the machine at hand, by the formulas of :mod:`analysis.sigmoids`.
+logits there are too many: the few around the logit of a score are evaluated instead.
 
 ``torch.sigmoid`` has two routines that differ in the last bit: a vector kernel, and a scalar one
 for short or strided arrays and for what is left at an end. An engine's scores come from both, so
-both count as attainable. In float64 the scalar routine is the C library's, which is NumPy's as well
-on most machines; there it counts as stepwise.
+both count as attainable. In float64 the scalar routine is the C library's own, not known here.
+
+Paths that attain the same set are one hypothesis and stand together, the most specific first:
+rounding a wide sigmoid once to a half type is what ``fused`` in that type means, and a logit that
+is cast to the activation dtype leaves no trace of the dtype it had before.
+
+Out of reach by nature: a two-label softmax evaluated in a half type. The difference of two half
+logits has finer steps than a half score, so any smooth distribution gives the same values.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from typing import Literal
 
 import numpy as np
 
 from analysis.exponentials import pair_softmax
 from analysis.fingerprinting.observed import Observed, Scores
-from analysis.formats import Format, format_of
+from analysis.formats import FORMATS, HALVES, Format, format_of, is_wide
 from analysis.scorepath import ScorePath
 
-Evaluate = Callable[[Scores], list[Scores]]
+Paths = tuple[ScorePath, ...]
+"""Paths whose scores are one set; they stand together."""
 
 _LOGIT_END = 800.0
 """No formula returns anything but 0.0 or 1.0 beyond, in any dtype up to float64."""
@@ -31,10 +38,111 @@ _NEIGHBOURS = 6
 """Candidates to either side: formulas err by a few units in the last place of a score."""
 _NARROWEST = 1e-9
 """Logits this dense, around 0, are lost in a running sum: they are no evidence."""
+_BEYOND = 0.01
+_DIFFERENCE_BITS = range(6, 21)
+"""Differences of two half logits are multiples of 2⁻⁶ (large bfloat16) to 2⁻²⁰ (small float16)."""
 
 
 @dataclass(frozen=True)
-class Table:
+class Hypothesis:
+    """A set of attainable scores and the paths that attain it.
+
+    ``widths`` says how wide a range of logits gives each observed score: 0 where none does, NaN
+    where the score is no evidence. Family ``smooth`` leaves no trace but its stored dtype.
+    """
+
+    family: Literal["sigmoid", "softmax", "smooth"]
+    forward: str
+    paths: Paths
+    widths: Callable[[Observed], Scores]
+
+    @property
+    def wide(self) -> bool:
+        """Whether scores are stored wide enough to show which machine's ``exp`` made them."""
+        if self.family == "sigmoid":
+            return is_wide(self.paths[0].stored_dtype)
+        return self.family == "softmax"
+
+
+@cache
+def hypotheses() -> tuple[Hypothesis, ...]:
+    """Every hypothesis; the sets behind them are built when they are first asked for."""
+    from_halves = tuple(half for forward in HALVES for half in _half_logits(forward))
+    return (*from_halves, *_float32_logits(), *_softmax(), *map(_smooth, HALVES))
+
+
+def wide_paths(forward: str) -> tuple[Paths, ...]:
+    """Paths whose activation is wider than a half type, those of one set together."""
+    return (
+        (ScorePath(forward, "fused", "float32", "float32"),),
+        (ScorePath(forward, "stepwise", "float32", "float32"),),
+        (
+            ScorePath(forward, "stepwise", "float64", "float32"),
+            ScorePath(forward, "fused", "float64", "float32"),
+        ),
+        (ScorePath(forward, "stepwise", "float64", "float64"),),
+        (ScorePath(forward, "fused", "float64", "float64"),),
+    )
+
+
+def half_paths(forward: str) -> tuple[Paths, ...]:
+    """Paths of half logits whose scores are stored in a half type."""
+    rounded_once = (
+        ScorePath(forward, "fused", forward, forward),
+        *_rounded_once(forward, forward),
+        ScorePath("float32", "fused", forward, forward),
+    )
+    stepwise = (
+        ScorePath(forward, "stepwise", forward, forward),
+        ScorePath("float32", "stepwise", forward, forward),
+    )
+    other = "float16" if forward == "bfloat16" else "bfloat16"
+    return (rounded_once, stepwise, _rounded_once(forward, other))
+
+
+def path_scores(path: ScorePath, logits: Scores) -> list[Scores]:
+    """Scores of logits under a path, by each routine that may have evaluated it."""
+    if not path.has_short_routine:
+        return [path.scores(logits)]
+    return [path.scores(logits), path.scores(logits, short=True)]
+
+
+def softmax_scores(logits: Scores) -> list[Scores]:
+    """``torch.softmax`` over the two labels (0, logit) in float32: the score of the second.
+
+    Softmax subtracts the larger logit first, so the score depends on the difference alone. It has
+    one routine, but is used beside :func:`path_scores`.
+    """
+    return [pair_softmax(logits).astype(np.float64)]
+
+
+def scores_around(path: ScorePath, logit_low: float, logit_high: float) -> Scores:
+    """Every score of a sigmoid path for logits in an interval, and some beyond its ends.
+
+    Of wide logits a hundredth beyond, which is more than a float32 sigmoid errs by; of half logits
+    all there are. By any routine that may have evaluated it; unsorted.
+    """
+    if not is_wide(path.forward_dtype):
+        return _path_table((path,)).scores
+    logits = format_of(path.forward_dtype).values(logit_low - _BEYOND, logit_high + _BEYOND)
+    return np.concatenate(path_scores(path, logits))
+
+
+@cache
+def _path_table(paths: Paths) -> _Table:
+    """Scores of every logit of the first path's forward dtype, under any of the paths."""
+    logits = format_of(paths[0].forward_dtype).values(-_LOGIT_END, _LOGIT_END)
+    widths = np.gradient(logits)
+    seen = [scores for path in paths for scores in path_scores(path, logits)]
+    every = np.full(logits.shape, True)
+    new = [np.all([every, *(one != e for e in seen[:i])], axis=0) for i, one in enumerate(seen)]
+    shared = widths / np.sum(new, axis=0)  # a logit stands for its width once, by whatever routine
+    scores = [one[first] for one, first in zip(seen, new, strict=True)]
+    return _table(np.concatenate(scores), np.concatenate([shared[first] for first in new]))
+
+
+@dataclass(frozen=True)
+class _Table:
     """Attainable scores, ascending, and the running sum of the logit widths behind them."""
 
     scores: Scores
@@ -55,20 +163,7 @@ class Table:
 
 
 @cache
-def path_table(paths: tuple[ScorePath, ...]) -> Table:
-    """Scores of every logit of the first path's forward dtype, under any of the paths."""
-    logits = format_of(paths[0].forward_dtype).values(-_LOGIT_END, _LOGIT_END)
-    widths = np.gradient(logits)
-    seen = [scores for path in paths for scores in path_scores(path, logits)]
-    every = np.full(logits.shape, True)
-    new = [np.all([every, *(one != e for e in seen[:i])], axis=0) for i, one in enumerate(seen)]
-    shared = widths / np.sum(new, axis=0)  # a logit stands for its width once, by whatever routine
-    scores = [one[first] for one, first in zip(seen, new, strict=True)]
-    return _table(np.concatenate(scores), np.concatenate([shared[first] for first in new]))
-
-
-@cache
-def format_table(dtype: str) -> Table:
+def _format_table(dtype: str) -> _Table:
     """Every score of a half format in [0, 1]: what logits without steps of their own attain."""
     number_format = format_of(dtype)
     scores = number_format.values(0.0, 1.0)
@@ -77,29 +172,14 @@ def format_table(dtype: str) -> Table:
     return _table(scores, np.concatenate(([1.0], widths, [1.0])))
 
 
-def _table(scores: Scores, widths: Scores) -> Table:
+def _table(scores: Scores, widths: Scores) -> _Table:
     distinct, place = np.unique(scores, return_inverse=True)
     summed = np.bincount(place, weights=widths)
-    return Table(distinct, np.concatenate(([0.0], np.cumsum(summed))))
-
-
-def path_scores(path: ScorePath, logits: Scores) -> list[Scores]:
-    """Scores of logits under a path, by each routine that may have evaluated it."""
-    if path.formula != "fused" or path.activation_dtype == "float64":
-        return [path.scores(logits)]
-    return [path.scores(logits), path.scores(logits, short=True)]
-
-
-def softmax_scores(logits: Scores) -> list[Scores]:
-    """``torch.softmax`` over the two labels (0, logit) in float32: the score of the second.
-
-    Softmax subtracts the larger logit first, so the score depends on the difference alone.
-    """
-    return [pair_softmax(logits).astype(np.float64)]
+    return _Table(distinct, np.concatenate(([0.0], np.cumsum(summed))))
 
 
 @dataclass(frozen=True)
-class Grid:
+class _Grid:
     """Logits in regular steps: the values of a format, or multiples of one step."""
 
     number_format: Format | None = None
@@ -120,7 +200,9 @@ class Grid:
         return self.number_format.from_ordinals(ordinals).astype(np.float64)
 
 
-def grid_widths(observed: Observed, grid: Grid, evaluate: Evaluate) -> Scores:
+def _grid_widths(
+    observed: Observed, grid: _Grid, evaluate: Callable[[Scores], list[Scores]]
+) -> Scores:
     """Logit width behind each observed score, for logits on a fine grid.
 
     0 where no candidate gives the score. NaN where the scores are coarser than the grid: what is
@@ -139,3 +221,49 @@ def grid_widths(observed: Observed, grid: Grid, evaluate: Evaluate) -> Scores:
         given |= (low <= scores) & (scores <= high)
     widths[inside] = given.sum(axis=1) * spacing
     return widths
+
+
+def _half_logits(forward: str) -> list[Hypothesis]:
+    groups = (*half_paths(forward), *wide_paths(forward))
+    return [Hypothesis("sigmoid", forward, group, _looked_up(group)) for group in groups]
+
+
+def _looked_up(paths: Paths) -> Callable[[Observed], Scores]:
+    return lambda observed: _path_table(paths).widths(observed)
+
+
+def _float32_logits() -> list[Hypothesis]:
+    grid = _Grid(FORMATS["float32"])
+    return [
+        Hypothesis(
+            "sigmoid",
+            "float32",
+            group,
+            partial(_grid_widths, grid=grid, evaluate=partial(path_scores, group[0])),
+        )
+        for group in wide_paths("float32")
+    ]
+
+
+def _softmax() -> list[Hypothesis]:
+    grids = {"float32": _Grid(FORMATS["float32"])} | {
+        f"multiples of 2^-{bits}": _Grid(step=2.0**-bits) for bits in _DIFFERENCE_BITS
+    }
+    return [
+        Hypothesis("softmax", name, (), partial(_grid_widths, grid=grid, evaluate=softmax_scores))
+        for name, grid in grids.items()
+    ]
+
+
+def _smooth(stored: str) -> Hypothesis:
+    paths = _rounded_once("float32", stored)
+    return Hypothesis("smooth", "", paths, lambda observed: _format_table(stored).widths(observed))
+
+
+def _rounded_once(forward: str, stored: str) -> Paths:
+    """Sigmoids in a wide activation dtype whose scores are rounded to a half type."""
+    return tuple(
+        ScorePath(forward, formula, activation, stored)
+        for activation in ("float32", "float64")
+        for formula in ("fused", "stepwise")
+    )

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.fingerprinting.hypotheses import Hypothesis
+from analysis.fingerprinting.attainable import Hypothesis, Paths
 from analysis.fingerprinting.observed import Observed, Scores
+from analysis.formats import FORMATS, FORWARD_DTYPES, Format
 
 DECIDED = 6.0
 """A verdict needs log10 odds of a million to one against chance."""
@@ -60,6 +61,18 @@ def _weigh(hypothesis: Hypothesis, observed: Observed) -> Weighed | None:
     return Weighed(hypothesis, float(odds[telling].sum()), int(telling.sum()))
 
 
+def running_odds(hypothesis: Hypothesis, observed: Observed) -> Scores:
+    """Odds summed score by score, in the order of ``observed``.
+
+    Minus infinity from the first score on that refutes the hypothesis.
+    """
+    widths = hypothesis.widths(observed)
+    telling = np.where(widths > 0, widths / observed.cells(), 1.0)
+    odds = np.nancumsum(np.log10(telling))
+    odds[np.cumsum(widths == 0) > 0] = -np.inf
+    return odds
+
+
 def near_misses(observed: Observed, candidates: Iterable[Hypothesis]) -> list[Weighed]:
     """Weigh the wide hypotheses that some scores refute, but fewer than ``FEWEST_AGAINST``.
 
@@ -81,6 +94,16 @@ def allowed(weighed: list[Weighed]) -> list[Weighed]:
     return [one for one in weighed if one.odds >= weighed[0].odds - ALLOWED]
 
 
+def chance_odds(weighed: list[Weighed]) -> float:
+    """Best odds of scores without a trace: 0, or those of a half format that holds them all."""
+    return max([0.0, *(one.odds for one in weighed if one.hypothesis.family == "smooth")])
+
+
+def best_odds(weighed: list[Weighed]) -> float:
+    """Odds of the best hypothesis against chance; 0 where there is none."""
+    return weighed[0].odds - chance_odds(weighed) if weighed else 0.0
+
+
 def excess_odds(count: int, expected: float) -> float:
     """Log10 odds against ``count`` or more rare events where ``expected`` happen by chance.
 
@@ -91,13 +114,33 @@ def excess_odds(count: int, expected: float) -> float:
     return float((count * np.log(count / expected) - count + expected) / np.log(10))
 
 
-def chance_widths(weighed: list[Weighed], observed: Observed) -> Scores:
-    """Logit width behind each score as the best explanation of all of them has it.
+def forward_dtypes(values: Scores, stored: Format) -> tuple[tuple[str, ...], float]:
+    """Dtypes whose values these logits can be, narrowest first, and the odds for the first.
 
-    Where it has none, or none tells: the width of one storable score.
+    A dtype is left out where a narrower one holds every value and chance would hardly have that.
     """
-    cells = observed.cells()
-    if not weighed:
-        return cells
-    widths = weighed[0].hypothesis.widths(observed)
-    return np.where(np.isnan(widths), cells, widths)
+    values = np.unique(values[values != 0])
+    held: list[tuple[str, float]] = []
+    for dtype in reversed(FORWARD_DTYPES):
+        if np.all(FORMATS[dtype].round(values).astype(np.float64) == values):
+            held.append((dtype, _rarity(values, FORMATS[dtype], stored)))
+    if not held:
+        return (), 0.0
+    best = max(odds for _, odds in held)
+    return tuple(dtype for dtype, odds in held if odds >= best - ALLOWED), best
+
+
+def _rarity(values: Scores, dtype: Format, stored: Format) -> float:
+    """Log10 odds against stored values of a smooth distribution all being values of a dtype."""
+    ratio = dtype.spacing_below(np.abs(values)) / stored.spacing_below(np.abs(values))
+    return float(np.log10(np.maximum(1.0, ratio)).sum())
+
+
+def all_paths(groups: Iterable[Paths]) -> Paths:
+    """Paths of several groups, each path once."""
+    return tuple(dict.fromkeys(path for group in groups for path in group))
+
+
+def against_chance(odds: float) -> str:
+    """The odds as a clause."""
+    return f"with odds of 10^{odds:.0f} to 1 against chance"

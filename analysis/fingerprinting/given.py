@@ -7,20 +7,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.fingerprinting.attainable import path_scores, softmax_scores
-from analysis.fingerprinting.decision import Decision
-from analysis.fingerprinting.evidence import DECIDED, FEWEST_AGAINST
-from analysis.fingerprinting.hypotheses import half_paths, wide_paths
+from analysis.fingerprinting.attainable import (
+    Paths,
+    half_paths,
+    path_scores,
+    softmax_scores,
+    wide_paths,
+)
+from analysis.fingerprinting.evidence import DECIDED, FEWEST_AGAINST, all_paths, forward_dtypes
 from analysis.fingerprinting.observed import Observed, Scores
-from analysis.fingerprinting.shapes import forward_dtypes
-from analysis.fingerprinting.verdict import Kind
+from analysis.fingerprinting.verdict import Kind, Verdict
 from analysis.formats import FORMATS, HALVES, format_of
 from analysis.scorepath import ScorePath
 
 _MOST_DIGITS = 6
 _TWICE_REACH = 2.0**-8
 """A sigmoid of a sigmoid is recognised to within the spacing of bfloat16 scores."""
-Group = tuple[ScorePath, ...]
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Pairs:
         return int((~hit).sum())
 
 
-def decide_given(pairs: Pairs) -> Decision | None:
+def decide_given(pairs: Pairs) -> Verdict | None:
     """Decide from raw logits and scores together; None if no known path maps one to the other."""
     forwards, _ = forward_dtypes(pairs.logits, FORMATS["float64"])
     if not forwards:
@@ -55,8 +57,8 @@ def decide_given(pairs: Pairs) -> Decision | None:
     return None
 
 
-def _unchanged(pairs: Pairs, forwards: tuple[str, ...]) -> Decision:
-    groups = [(ScorePath(forward, "none", forward, forward),) for forward in forwards]
+def _unchanged(pairs: Pairs, forwards: tuple[str, ...]) -> Verdict:
+    groups = [(ScorePath(forward).raw(),) for forward in forwards]
     return _found(pairs, "logits", groups, "the scores are the logits", pairs.observed.spacing)
 
 
@@ -65,7 +67,7 @@ def _no_logits(pairs: Pairs) -> bool:
     return bool(np.all((pairs.logits == 0) | (pairs.logits == 1)))
 
 
-def _groups(forwards: tuple[str, ...]) -> Iterator[Group]:
+def _groups(forwards: tuple[str, ...]) -> Iterator[Paths]:
     """Paths to try, those of one set together: narrow logits allow narrow activations."""
     for forward in forwards:
         if forward in HALVES:
@@ -81,14 +83,14 @@ def _groups(forwards: tuple[str, ...]) -> Iterator[Group]:
         yield from wide_paths(forward)
 
 
-def _misses(pairs: Pairs, group: Group, factor: float) -> int:
+def _misses(pairs: Pairs, group: Paths, factor: float) -> int:
     """Pairs that no path of the group explains, the logits multiplied by the factor first."""
     if factor == 1:
         return pairs.misses([s for path in group for s in path_scores(path, pairs.logits)])
     activation = format_of(group[0].activation_dtype)
-    product = _product(pairs.logits, factor, wide=activation.finfo.bits > 32)
+    product = _product(pairs.logits, factor, wide=activation.bits > 32)
     multiplied = activation.round(product).astype(np.float64)
-    upcast = [replace(path, forward_dtype="float64") for path in group]
+    upcast = [path.within("float64") for path in group]
     return pairs.misses([s for path in upcast for s in path_scores(path, multiplied)])
 
 
@@ -115,7 +117,7 @@ def _factors(pairs: Pairs) -> Iterator[float]:
             yield rounded
 
 
-def _sigmoid(pairs: Pairs, misses: dict[Group, int], factor: float) -> Decision:
+def _sigmoid(pairs: Pairs, misses: dict[Paths, int], factor: float) -> Verdict:
     """Name the groups that fit, and those of the same dtypes that too few pairs speak against."""
     fitting = [group for group, count in misses.items() if count == 0]
     near = [
@@ -129,10 +131,10 @@ def _sigmoid(pairs: Pairs, misses: dict[Group, int], factor: float) -> Decision:
     return decision if factor == 1 else replace(decision, calibration=factor)
 
 
-def _close(one: Group, another: Group) -> bool:
+def _close(one: Paths, another: Paths) -> bool:
     """Whether two sigmoids in a wide activation differ in last bits only."""
     first, second = one[0], another[0]
-    wide = first.activation_dtype not in HALVES and second.activation_dtype not in HALVES
+    wide = not (first.has_narrow_sigmoid or second.has_narrow_sigmoid)
     same_ends = first.forward_dtype == second.forward_dtype
     return wide and same_ends and first.stored_dtype == second.stored_dtype
 
@@ -144,15 +146,16 @@ def _is_twice(pairs: Pairs) -> bool:
 
 
 def _found(
-    pairs: Pairs, kind: Kind, groups: list[Group], reason: str, cells: Scores | None = None
-) -> Decision:
-    """Decision with the odds against chance: one score out of those within one logit, each."""
+    pairs: Pairs, kind: Kind, groups: list[Paths], reason: str, cells: Scores | None = None
+) -> Verdict:
+    """Verdict with the odds against chance: one score out of those within one logit, each."""
     cells = pairs.observed.cells() if cells is None else cells
     telling = np.isfinite(cells)
     odds = float(-np.log10(np.minimum(1.0, cells[telling])).sum())
-    paths = tuple(path for group in groups for path in group)
+    paths = all_paths(groups)
     reason = f"{reason}, for {pairs.logits.size:,} distinct pairs"
     if odds < DECIDED:
-        return Decision("cannot tell", None, paths, odds, f"{reason}: too few to decide")
+        reason = f"{reason}: too few to decide"
+        return Verdict("cannot tell", paths=paths, odds=odds, reason=reason)
     path = paths[0] if len(groups) == 1 else None
-    return Decision(kind, path, paths, odds, reason)
+    return Verdict(kind, path=path, paths=paths, odds=odds, reason=reason)

@@ -100,7 +100,7 @@ def observe(scores: Scores) -> Observed:
             return _exactly(_nearest(half, scores), FORMATS["float32"])
     if decimals is not None and decimals <= _SOME_DECIMALS:
         return _rounded(scores, decimals)
-    digits = fewest_digits(scores)
+    digits = _fewest_digits(scores)
     if digits is not None and digits <= _SOME_DECIMALS:
         return _rounded_to_digits(scores, digits)
     telling = [None] if digits is None or digits < _FLOAT32_DIGITS else [None, digits]
@@ -153,7 +153,7 @@ def fewest_decimals(scores: Scores) -> int | None:
     return None
 
 
-def fewest_digits(scores: Scores) -> int | None:
+def _fewest_digits(scores: Scores) -> int | None:
     """Fewest significant digits that write every score (``%.9g``), or None.
 
     None as well for values outside [0, 1], and where one is so small that its digits cannot be

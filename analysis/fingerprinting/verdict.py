@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from analysis.errors import counted
 from analysis.scorepath import ScorePath
 
 _PATHS_SHOWN = 4
@@ -30,15 +31,15 @@ class Verdict:
     """
 
     kind: Kind
-    path: ScorePath | None
-    paths: tuple[ScorePath, ...]
-    decimals: int | None
-    calibration: float | None
-    n_scores: int
-    n_distinct: int
-    odds: float
-    reason: str
-    wanted: str
+    path: ScorePath | None = None
+    paths: tuple[ScorePath, ...] = ()
+    decimals: int | None = None
+    calibration: float | None = None
+    n_scores: int = 0
+    n_distinct: int = 0
+    odds: float = 0.0
+    reason: str = ""
+    wanted: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the verdict as JSON-ready values; keys are the fields, paths are objects."""
@@ -54,7 +55,7 @@ class Verdict:
         found = [f"path: {self.path.computation}"] if self.path else allowed
         lines = [f"{self.kind} ({self.n_scores:,} scores, {self.n_distinct:,} distinct)", *found]
         if self.decimals is not None:
-            lines.append(f"rounded to {self.decimals} decimals")
+            lines.append(f"rounded to {counted(self.decimals, 'decimal place')}")
         if self.calibration is not None:
             lines.append(f"calibration factor: {self.calibration:g}")
         lines.append(f"because: {self.reason}")

@@ -34,8 +34,8 @@ def evaluate(
     under ``tie_rule`` (trec_eval's by default) and ``bias`` is ``oblivious - expected``;
     ``stored_dtype`` is the dtype that ties were counted in, "" for scores as they came.
 
-    Raises :class:`InputError` as :func:`~analysis.metrics.judged.judge` does, for a measure that there
-    is not, and for the tie rule ``expected``, which gives no order.
+    Raises :class:`InputError` as :func:`~analysis.metrics.judged.judge` does, for a measure that
+    there is not, and for the tie rule ``expected``, which gives no order.
     """
     return evaluate_judged(judge(run, qrels, stored_dtype=stored_dtype), measures, tie_rule)
 

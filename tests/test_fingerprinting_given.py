@@ -3,16 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from score_lists import reranker_logits, sigmoid_paths, softmax_of, twice
+from score_lists import logits_of, sigmoid_paths, softmax_of, twice
 
 from analysis.errors import InputError
 from analysis.fingerprinting import fingerprint
-from analysis.formats import format_of
+from analysis.formats import FORWARD_DTYPES, HALVES, format_of
 from analysis.scorepath import ScorePath
-
-
-def logits_of(path, n, seed=0):
-    return path.logits(reranker_logits(n, np.random.default_rng(seed)))
 
 
 @pytest.mark.parametrize("path", sigmoid_paths(), ids=str)
@@ -32,7 +28,7 @@ def test_a_few_pairs_never_exclude_the_truth(path, n):
         assert path in verdict.paths, verdict
 
 
-@pytest.mark.parametrize("half", ["float16", "bfloat16"])
+@pytest.mark.parametrize("half", HALVES)
 def test_wide_logits_stored_in_a_half_type_show_with_their_logits(half):
     path = ScorePath("float32", "fused", "float32", half)
     logits = logits_of(path, 200)
@@ -42,7 +38,7 @@ def test_wide_logits_stored_in_a_half_type_show_with_their_logits(half):
 
 
 @pytest.mark.parametrize("factor", [0.1, 0.75, 2.0, 1.7])
-@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("dtype", FORWARD_DTYPES)
 def test_a_calibration_factor_is_found(factor, dtype):
     """Haystack multiplies in the forward dtype, then takes torch.sigmoid in it."""
     path = ScorePath(dtype, "fused", dtype, dtype)
@@ -55,7 +51,7 @@ def test_a_calibration_factor_is_found(factor, dtype):
 
 
 def test_scores_that_are_the_logits():
-    path = ScorePath("bfloat16", "none", "bfloat16", "bfloat16")
+    path = ScorePath("bfloat16").raw()
     logits = logits_of(path, 100)
     verdict = fingerprint(logits, logits)
     assert (verdict.kind, verdict.path) == ("logits", path)

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from score_lists import reranker_logits
 
-from analysis.engines import path_of
-from analysis.errors import InputError
-from analysis.fingerprinting import combs, fingerprint, known, words
-from analysis.fingerprinting.known import Known
+from analysis.engines import find_engine, path_of
+from analysis.fingerprinting import fingerprint
 from analysis.recordings import COLUMNS
 from analysis.scorepath import FLOAT32_REFERENCE, ScorePath
+from analysis.studies import fingerprints as study
+from analysis.studies.fingerprints import Known, Line, Reading, Window
 
 PATH = path_of("infinity", "0.0.78", "float16")
 LOGITS = reranker_logits(300, np.random.default_rng(0))
@@ -32,11 +32,11 @@ FLOAT32 = Known.by_path("haystack 2.31.0, float32", FLOAT32_REFERENCE, LOGITS)
         (RUN.scores, "softmax", None, "wrong"),
         (RUN.scores[:1], "sigmoid", FLOAT32_REFERENCE, "cannot tell"),
         (PATH.scores(RUN.scores), "sigmoid twice", None, "right"),
-        (RUN.logits, "logits", ScorePath("float16", "none", "float16", "float16"), "right"),
+        (RUN.logits, "logits", ScorePath("float16").raw(), "right"),
     ],
 )
 def test_outcomes(scores, kind, path, expected):
-    assert known.outcome(fingerprint(scores), Known("", path, scores, kind=kind)) == expected
+    assert study.outcome(fingerprint(scores), Known("", path, scores, kind=kind)) == expected
 
 
 def test_paths_of_one_set_are_as_right_as_the_one_that_is_named():
@@ -45,55 +45,58 @@ def test_paths_of_one_set_are_as_right_as_the_one_that_is_named():
     run = Known.by_path("", path, LOGITS)
     verdict = fingerprint(run.scores)
     assert verdict.path == path_of("haystack", "2.31.0", "float16") != path
-    assert known.outcome(verdict, run) == "right"
+    assert study.outcome(verdict, run) == "right"
     assert verdict.path.scores(run.logits).tolist() == run.scores.tolist()
 
 
 def test_several_paths_left():
     verdict = fingerprint(np.round(RUN.scores, 3), RUN.logits)
     assert verdict.path is None
-    assert known.outcome(verdict, RUN) == "several paths left"
-    assert known.found_words(verdict) == f"one of {len(verdict.paths)} paths"
+    assert study.outcome(verdict, RUN) == "several paths left"
+    (row,) = study.spoilt_table([replace(RUN, scores=np.round(RUN.scores, 3))]).itertuples()
+    assert row.found == f"one of {len(verdict.paths)} paths"
 
 
 def test_by_path_rounds_logits_and_knows_its_kind():
     assert RUN.logits.tolist() == LOGITS.astype(np.float16).astype(float).tolist()
     assert RUN.kind == "sigmoid"
-    assert Known.by_path("", ScorePath(formula="none"), LOGITS).kind == "logits"
+    assert Known.by_path("", ScorePath().raw(), LOGITS).kind == "logits"
 
 
 def test_verdict_table_has_a_row_per_run_and_stands_empty():
-    table = known.verdict_table([RUN, FLOAT32])
+    table = study.verdict_table([RUN, FLOAT32])
     assert table["run"].tolist() == [RUN.name, FLOAT32.name]
-    assert table["given"].tolist() == table["found"].tolist()
+    assert [path.computation for path in table["path"]] == table["found"].tolist()
     assert set(table["outcome"]) == set(table["outcome_with_logits"]) == {"right"}
     assert (table["odds"] > 6).all()
-    assert known.verdict_table([]).columns.tolist() == table.columns.tolist()
+    assert study.verdict_table([]).columns.tolist() == table.columns.tolist()
+    assert study.for_people(study.verdict_table([])).empty
+
+
+def test_tables_for_people_name_paths_and_have_headings_in_words():
+    shown = study.for_people(study.verdict_table([RUN, replace(RUN, path=None, kind="mixture")]))
+    assert shown["score path"].tolist() == [PATH.computation, "no single path"]
+    assert not [heading for heading in shown if "_" in heading]
 
 
 def test_parts_are_drawn_from_every_run_of_a_path_and_have_seeds_of_their_own():
     """Of two runs of one path the second is too short for the larger size."""
     short = replace(RUN, name="short", scores=RUN.scores[:40], logits=RUN.logits[:40])
-    outcomes = known.subsampled([RUN, short], [10, 100], repeats=4, seed=1)
+    outcomes = study.subsampled([RUN, short], [10, 100], repeats=4, seed=1)
     counted = outcomes.groupby(["size", "n"]).size().to_dict()
     assert counted == {("10", 10): 4, ("100", 100): 2, ("all", 300): 1, ("all", 40): 1}
-    again = known.subsampled([RUN, short], [10, 100], repeats=4, seed=1)
+    again = study.subsampled([RUN, short], [10, 100], repeats=4, seed=1)
     pd.testing.assert_frame_equal(outcomes, again)
     assert (outcomes["outcome"] != "wrong").all()
 
 
 def test_parts_with_logits_show_more():
     alone, helped = (
-        known.subsampled([RUN], [20], repeats=3, seed=1, logits=logits) for logits in (False, True)
+        study.subsampled([RUN], [20], repeats=3, seed=1, logits=logits) for logits in (False, True)
     )
     assert alone[["size", "n"]].equals(helped[["size", "n"]])
     assert (helped["outcome"] != "cannot tell").all()
     assert (alone["outcome"] == "right").sum() <= (helped["outcome"] == "right").sum()
-
-
-def test_low_scores_are_counted_over_all_runs():
-    runs = [Known("", PATH, np.array([0.1, 0.9])), Known("", PATH, np.array([0.2, 0.25]))]
-    assert words.low_sentence(runs).startswith("**50.0%** of all these scores lie below 0.25.")
 
 
 @pytest.mark.parametrize("formula", ["fused", "stepwise"])
@@ -109,26 +112,23 @@ def test_above_a_quarter_both_float32_formulas_return_reciprocals_of_float32_val
 
 
 def test_enough_is_where_the_share_stays():
-    rows = [("a", "10", 10, o) for o in ("right", "cannot tell")]
-    rows += [("a", "20", 20, o) for o in ("right", "right")]
-    rows += [("a", "30", 30, o) for o in ("right", "wrong")]
-    rows += [("a", "all", 90, "right"), ("b", "10", 10, "right"), ("b", "all", 90, "wrong")]
-    outcomes = pd.DataFrame(rows, columns=["computation", "size", "n", "outcome"])
-    found = known.enough(outcomes)
-    assert found["computation"].tolist() == ["a", "b"]
+    rows = [(PATH, "10", 10, o) for o in ("right", "cannot tell")]
+    rows += [(PATH, "20", 20, o) for o in ("right", "right")]
+    rows += [(PATH, "30", 30, o) for o in ("right", "wrong")]
+    rows += [(PATH, "all", 90, "right")]
+    rows += [(FLOAT32_REFERENCE, "10", 10, "right"), (FLOAT32_REFERENCE, "all", 90, "wrong")]
+    outcomes = pd.DataFrame(rows, columns=["path", "size", "n", "outcome"])
+    found = study.enough(outcomes)
+    assert found["path"].tolist() == [PATH, FLOAT32_REFERENCE]
     assert found["in_half"].tolist() == [10, pd.NA]
     assert found["in_all"].tolist() == [90, pd.NA]
-    said = words.enough_sentence(outcomes, found)
-    assert "Of 9 lists, **2** got a wrong verdict." in said
-    assert "Every list of **90** or more scores got the right path on a." in said
-    assert "On 1 of 2 paths not even the whole runs all did." in said
 
 
 def test_spoilt_lists_are_never_taken_for_what_they_are_not():
-    lists = known.spoilt(RUN, FLOAT32)
-    table = known.spoilt_table(lists).set_index("list")
+    lists = study.spoilt(RUN, FLOAT32)
+    table = study.spoilt_table(lists).set_index("list")
     assert not (table["outcome"] == "wrong").any()
-    kinds = table["verdict"].to_dict()
+    kinds = {one.name: fingerprint(one.scores, one.logits).kind for one in lists}
     assert kinds["as the engine returned them"] == "sigmoid"
     assert kinds["rounded to 3 decimals"] == "cannot tell"
     assert kinds["the median in place of every score"] == "cannot tell"
@@ -138,8 +138,7 @@ def test_spoilt_lists_are_never_taken_for_what_they_are_not():
     assert kinds["the raw logits in place of scores"] == "logits"
     assert kinds["float32 scores rounded to float16"] == "cannot tell"
     assert kinds["a softmax over the labels (0, logit)"] == "softmax"
-    said = words.spoilt_sentence(table.reset_index())
-    assert said.endswith("None is taken for what it is not.")
+    assert table.index.tolist() == [one.name for one in lists]
 
 
 def test_recorded_runs_are_read_with_names_and_paths(tmp_path, monkeypatch):
@@ -160,15 +159,11 @@ def test_recorded_runs_are_read_with_names_and_paths(tmp_path, monkeypatch):
     )
     rows[list(COLUMNS)].to_parquet(tmp_path / "engines.parquet")
     monkeypatch.setattr("analysis.recordings.FOLDER", tmp_path)
-    runs = known.recorded_runs()
-    assert [run.name for run in runs] == [
-        "infinity 0.0.78, float16",
-        "infinity 0.0.78 over HTTP, float16",
-    ]
-    assert {run.path for run in runs} == {PATH}
-    assert known.run_named(runs, runs[1].name).scores.tolist() == [0.8, 0.9]
-    with pytest.raises(InputError, match=r"no run 'x'.*infinity 0.0.78, float16; infinity"):
-        known.run_named(runs, "x")
+    runs = study.recorded_runs()
+    names = ["infinity 0.0.78, float16", "infinity 0.0.78 over HTTP, float16"]
+    assert list(runs) == [run.name for run in runs.values()] == names
+    assert {run.path for run in runs.values()} == {PATH}
+    assert runs[names[1]].scores.tolist() == [0.8, 0.9]
 
 
 # Combs and odds
@@ -185,8 +180,8 @@ def test_recorded_runs_are_read_with_names_and_paths(tmp_path, monkeypatch):
     ids=str,
 )
 def test_a_comb_holds_the_scores_of_all_its_logits_and_no_others(path):
-    window = combs.Window(6.0, 6.002 if path.forward_dtype == "float32" else 6.5)
-    comb = combs.teeth(path, window)
+    window = Window(6.0, 6.002 if path.forward_dtype == "float32" else 6.5)
+    comb = study.teeth(path, window)
     dense = np.linspace(5.5, 7.0, 200_001)
     if path.forward_dtype == "float32":
         dense = np.linspace(5.99, 6.01, 200_001)  # finer than float32 logits
@@ -197,44 +192,42 @@ def test_a_comb_holds_the_scores_of_all_its_logits_and_no_others(path):
 
 
 def test_a_window_holds_the_scores_between_its_ends():
-    window = combs.Window(0.0, 1.0)
+    window = Window(0.0, 1.0)
     assert window.of([0.4, 0.5, 0.6, 0.6, 0.73, 0.74]).tolist() == [0.5, 0.6, 0.73]
 
 
 def test_the_busiest_window_is_where_most_scores_near_one_are():
     logits = np.array([-1.0, -1.01, -1.02, -1.03, 6.0, 6.1, 6.2, 8.0, 8.1])
     scores = 1 / (1 + np.exp(-logits))
-    window = combs.busiest_window(np.append(scores, [0.0, 1.0]), 0.25)
+    window = study.busiest_window(np.append(scores, [0.0, 1.0]), 0.25)
     assert window.of(scores).size == 3
     assert window.logit_low == pytest.approx(6.0, abs=1e-4)
-    low = combs.busiest_window(scores[:4], 0.25)
+    low = study.busiest_window(scores[:4], 0.25)
     assert low.of(scores).size == 4
-    assert combs.busiest_window([1.0, 0.0], 0.5) == combs.Window(-0.25, 0.25)
+    assert study.busiest_window([1.0, 0.0], 0.5) == Window(-0.25, 0.25)
 
 
 def test_a_run_stands_on_its_own_comb_alone():
-    window = combs.busiest_window(RUN.scores, 0.5)
+    window = study.busiest_window(RUN.scores, 0.5)
     paths = [
         PATH,
         path_of("infinity", "0.0.78", "bfloat16"),
         path_of("haystack", "2.31.0", "float16"),
     ]
-    table = combs.comb_table(paths, window, RUN.scores)
-    assert table["scores"].nunique() == 1
-    assert table["attained"].iloc[0] == table["scores"].iloc[0] > 5
-    assert (table["attained"].iloc[1:] < table["scores"].iloc[1:]).all()
-    said = words.attained_sentence(table, PATH)
-    assert f"return **all {table['scores'].iloc[0]}** scores" in said
-    assert "2 of the 2 other paths miss at least one" in said
+    table = study.comb_table(paths, window, RUN.scores)
+    assert table["path"].tolist() == paths
+    assert table["inside"].nunique() == 1
+    assert table["attained"].iloc[0] == table["inside"].iloc[0] > 5
+    assert (table["attained"].iloc[1:] < table["inside"].iloc[1:]).all()
 
 
 @pytest.mark.parametrize(
     "run", [RUN, FLOAT32, Known.by_path("", path_of("haystack", "2.31.0", "float16"), LOGITS)]
 )
 def test_odds_add_up_to_those_of_the_verdict(run):
-    paths = [path for paths in (HAYSTACK_2, INFINITY_FROM_0_0_69) for path in paths.values()]
-    lines = combs.odds_lines(run.scores, [*paths, run.path], seed=0)
-    (own,) = (line for line in lines if line.path.computation == run.path.computation)
+    engines = find_engine("haystack", "2.31.0"), find_engine("infinity", "0.0.78")
+    reading = study.read(run, [path for one in engines for path in one.paths.values()], seed=0)
+    own, lines = reading.own, reading.lines
     verdict = fingerprint(run.scores)
     assert own.odds.size == verdict.n_distinct
     assert own.odds[-1] == pytest.approx(verdict.odds)
@@ -246,51 +239,29 @@ def test_odds_add_up_to_those_of_the_verdict(run):
 
 
 def test_the_order_of_reading_does_not_change_the_end():
-    ends = [combs.odds_lines(RUN.scores, [PATH], seed)[0].odds[-1] for seed in (0, 1)]
+    ends = [study.read(RUN, [], seed).own.odds[-1] for seed in (0, 1)]
     assert ends[0] == pytest.approx(ends[1])
 
 
 def test_saturated_scores_alone_have_no_odds():
-    (line,) = combs.odds_lines([0.0, 1.0], [PATH], 0)
+    (line,) = study.read(replace(RUN, scores=np.array([0.0, 1.0])), [], 0).lines
     assert line.odds.tolist() == [0.0, 0.0]
     assert line.decided_after is None
 
 
-# Sentences
+def test_the_table_of_odds_names_what_is_decided_refuted_and_left():
+    def line(path, odds, *, refuted=False):
+        return Line(path, np.array(odds, dtype=float), refuted)
 
-
-def line(path, odds, *, refuted=False):
-    return combs.Line(path, np.array(odds, dtype=float), refuted)
-
-
-def test_odds_sentence_names_decided_refuted_and_left():
-    other, third = path_of("haystack", "2.31.0", "float16"), FLOAT32_REFERENCE
-    lines = [line(PATH, [3, 7, 9]), line(other, [1], refuted=True), line(third, [1, 2, 3])]
-    said = words.odds_sentence("run", PATH, lines)
-    assert "passes 10^6 for good after **2** distinct scores" in said
-    assert "1 of 2 other paths are refuted, the last by score number 2." in said
-    assert f"{third.computation} attains every score too, with odds 10^6 times smaller." in said
-    open_ = words.odds_sentence("run", PATH, [line(PATH, [1.0, 2.0])])
-    assert open_ == "**run**: its own path does not get past 10^6 for good."
-
-
-def test_verdict_sentence_names_what_is_wrong():
-    table = known.verdict_table([RUN, FLOAT32])
-    assert words.verdict_sentence(table).endswith("**2** are right. No verdict is wrong.")
-    wrong = table.assign(outcome=["wrong", "cannot tell"])
-    said = words.verdict_sentence(wrong, "paths")
-    assert "Of **2** paths, the scores alone show the right path for **0**" in said
-    assert "leave it open for 1" in said
-    assert said.endswith(f"Wrong: {RUN.name}.")
-    assert "Of **0** runs" in words.verdict_sentence(known.verdict_table([]))
-
-
-def test_comb_sentence_and_attained_sentence_the_other_way_round():
-    table = combs.comb_table([PATH, FLOAT32_REFERENCE], combs.Window(6.0, 6.1), RUN.scores)
-    assert f"**{table['teeth'].max():,}** scores can come from float32" in (
-        words.comb_sentence(table)
-    )
-    missed = table.assign(scores=9, attained=[8, 9])
-    said = words.attained_sentence(missed, PATH)
-    assert "return **8 of 9** scores" in said
-    assert f"Not refuted here: {FLOAT32_REFERENCE.computation}" in said
+    refuted = line(path_of("haystack", "2.31.0", "float16"), [1], refuted=True)
+    left = line(FLOAT32_REFERENCE, [1, 2, 3])
+    decided = Reading(RUN, [line(PATH, [3, 7, 9]), refuted, left])
+    alone = Reading(RUN, [line(PATH, [1.0, 2.0])])
+    itself = Reading(RUN, [line(PATH, [], refuted=True), left])
+    table = study.odds_table([decided, alone, itself])
+    after, others, last, names, lead = (table[column] for column in table.columns[1:])
+    assert after.fillna(0).tolist() == [2, 0, 0]
+    assert others.tolist() == ["1 of 2", "0 of 0", "0 of 1"]
+    assert last.fillna(0).tolist() == [2, 0, 0]
+    assert names.tolist() == [FLOAT32_REFERENCE.computation, "", FLOAT32_REFERENCE.computation]
+    assert lead.fillna(0).tolist() == [6, 0, 0]

@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from analysis.fingerprinting import Verdict, fingerprint
-from analysis.fingerprinting.known import Known, outcome, recorded_runs
+from analysis.formats import is_wide
 from analysis.recordings import about
+from analysis.studies.fingerprints import Known, outcome, recorded_runs
 
 ENOUGH, FEW = 100, 20
-RUNS = recorded_runs()
+RUNS = list(recorded_runs().values())
 LONG = [run for run in RUNS if run.scores.size >= ENOUGH]
 # Evidence is held to this machine's exp. Half-precision sigmoids round its last bits away.
 SAME_KERNELS = torch.backends.cpu.get_cpu_capability() == about()["cpu_capability"]
@@ -31,7 +32,7 @@ def tells_by_its_scores(run: Known) -> bool:
     formulas are 1 / (1 + e) there, rounded alike: they reach the same values.
     """
     path = run.path
-    half = path.forward_dtype in ("float16", "bfloat16")
+    half = not is_wide(path.forward_dtype)
     return half and (path.stored_dtype != path.forward_dtype or path.formula == "stepwise")
 
 
@@ -40,7 +41,7 @@ def assert_right(verdict: Verdict, run: Known) -> None:
 
     On a CPU with another ``exp`` than the recorded one, a wide sigmoid may be left open.
     """
-    if SAME_KERNELS or run.path.activation_dtype in ("float16", "bfloat16"):
+    if SAME_KERNELS or run.path.has_narrow_sigmoid:
         assert outcome(verdict, run) == "right", verdict
         assert verdict.path.scores(run.logits).tolist() == run.path.scores(run.logits).tolist()
     else:

@@ -1,0 +1,37 @@
+"""Run a notebook's cells in this process, on other data, and render its page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import nbformat
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from nbformat.v4 import new_output
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
+
+from analysis.reporting import page_html
+
+
+def page_of(notebook: Path, parameters: Mapping[str, object], folder: Path) -> str:
+    """The report page of one notebook under other parameters; a failing cell raises."""
+    executed = parameterize_notebook(load_notebook_node(str(notebook)), dict(parameters))
+    shell = InteractiveShell.instance()
+    try:
+        for cell in executed.cells:
+            if cell.cell_type == "code":
+                cell.outputs = _outputs(shell, cell.source)
+    finally:
+        shell.reset()
+        InteractiveShell.clear_instance()
+    path = folder / notebook.name
+    nbformat.write(executed, path)
+    return page_html([path])
+
+
+def _outputs(shell: InteractiveShell, source: str) -> list:
+    with capture_output() as captured:
+        shell.run_cell(source).raise_error()
+    return [new_output("display_data", data=dict(shown.data)) for shown in captured.outputs]
