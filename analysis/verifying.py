@@ -60,11 +60,6 @@ class ErrorBound:
     n_queries: int
     place: int
 
-    @property
-    def next_query(self) -> float:
-        """Least probability that one further query is within; exchangeable queries suffice."""
-        return self.place / (self.n_queries + 1) if self.n_queries else 1.0
-
     def __str__(self) -> str:
         if not self.n_queries:
             return "no calibration queries, so no bound: everything is rescored"
