@@ -89,7 +89,9 @@ def verified_top_k(cheap: ArrayLike, k: int, bound: float, rescore: Rescore) -> 
     """
     logits, within = _checked_logits(cheap, "cheap"), True
     if k < 1 or not bound >= 0:
-        raise InputError(f"k = {k} and bound = {bound} do not go", "give k ≥ 1 and bound ≥ 0")
+        raise InputError(
+            f"there is no top k with k = {k} and bound = {bound}", "give k ≥ 1 and bound ≥ 0"
+        )
     rows = uncertain(logits, k, bound)
     if rows.size:
         exact = _checked_logits(rescore(rows), "rescored")
