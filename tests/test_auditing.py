@@ -131,7 +131,7 @@ def test_nobody_listening_is_status_3(own_set):
         ),
         (["--model", "demo", "--server-model", "x"], "server_model: applies only to url"),
         (["--url", "http://host", "--timeout", "0"], "timeout: the time must be above 0"),
-        (["--url", "host"], "--url: the address needs http"),
+        (["--url", "host"], "url: the address needs http"),
         (["--scores", "nowhere.jsonl"], "nowhere.jsonl: there is no such file"),
         (["--scores", "a.jsonl", "--fail-on", "much>0"], "'much>0' is no condition"),
     ],

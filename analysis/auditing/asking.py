@@ -57,12 +57,23 @@ def audit(
     if not 0 < timeout < math.inf:
         raise InputError("the time must be above 0 and finite", "give seconds", field="timeout")
     if scores is not None:
-        is_frame = isinstance(scores, pd.DataFrame)
-        return findings(from_frame(scores) if is_frame else from_file(scores))
+        return findings(_of_scores(scores))
     return findings(
         _of_server(url, data, server_model, timeout)
         if url is not None
         else _of_model(str(model), data, dtype, path, trust_remote_code)
+    )
+
+
+def _of_scores(scores: str | Path | pd.DataFrame) -> Scored:
+    if isinstance(scores, pd.DataFrame):
+        return from_frame(scores)
+    if isinstance(scores, str | Path):
+        return from_file(scores)
+    raise InputError(
+        f"a {type(scores).__name__} has no queries and passages",
+        "give a file, or a frame with the columns query_id, passage_id, score",
+        field="scores",
     )
 
 

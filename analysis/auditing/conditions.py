@@ -45,7 +45,7 @@ class Condition:
                 f"{text!r} is no condition",
                 f"write NAME>NUMBER (or >=, <, <=, ==) with a name of {', '.join(_NAMES)}, "
                 'for instance "saturated>0" or "top10-ties>0"',
-                field="--fail-on",
+                field="condition",
             )
         return cls(match[1], match[2], int(match[3]))
 

@@ -220,19 +220,19 @@ def parsed_url(text: str) -> httpx.URL:
     try:
         url = httpx.URL(text)
     except (httpx.InvalidURL, TypeError):
-        raise InputError("this is not an address", "give http://HOST:PORT", field="--url") from None
+        raise InputError("this is not an address", "give http://HOST:PORT", field="url") from None
     if url.port is not None and url.port > _LAST_PORT:
         raise InputError(
-            f"the port {url.port} is above {_LAST_PORT}", "give a port that exists", field="--url"
+            f"the port {url.port} is above {_LAST_PORT}", "give a port that exists", field="url"
         )
     if url.scheme not in ("http", "https") or not url.host:
         problem = "the address needs http:// or https:// and a host"
-        raise InputError(problem, "give http://HOST:PORT", field="--url")
+        raise InputError(problem, "give http://HOST:PORT", field="url")
     if url.userinfo and _token():
         raise InputError(
             f"there are credentials in the address and a token in {TOKEN_VARIABLE}",
             "give one of the two",
-            field="--url",
+            field="url",
         )
     return url
 

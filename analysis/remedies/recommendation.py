@@ -80,17 +80,24 @@ class Situation:
             int(self.measured.loc[remedy, "tied_in_top"]) if remedy in self.measured.index else None
         )
 
-    def harm(self, remedy: str) -> tuple[int, int] | None:
-        """What there is to mend: ties in the top k first, then saturated scores."""
-        if remedy not in self.measured.index:
-            return None
-        row = self.measured.loc[remedy]
-        return int(row["tied_in_top"]), int(row[["ones", "zeros"]].fillna(0).sum())
+    def saturated(self, remedy: str) -> int:
+        """Scores of exactly 1.0 or 0.0 with a remedy that was measured.
+
+        Where scores are logits it is what there is as it is: an order by logits mends ties alone.
+        """
+        counts = self.measured.loc[remedy, ["ones", "zeros"]]
+        if counts.isna().any() and remedy != table.AS_IT_IS:
+            return self.saturated(table.AS_IT_IS)
+        return int(counts.fillna(0).sum())
 
     def mends(self, remedy: str) -> bool:
-        """Whether a remedy was measured to leave less to mend than there is."""
-        harm = self.harm(remedy)
-        return harm is not None and harm < self.harm(table.AS_IT_IS)
+        """Whether a remedy was measured to leave fewer ties in the top, or less saturation."""
+        if remedy not in self.measured.index:
+            return False
+        after, before = (
+            (self.tied(name), self.saturated(name)) for name in (remedy, table.AS_IT_IS)
+        )
+        return after < before
 
     def proves(self, better: ScorePath) -> bool:
         """Whether scores shared in the top stand for logits that the better path tells apart."""
@@ -152,9 +159,12 @@ def _twice(situation: Situation) -> Recommendation | None:
 
 
 def _nothing(situation: Situation) -> Recommendation | None:
-    if any(situation.harm(table.AS_IT_IS)):
+    """Nothing ties in the top, and what saturates, if anything does, no wide sigmoid mends."""
+    if situation.tied(table.AS_IT_IS) or situation.mends(table.HPS.name):
         return None
-    action = f"Nothing to mend: no score is saturated and nothing ties in the top {situation.k}."
+    number = situation.saturated(table.AS_IT_IS)
+    saturated = counted(number, "score is", "scores are") if number else "no score is"
+    action = f"Nothing to mend: nothing ties in the top {situation.k}, and {saturated} saturated."
     path, reasons = situation.path, _order_lost(situation)
     if path is not None and path.has_narrow_sigmoid:
         reasons = (
@@ -175,8 +185,9 @@ def _mixture(situation: Situation) -> Recommendation | None:
 def _printed(situation: Situation) -> Recommendation | None:
     if situation.verdict is None or situation.verdict.decimals is None:
         return None
+    places = counted(situation.verdict.decimals, "decimal place", "decimal places")
     action = (
-        f"Write more than {situation.verdict.decimals} decimal places, or rank before rounding: "
+        f"Write more than {places}, or rank before rounding: "
         "what printing removes cannot be restored afterwards."
     )
     return Recommendation("more decimals", action, _counts(situation))
@@ -203,7 +214,7 @@ def _after_the_logit(situation: Situation) -> Recommendation | None:
     if not path.has_sigmoid:
         return None
     candidates = [table.HPS.name, table.RAW.name]
-    measured = situation.harm(table.RAW.name) is not None
+    measured = situation.tied(table.RAW.name) is not None
     if measured:
         mending = [name for name in candidates if situation.mends(name)]
         # Scores that stay between 0 and 1 are preferred where the logits tie no less.
@@ -259,7 +270,7 @@ def _counts(situation: Situation) -> tuple[str, ...]:
         for name, how in _WITH.items()
         if situation.tied(name) is not None
     ]
-    _, saturated = situation.harm(table.AS_IT_IS)
+    saturated = situation.saturated(table.AS_IT_IS)
     return (f"Ties in the top {situation.k}: {', '.join(known)}. Saturated scores: {saturated:,}.",)
 
 
