@@ -117,14 +117,18 @@ class ScorePath:
         return {name: getattr(self, name) for name in list(_KEYS.values())[:-1]}
 
     @property
+    def parts(self) -> tuple[str, str, str]:
+        """Those stages in words: the logits, the sigmoid, and what its score is stored as."""
+        if self.has_sigmoid:
+            middle = f"{self.formula} sigmoid in {self.activation_dtype}"
+        else:
+            middle = "no sigmoid"
+        return f"{self.forward_dtype} logits", middle, f"stored as {self.stored_dtype}"
+
+    @property
     def computation(self) -> str:
-        """The stages that leave a trace in the scores, in words."""
-        sigmoid_ = (
-            f"{self.formula} sigmoid in {self.activation_dtype}"
-            if self.has_sigmoid
-            else "no sigmoid"
-        )
-        return f"{self.forward_dtype} logits → {sigmoid_} → stored as {self.stored_dtype}"
+        """The :attr:`parts` in one line."""
+        return " → ".join(self.parts)
 
     def hps(self) -> ScorePath:
         """The path with its logits upcast: ``torch.sigmoid`` and scores in float32 or wider.

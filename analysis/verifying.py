@@ -60,11 +60,6 @@ class ErrorBound:
     n_queries: int
     place: int
 
-    @property
-    def next_query(self) -> float:
-        """Least probability that one further query is within; exchangeable queries suffice."""
-        return self.place / (self.n_queries + 1) if self.n_queries else 1.0
-
     def __str__(self) -> str:
         if not self.n_queries:
             return "no calibration queries, so no bound: everything is rescored"
@@ -95,7 +90,7 @@ def verified_top_k(cheap: ArrayLike, k: int, bound: float, rescore: Rescore) -> 
     logits, within = _checked_logits(cheap, "cheap"), True
     if k < 1 or not bound >= 0:
         raise InputError(
-            f"nothing can be verified with k = {k} and bound = {bound}", "give k ≥ 1 and bound ≥ 0"
+            f"there is no top k with k = {k} and bound = {bound}", "give k ≥ 1 and bound ≥ 0"
         )
     rows = uncertain(logits, k, bound)
     if rows.size:
@@ -260,8 +255,8 @@ def time_saved(rescored: float, cheap: float, full: float) -> float:
 
     ``rescored`` is the share of candidates that are rescored; ``cheap`` and ``full`` are the
     seconds that one pair takes in the cheap dtype and in float32, as measured
-    (:func:`analysis.studies.speed.seconds_per_pair`). A rescored pair is taken to cost what any
-    float32 pair does; in batches too small to fill the device it costs more.
+    (:func:`analysis.timing.seconds_per_pair`). A rescored pair is taken to cost what any float32
+    pair does; in batches too small to fill the device it costs more.
     """
     return 1 - cheap / full - rescored
 

@@ -167,6 +167,8 @@ def test_every_known_path_is_listed_once_with_all_its_engines():
     assert len({path.computation for path in known}) == len(known)
     names = [name for names in known.values() for name in names.split("; ")]
     assert sorted(names) == sorted(entry.name for entry in CATALOGUE for _ in entry.paths)
+    for entry in CATALOGUE:
+        assert all(entry.name in known[path].split("; ") for path in entry.paths.values())
 
 
 @pytest.mark.parametrize(

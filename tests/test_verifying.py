@@ -159,7 +159,6 @@ def test_left_out_the_share_is_the_largest_that_the_maximum_supports(n):
     found = error_bound(np.arange(n) / 8, confidence=0.9)
     assert (found.bound, found.place) == ((n - 1) / 8, n)
     assert 1 - found.share**n == pytest.approx(0.9, abs=1e-12)
-    assert found.next_query == n / (n + 1)
 
 
 def test_as_often_as_stated_the_share_within_the_bound_is_reached():

@@ -19,7 +19,7 @@ from analysis.models import Reranker
 from analysis.scoring import score
 from analysis.store import Store
 
-MOST_TOKENS = 512
+_MOST_TOKENS = 512
 _KEYS = ["forward_dtype", "query_id", "passage_id"]
 
 
@@ -94,7 +94,7 @@ def _sample(dataset: RerankingSet, n_pairs: int, seed: int) -> RerankingSet:
 def _lengths(sample: RerankingSet, reranker: Reranker) -> tuple[int, int]:
     """Tokens of the longest pair, and how many it may have."""
     texts = sample.pairs["query"].tolist(), sample.pairs["passage"].tolist()
-    limit = min(MOST_TOKENS, reranker.max_tokens or MOST_TOKENS)
+    limit = min(_MOST_TOKENS, reranker.max_tokens or _MOST_TOKENS)
     encoded = reranker.tokenizer(*texts, truncation="longest_first", max_length=limit)
     return max(map(len, encoded["input_ids"])), limit
 

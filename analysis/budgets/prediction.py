@@ -7,31 +7,29 @@ the logits before; beside a measurement it shows how much that matters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import pandas as pd
 
-from analysis.budgets.origins import Flags, tied_in_top
-from analysis.budgets.stages import Values
 from analysis.engines import known_paths
 from analysis.errors import InputError
 from analysis.scorepath import ScorePath
+from analysis.ties import tied_in_top
 
-COUNTS = ("saturated", "tied")
+_COUNTS = ("ones", "tied_in_top")
 
 
 def predict(
-    logits: pd.DataFrame, paths: Sequence[ScorePath] | None = None, *, k: int = 10
+    logits: pd.DataFrame, paths: Iterable[ScorePath] | None = None, *, k: int = 10
 ) -> pd.DataFrame:
     """Predict saturation and top-``k`` ties of paths, by default all known, and compare.
 
     ``logits`` are a frame of :func:`analysis.scoring.score` with float32 logits; without them
-    :class:`InputError` is raised. One row per path: ``computation, forward_dtype``; and for
-    ``saturated`` (score exactly 1.0; none where there is no sigmoid) and ``tied`` (candidates in a
-    tie group that reaches into the first ``k`` ranks) how many are ``…_predicted``, ``…_measured``
-    and ``…_both`` (the same candidates). Measured are the logits of the path's own forward dtype;
-    those two are missing where the frame has none. For float32 paths both are the same
-    computation.
+    :class:`InputError` is raised. One row per path: ``path``, the :class:`.ScorePath`; and for the
+    candidates that :mod:`analysis.counting` calls ``ones`` (here 0 without a sigmoid) and
+    ``tied_in_top`` how many are ``…_predicted``, ``…_measured`` and ``…_both`` (the same
+    candidates). Measured are the logits of the path's own forward dtype; those two are missing
+    where the frame has none. For float32 paths both are the same computation.
     """
     by_dtype = dict(list(logits.groupby("forward_dtype", sort=False)))
     if "float32" not in by_dtype:
@@ -41,16 +39,15 @@ def predict(
             field="forward_dtype",
         )
     rows = [_row(path, by_dtype, k) for path in (known_paths() if paths is None else paths)]
-    counts = [f"{name}_{how}" for name in COUNTS for how in ("predicted", "measured", "both")]
-    return pd.DataFrame(rows).astype(dict.fromkeys(counts, "Int64"))
+    return pd.DataFrame(rows).astype({name: "Int64" for name in rows[0] if name != "path"})
 
 
 def _row(path: ScorePath, by_dtype: dict[str, pd.DataFrame], k: int) -> dict[str, object]:
     predicted = _flags(path, by_dtype["float32"], k)
-    row: dict[str, object] = {"computation": path.computation, "forward_dtype": path.forward_dtype}
     own = by_dtype.get(path.forward_dtype)
     measured = None if own is None else _flags(path, own, k)
-    for name in COUNTS:
+    row: dict[str, object] = {"path": path}
+    for name in _COUNTS:
         row[f"{name}_predicted"] = predicted[name].sum()
         row[f"{name}_measured"] = pd.NA if measured is None else measured[name].sum()
         row[f"{name}_both"] = (
@@ -59,13 +56,9 @@ def _row(path: ScorePath, by_dtype: dict[str, pd.DataFrame], k: int) -> dict[str
     return row
 
 
-def _flags(path: ScorePath, logits: pd.DataFrame, k: int) -> dict[str, Flags]:
-    """Tell of each candidate whether it counts, by the names in :data:`COUNTS`."""
-    scores = path.scores(logits["logit"])
-    ties = tied_in_top(logits["query_id"], scores, k)
-    return {"saturated": saturated(path, scores), "tied": ties}
-
-
-def saturated(path: ScorePath, scores: Values) -> Flags:
-    """Tell which scores of a path are exactly 1.0; without a sigmoid none is saturated."""
-    return (scores == 1.0) & path.has_sigmoid
+def _flags(path: ScorePath, logits: pd.DataFrame, k: int) -> pd.DataFrame:
+    """Tell of each candidate whether it counts, in the columns of :data:`_COUNTS`."""
+    scored = logits[["query_id"]].reset_index(drop=True)
+    scored["score"] = path.scores(logits["logit"])
+    ones = (scored["score"] == 1.0) & path.has_sigmoid
+    return pd.DataFrame({"ones": ones, "tied_in_top": tied_in_top(scored, k)})

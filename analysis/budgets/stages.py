@@ -43,10 +43,8 @@ from analysis.scorepath import ScorePath
 from analysis.sigmoids import sigmoid
 
 STAGES = ("weights", "logit", "arithmetic", "formula", "stored dtype")
-LOGIT_STAGES = STAGES[:3]
-AFTER = {"arithmetic": ("weights", "logit"), "formula": ("logit",)}
+_AFTER = {"arithmetic": ("weights", "logit"), "formula": ("logit",)}
 """Stages that must be in before a stage can be swapped in."""
-TOTAL = "total"
 
 Order = tuple[str, ...]
 Swapped = frozenset[str]
@@ -54,7 +52,7 @@ Swapped = frozenset[str]
 Values = NDArray[np.float64]
 
 
-def possible_orders(stages: Sequence[str]) -> tuple[Order, ...]:
+def _possible_orders(stages: Sequence[str]) -> tuple[Order, ...]:
     """Return every order of the stages that can be computed, the one given first."""
     return tuple(order for order in permutations(stages) if _is_possible(order))
 
@@ -102,7 +100,7 @@ class StagedPath:
         return scores.astype(np.float64)
 
 
-def contributions(values: Callable[[Swapped], Values], order: Order) -> dict[str, Values]:
+def _contributions(values: Callable[[Swapped], Values], order: Order) -> dict[str, Values]:
     """Return what each stage adds to every pair's value, in an order; see the module's text."""
     steps = [values(swapped) for swapped in swaps(order)]
     added = [after - before for before, after in pairwise(steps)]
@@ -110,7 +108,7 @@ def contributions(values: Callable[[Swapped], Values], order: Order) -> dict[str
 
 
 def attribute(values: Callable[[Swapped], Values], orders: Sequence[Order]) -> pd.DataFrame:
-    """Split the error of all pairs by stage. One row per stage and the :data:`TOTAL`.
+    """Split the error of all pairs by stage. One row per stage and the ``total``.
 
     ``values`` gives the value of every pair, (n_pairs,), for the stages that are swapped in.
     Columns, in the values' unit and the path's order (the first of ``orders``): ``mean`` (signed,
@@ -118,13 +116,13 @@ def attribute(values: Callable[[Swapped], Values], orders: Sequence[Order]) -> p
     Then shares of the squared error, which add up to 1: ``share`` in the path's order, ``averaged``
     over all orders, ``least`` and ``most`` that an order gives. Without any error they are NaN.
     """
-    added = contributions(values, orders[0])
+    added = _contributions(values, orders[0])
     error = values(frozenset(orders[0])) - values(frozenset())
     table = pd.DataFrame(
-        {stage: _magnitudes(part) for stage, part in (added | {TOTAL: error}).items()}
+        {stage: _magnitudes(part) for stage, part in (added | {"total": error}).items()}
     ).T
-    shares = pd.DataFrame([_shares(contributions(values, order), error) for order in orders])
-    shares[TOTAL] = 1.0 if error.any() else np.nan
+    shares = pd.DataFrame([_shares(_contributions(values, order), error) for order in orders])
+    shares["total"] = 1.0 if error.any() else np.nan
     table["share"], table["averaged"] = shares.iloc[0], shares.mean()
     table["least"], table["most"] = shares.min(), shares.max()
     return table.rename_axis("stage")
@@ -133,7 +131,7 @@ def attribute(values: Callable[[Swapped], Values], orders: Sequence[Order]) -> p
 def _is_possible(order: Order) -> bool:
     return all(
         order.index(needed) < order.index(stage)
-        for stage, before in AFTER.items()
+        for stage, before in _AFTER.items()
         for needed in before
         if stage in order
     )
@@ -151,5 +149,5 @@ def _shares(added: dict[str, Values], error: Values) -> dict[str, float]:
     }
 
 
-ORDERS = possible_orders(STAGES)
-LOGIT_ORDERS = possible_orders(LOGIT_STAGES)
+ORDERS = _possible_orders(STAGES)
+LOGIT_ORDERS = _possible_orders(STAGES[:3])  # those of the network

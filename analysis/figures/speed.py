@@ -13,19 +13,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.figures.style import INK, MARKS
+from analysis.figures.style import INK, MARKS, Picture, style
 
-SCORES = "scores"
-FAINTLY = 0.4
+_FAINTLY = 0.4
 
 
-def costs(speed: pd.DataFrame) -> Figure:
+@style()
+def costs(speed: pd.DataFrame) -> Picture:
     """Throughput and peak memory by batch size, one line per forward dtype.
 
-    ``speed`` comes from :func:`analysis.studies.speed.measure_speed`.
+    ``speed`` comes from :func:`analysis.timing.measure_speed`.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.9))
     throughput_lines(left, speed)
@@ -33,7 +32,15 @@ def costs(speed: pd.DataFrame) -> Figure:
     memory_lines(right, speed)
     right.set_title("Peak memory of a pass")
     figure.legend(*left.get_legend_handles_labels(), loc="outside right center")
-    return figure
+    one = speed[speed["batch"] == "one query"]
+    latency = ", ".join(f"{row.forward_dtype} {row.seconds:.2g} s" for row in one.itertuples())
+    return Picture(
+        figure,
+        "Pairs per second (median; bars: slowest and fastest repeat) and peak memory, by batch "
+        "size; level lines: the weights alone.",
+        f"Lines by forward dtype. One query with {one['pairs'].iloc[0]} candidates takes: "
+        f"{latency}.",
+    )
 
 
 def throughput_lines(ax: Axes, speed: pd.DataFrame) -> list[Line2D]:
@@ -42,12 +49,12 @@ def throughput_lines(ax: Axes, speed: pd.DataFrame) -> list[Line2D]:
     for dtype, own in _by_size(speed):
         middle, pairs = own["pairs_per_second"], own["pairs"]
         ends = [middle - pairs / own["slowest"], pairs / own["fastest"] - middle]
-        look = {"ecolor": (MARKS[dtype].color, FAINTLY), "elinewidth": 1}
+        look = {"ecolor": (MARKS[dtype].color, _FAINTLY), "elinewidth": 1}
         lines += ax.plot(pairs, middle, **_marks(dtype))
         ax.errorbar(pairs, middle, yerr=np.abs(ends), **_line(dtype), **look)
     _sizes(ax, speed["pairs"])
     ends = speed["pairs"] / speed["slowest"], speed["pairs"] / speed["fastest"]
-    ax.set(yscale="log", ylim=decades(pd.concat(ends)), ylabel="pairs per second (log scale)")
+    ax.set(yscale="log", ylim=_decades(pd.concat(ends)), ylabel="pairs per second (log scale)")
     ax.yaxis.set_major_formatter("{x:g}")
     return lines
 
@@ -59,17 +66,18 @@ def memory_lines(ax: Axes, speed: pd.DataFrame) -> list[Line2D]:
         megabytes = own["peak_bytes"] / 1e6
         lines += ax.plot(own["pairs"], megabytes, **_marks(dtype))
         ax.plot(own["pairs"], megabytes, **_line(dtype))
-        ax.axhline(own["weight_bytes"].iloc[0] / 1e6, color=MARKS[dtype].color, alpha=FAINTLY)
+        ax.axhline(own["weight_bytes"].iloc[0] / 1e6, color=MARKS[dtype].color, alpha=_FAINTLY)
     _sizes(ax, speed["pairs"])
     ax.set(ylim=(0, 1.1 * speed["peak_bytes"].max() / 1e6), ylabel="MB")
     return lines
 
 
-def trade_offs(trade: pd.DataFrame, k: int) -> Figure:
+@style()
+def trade_offs(trade: pd.DataFrame, k: int) -> Picture:
     """Time of one query against what is kept: overlap@k, nDCG@k (where graded), saturated share.
 
-    ``trade`` comes from :func:`analysis.studies.speed.trade_off`. Filled marks: ordered by the path's
-    scores; open ones: by the raw logits of the same pass.
+    ``trade`` comes from :func:`analysis.studies.speed.trade_off`. Filled marks: ordered by the
+    path's scores; open ones: by the raw logits of the same pass.
     """
     graded = trade["ndcg"].notna().all()
     wanted = [("overlap", f"Overlap@{k} with float32"), ("ndcg", f"nDCG@{k}")]
@@ -80,7 +88,16 @@ def trade_offs(trade: pd.DataFrame, k: int) -> Figure:
         ax.set_title(title)
     dtypes = list(dict.fromkeys(trade["forward_dtype"]))
     figure.legend(handles=_legend(dtypes), loc="outside right center")
-    return figure
+    kept = "; ".join(
+        f"{row.forward_dtype} by {row.order}: {row.overlap:.1%} in {row.seconds:.2g} s"
+        for row in trade.itertuples()
+    )
+    return Picture(
+        figure,
+        "Seconds for one query against what is kept of the float32 ranking. Bars: fastest and "
+        "slowest repeat; in nDCG, minimum and maximum over the orders of the ties.",
+        f"Marks by forward dtype. Overlap with the float32 top {k}: {kept}.",
+    )
 
 
 def kept_marks(ax: Axes, trade: pd.DataFrame, column: str) -> list[Line2D]:
@@ -88,14 +105,14 @@ def kept_marks(ax: Axes, trade: pd.DataFrame, column: str) -> list[Line2D]:
     marks, shown = [], trade[trade[column].notna()]
     for row in shown.to_dict("records"):
         mark, value = MARKS[row["forward_dtype"]], row[column]
-        faint = {"color": mark.color, "linewidth": 1, "alpha": FAINTLY}
+        faint = {"color": mark.color, "linewidth": 1, "alpha": _FAINTLY}
         ax.plot([row["fastest"], row["slowest"]], [value, value], **faint)
         if column == "ndcg":
             ends = [row["ndcg_min"], row["ndcg_max"]]
             ax.plot([row["seconds"]] * 2, ends, **faint)
         marks += ax.plot(row["seconds"], value, **_look(row["forward_dtype"], row["order"]))
     seconds = pd.concat([trade["fastest"], trade["slowest"]])
-    ax.set(xscale="log", xlim=decades(seconds), xlabel="seconds for one query (log scale)")
+    ax.set(xscale="log", xlim=_decades(seconds), xlabel="seconds for one query (log scale)")
     ax.xaxis.set_major_formatter("{x:g}")
     ends = shown[["ndcg_min", "ndcg_max"]] if column == "ndcg" else shown[[column]]
     ax.set_ylim(*_room(ends.to_numpy(), from_zero=column == "saturated"))
@@ -105,7 +122,7 @@ def kept_marks(ax: Axes, trade: pd.DataFrame, column: str) -> list[Line2D]:
     return marks
 
 
-def decades(values: Sequence[float]) -> tuple[float, float]:
+def _decades(values: Sequence[float]) -> tuple[float, float]:
     """Whole powers of ten around positive values, two decades apart or more."""
     low, high = np.floor(np.log10(np.min(values))), np.ceil(np.log10(np.max(values)))
     if high - low < 2:  # the further one of both ends has more room already
@@ -139,7 +156,7 @@ def _sizes(ax: Axes, pairs: pd.Series) -> None:
 
 def _line(dtype: str) -> dict[str, object]:
     mark = MARKS[dtype]
-    return {"color": (mark.color, FAINTLY), "linestyle": mark.linestyle, "linewidth": 1.2}
+    return {"color": (mark.color, _FAINTLY), "linestyle": mark.linestyle, "linewidth": 1.2}
 
 
 def _marks(dtype: str) -> dict[str, object]:
@@ -150,7 +167,7 @@ def _marks(dtype: str) -> dict[str, object]:
 
 def _look(dtype: str, order: str) -> dict[str, object]:
     """Filled for scores; larger and open for raw logits, so that both show at one place."""
-    mark, filled = MARKS[dtype], order == SCORES
+    mark, filled = MARKS[dtype], order == "scores"
     face = mark.color if filled else "none"
     size = 5 if filled else 9
     look = {"marker": mark.marker, "markersize": size, "markerfacecolor": face}
@@ -158,7 +175,7 @@ def _look(dtype: str, order: str) -> dict[str, object]:
 
 
 def _legend(dtypes: Sequence[str]) -> list[Line2D]:
-    own = [Line2D([], [], label=dtype, **_look(dtype, SCORES)) for dtype in dtypes]
+    own = [Line2D([], [], label=dtype, **_look(dtype, "scores")) for dtype in dtypes]
     plain = {"marker": "o", "color": INK, "linestyle": "none"}
     filled = Line2D([], [], label="by scores", markersize=5, **plain)
     plain |= {"markersize": 9, "markeredgewidth": 0.8, "markerfacecolor": "none"}

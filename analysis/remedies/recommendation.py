@@ -2,7 +2,7 @@
 
 A remedy is recommended only if it was measured on these candidates to mend something, or if the
 path's steps prove that it can: then the reasons say so. Of those that do, the cheapest is taken.
-Ties in the top come first: only where nothing ties, or nothing mends the ties, saturation decides.
+Ties in the top come first: only where nothing ties, saturation decides.
 """
 
 from __future__ import annotations
@@ -204,9 +204,7 @@ def _more(situation: Situation) -> Recommendation | None:
     return Recommendation("more evidence", action, _counts(situation))
 
 
-def _unknown(situation: Situation) -> Recommendation | None:
-    if situation.path is not None:
-        return None
+def _unknown(situation: Situation) -> Recommendation:
     wanted = situation.verdict.wanted.rstrip(".") if situation.verdict is not None else ""
     action = (
         "Audit again with what is missing before anything is changed: "
@@ -215,9 +213,16 @@ def _unknown(situation: Situation) -> Recommendation | None:
     return Recommendation("more evidence", action, _counts(situation))
 
 
-def _equal(situation: Situation) -> Recommendation:
-    action = "Look at the tied passages: no remedy that was measured tells them apart."
-    return Recommendation("equal texts", action, _counts(situation))
+def _equal(situation: Situation) -> Recommendation | None:
+    """Equal texts, as far as is known, where ties are left that no remedy mends."""
+    if not situation.left(table.AS_IT_IS) or situation.path is None:
+        return None
+    why = (
+        "no remedy that was measured tells them apart"
+        if situation.was_measured(table.RAW.name)
+        else "on this path their equal scores stand for logits that are equal but for noise"
+    )
+    return Recommendation("equal texts", f"Look at the tied passages: {why}.", _counts(situation))
 
 
 def _counts(situation: Situation) -> tuple[str, ...]:
@@ -305,7 +310,7 @@ _RULES: tuple[_Rule, ...] = (
     partial(_after_the_logit, harm=TIES),
     _network,
     _more,
+    _equal,
     partial(_after_the_logit, harm=SATURATED),
     _unknown,
-    _equal,
 )

@@ -9,14 +9,16 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from staged_frames import staged_frame
 
-from analysis.budgets import ORDERS, STAGES, budget_of, known_paths
+from analysis.budgets import budget_of
 from analysis.budgets.stages import (
     LOGIT_ORDERS,
-    TOTAL,
+    ORDERS,
+    STAGES,
     StagedPath,
+    _contributions,
     attribute,
-    contributions,
     swaps,
 )
 from analysis.engines import known_paths, path_of
@@ -66,7 +68,7 @@ def test_orders_are_exactly_those_that_can_be_computed():
 def test_ends_are_the_reference_and_the_path(path):
     pairs = staged(path)
     expected = pairs.reference
-    if path.formula != "none":
+    if path.has_sigmoid:
         expected = sigmoid(pairs.reference, "fused", "float64")
     assert np.array_equal(pairs.scores(frozenset()), expected)
     assert np.array_equal(pairs.scores(ALL), path.scores(pairs.forward))
@@ -76,9 +78,9 @@ def test_ends_are_the_reference_and_the_path(path):
 def test_contributions_add_up_to_the_error(path):
     pairs = staged(path)
     error = pairs.scores(ALL) - pairs.scores(frozenset())
-    unit = 1 if path.formula != "none" else np.abs(pairs.reference).max()
+    unit = 1 if path.has_sigmoid else np.abs(pairs.reference).max()
     for order in ORDERS:
-        added = contributions(pairs.scores, order)
+        added = _contributions(pairs.scores, order)
         assert list(added) == list(order)
         np.testing.assert_allclose(sum(added.values()), error, rtol=0, atol=unit * SCORE_TOLERANCE)
 
@@ -90,7 +92,7 @@ def test_contributions_to_a_logit_add_up_bit_for_bit(logits):
     weights = reference.astype(np.float32) * np.float32(1.001)
     pairs = StagedPath(path, reference, weights.astype(np.float64), path.logits(reference * 1.01))
     for order in LOGIT_ORDERS:
-        added = contributions(pairs.logits, order)
+        added = _contributions(pairs.logits, order)
         assert np.array_equal(sum(added.values()), path.logits(pairs.forward) - reference)
 
 
@@ -117,15 +119,15 @@ def test_table_against_every_order_by_hand(path):
         np.testing.assert_allclose(table.loc[list(STAGES), column], expected, rtol=0, atol=1e-12)
     for column in ("mean", "share", "averaged"):
         assert table.loc[list(STAGES), column].sum() == pytest.approx(
-            table.loc[TOTAL, column], abs=1e-12
+            table.loc["total", column], abs=1e-12
         )
-    assert table.loc[TOTAL, "largest"] == np.abs(error).max()
-    assert table.loc[TOTAL, "mean_abs"] == np.abs(error).mean()
+    assert table.loc["total", "largest"] == np.abs(error).max()
+    assert table.loc["total", "mean_abs"] == np.abs(error).mean()
 
 
 def test_in_float32_only_the_formula_errs():
     table = attribute(staged(FLOAT32_REFERENCE).scores, ORDERS[:1])
-    others = table.drop(["formula", TOTAL])
+    others = table.drop(["formula", "total"])
     assert (others[["mean_abs", "largest", "share"]] == 0).all(axis=None)
     assert table.loc["formula", "share"] == 1
 
@@ -141,7 +143,7 @@ def test_a_stage_takes_what_is_its_own():
     """Weights alone, then rounding alone, then the network's own arithmetic."""
     path = path_of("haystack", "2.31.0", "float16")
     pairs = staged(path)
-    added = contributions(pairs.logits, LOGIT_ORDERS[0])
+    added = _contributions(pairs.logits, LOGIT_ORDERS[0])
     rounded = format_of("float16").round(pairs.weights).astype(np.float64)
     assert np.array_equal(added["weights"], pairs.weights - pairs.reference)
     assert np.array_equal(added["logit"], rounded - pairs.weights)
@@ -157,7 +159,7 @@ def test_a_logit_is_rounded_to_the_activation_dtype_too():
 
 def test_a_formula_that_is_none_adds_nothing():
     pairs = staged(ScorePath("float16", "none", "float16", "float16"))
-    assert all(not contributions(pairs.scores, order)["formula"].any() for order in ORDERS)
+    assert all(not _contributions(pairs.scores, order)["formula"].any() for order in ORDERS)
 
 
 def test_swaps_grow_by_one():
@@ -167,26 +169,12 @@ def test_swaps_grow_by_one():
 
 
 def test_logits_staged_for_another_dtype_are_refused():
-    frame = frame_of(staged(path_of("infinity", "0.0.68", "float16")), "float16")
+    frame = staged_frame([1.0, 2.0], path_of("infinity", "0.0.68", "float16"))
     with pytest.raises(InputError, match=r"the path runs in bfloat16"):
         budget_of(frame, path_of("haystack", "2.31.0", "bfloat16"))
 
 
 def test_a_path_that_gives_nan_is_refused():
     path = ScorePath("float32", "stepwise", "float8_e4m3fn", "float8_e4m3fn")
-    pairs = StagedPath(path, *3 * [np.array([-300.0, 1.0])])
     with pytest.raises(InputError, match="gives NaN"):
-        budget_of(frame_of(pairs, "float32"), path)
-
-
-def frame_of(pairs: StagedPath, forward_dtype: str) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "query_id": "q",
-            "passage_id": [f"p{n}" for n in range(len(pairs.reference))],
-            "forward_dtype": forward_dtype,
-            "reference": pairs.reference,
-            "weights": pairs.weights,
-            "forward": pairs.forward,
-        }
-    )
+        budget_of(staged_frame([-300.0, 1.0], path), path)

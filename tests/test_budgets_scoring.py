@@ -118,19 +118,23 @@ def test_float32_needs_one_pass(tiny_pairs, reranker, loaded, tmp_path):
 
 def test_a_second_budget_runs_no_network(tiny_pairs, reranker, loaded, tmp_path):
     options = {"store": Store(tmp_path), "progress": False}
-    first = str(
-        error_budget(tiny_pairs, reranker, path_of("haystack", "2.31.0", "bfloat16"), **options)
-    )
+    path = path_of("haystack", "2.31.0", "bfloat16")
+    first = error_budget(tiny_pairs, reranker, path, **options)
     first_floor = noise_floor(tiny_pairs, reranker, n_pairs=5, **options)
     assert loaded
     loaded.clear()
-    again = str(
-        error_budget(tiny_pairs, reranker, path_of("haystack", "2.31.0", "bfloat16"), **options)
-    )
-    assert again == first
+    again = error_budget(tiny_pairs, reranker, path, **options)
+    assert str(again) == str(first)
     assert noise_floor(tiny_pairs, reranker, n_pairs=5, **options).equals(first_floor)
     assert not loaded
-    assert first.startswith("Error budget of Haystack 2.x, bfloat16, 24 pairs")
+
+
+def test_printed_a_budget_is_its_name_and_its_tables(tiny_pairs, reranker):
+    path = path_of("haystack", "2.31.0", "bfloat16")
+    budget = error_budget(tiny_pairs, reranker, path, progress=False)
+    assert str(budget).startswith("Error budget of Haystack 2.x, bfloat16, 24 pairs")
+    for table in (budget.logits, budget.scores, budget.ties, budget.saturation):
+        assert all(name in str(budget) for name in (*table.index, *table.columns))
 
 
 def test_noise_floor_names_its_circumstances(tiny_pairs, reranker, tmp_path):
@@ -172,5 +176,4 @@ def test_noise_floor_is_the_difference_of_the_logits(tiny_pairs, reranker, tmp_p
 def test_budget_of_the_reference_is_that_of_its_sigmoid(tiny_pairs, reranker):
     budget = error_budget(tiny_pairs, reranker, FLOAT32_REFERENCE, progress=False)
     assert budget.logits.loc["total", "largest"] == 0
-    assert budget.share_sentence().startswith("a score is ")
     assert budget.scores.loc["formula", "share"] == 1

@@ -1,4 +1,4 @@
-"""Figures and sentences of the budget: everything is drawn, zeros and empty ones too."""
+"""Figures of the budget: everything is drawn, zeros and empty ones too."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from staged_frames import staged_frame
 
-from analysis.budgets import STAGES, ErrorBudget, budget_of, predict, words
+from analysis.budgets import ErrorBudget, budget_of, predict
+from analysis.budgets.stages import STAGES
 from analysis.engines import path_of
-from analysis.figures import budget as views
+from analysis.figures import budgets as views
 from analysis.scorepath import FLOAT32_REFERENCE
 
 mpl.use("agg")
@@ -32,13 +34,14 @@ def budgets() -> list[ErrorBudget]:
     """Three paths over two queries of 40 passages, many of them saturated."""
     rng = np.random.default_rng(3)
     reference = rng.normal(6, 2, 80).astype(np.float32).astype(np.float64)
+    queries = np.repeat(["a", "b"], 40)
     found = []
     for path in PATHS:
         narrow = path.forward_dtype != "float32"
         moved = reference + narrow * rng.normal(0, 0.01, 80).astype(np.float32)
-        frame = pd.DataFrame({"query_id": np.repeat(["a", "b"], 40), "reference": reference})
-        frame = frame.assign(weights=moved, forward=path.logits(moved * (1 + narrow * 1e-3)))
-        found.append(budget_of(frame.assign(forward_dtype=path.forward_dtype), path))
+        forward = path.logits(moved * (1 + narrow * 1e-3))
+        frame = staged_frame(reference, path, weights=moved, forward=forward, query_ids=queries)
+        found.append(budget_of(frame, path))
     return found
 
 
@@ -56,8 +59,9 @@ NOISE = pd.DataFrame(
 
 
 def test_zeros_stand_inside_the_lane(budgets):
-    logits = {budget.path.forward_dtype: budget.logits for budget in budgets}
-    figure = views.stages_beside_noise(logits, NOISE)
+    figure, caption, alt = views.stages_beside_noise(budgets, NOISE)
+    assert "80 pairs" in caption
+    assert all(f"{budget.logits.loc['total', 'mean_abs']:.2g}" in alt for budget in budgets)
     figure.canvas.draw()
     for ax in figure.axes:
         low, high = ax.get_xlim()
@@ -97,7 +101,8 @@ def test_shares_without_error_say_so(budgets):
 
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_every_path_has_its_panel(budgets, number):
-    figure = views.all_shares(budgets[:number])
+    figure, _, alt = views.all_shares(budgets[:number])
+    assert all(budget.name in alt for budget in budgets[:number])
     titles = [ax.get_title(loc="left") or ax.get_title() for ax in figure.axes]
     assert [title for title in titles if title] == [budget.name for budget in budgets[:number]]
 
@@ -108,6 +113,12 @@ def test_origins_stack_up_to_the_ties(budgets):
     drawn = sum(bar.get_width() for bar in ax.patches)
     assert drawn == sum(budget.ties["count"].sum() for budget in budgets) > 0
     assert ax.get_xlim()[1] > max(budget.ties["count"].sum() for budget in budgets)
+
+
+def test_origins_are_told_by_their_totals(budgets):
+    figure, _, alt = views.all_tie_origins(budgets)
+    assert len(figure.axes[0].get_yticks()) == len(budgets)
+    assert all(f"{budget.name}: {budget.ties['count'].sum()}" in alt for budget in budgets)
 
 
 def test_no_ties_no_legend(budgets):
@@ -121,45 +132,8 @@ def test_predictions_without_a_measurement_are_rings_alone():
         {"query_id": "q", "forward_dtype": "float32", "logit": [9.0, 9.1, 9.2, 1.0]}
     )
     predicted = predict(logits)
-    figure = views.predictions(predicted, 10)
-    narrow = int((predicted["forward_dtype"] != "float32").sum())
+    figure, _, alt = views.predictions(predicted, 10)
+    narrow = [path.forward_dtype != "float32" for path in predicted["path"]]
     points = [line for line in figure.axes[0].lines if line.get_linestyle() == "None"]
-    assert len(points) == 2 * len(predicted) - narrow
-
-
-def test_sentences_follow_the_numbers(budgets):
-    logits = {budget.path.forward_dtype: budget.logits for budget in budgets}
-    assert words.logit_sentence("float32", logits["float32"]).endswith("is the reference's.")
-    assert f"{logits['float16'].loc['total', 'mean_abs']:.2g} from float32" in (
-        words.logit_sentence("float16", logits["float16"])
-    )
-    noise = {name: words.noise_sentence(name, table, NOISE) for name, table in logits.items()}
-    assert "known no better" in noise["float32"]
-    assert "times that" in noise["float16"]
-    assert "does not stand out" in noise["bfloat16"]
-    still = NOISE.assign(mean_abs=0.0, largest=0.0, changed=0)
-    assert "none of the 2" in words.noise_sentence("float16", logits["float16"], still)
-
-
-@pytest.mark.parametrize(
-    ("counts", "sentence"),
-    [
-        ([0, 0, 0, 0, 0, 0], "There are no scores of exactly 1.0, so there is nothing to trace."),
-        ([0, 0, 0, 0, 1, 0], "The one score of exactly 1.0 comes from the formula."),
-        (
-            [1, 0, 2, 0, 12, 0],
-            "Of the 15 scores of exactly 1.0, 12 come from the formula, 2 from the logit's own "
-            "rounding, 1 from the float32 reference itself and none from the weights, the "
-            "arithmetic or the stored dtype.",
-        ),
-        (
-            [1, 1, 1, 1, 1, 1],
-            "Of the 6 scores of exactly 1.0, 1 comes from the float32 reference itself, 1 from "
-            "the weights, 1 from the logit's own rounding, 1 from the arithmetic, 1 from the "
-            "formula and 1 from the stored dtype.",
-        ),
-    ],
-)
-def test_sentence_of_origins(counts, sentence):
-    table = pd.DataFrame({"count": counts}, index=["reference", *STAGES])
-    assert words.origin_sentence(table, "score", "of exactly 1.0") == sentence
+    assert len(points) == 2 * len(predicted) - sum(narrow)
+    assert f"{len(predicted)} paths" in alt

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.container import BarContainer
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.pyplot import subplots
 from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter
 
 from analysis.budgets import ErrorBudget
 from analysis.figures.bars import longest, stacked_bars
-from analysis.figures.style import FAINT, INK, MARKS, OKABE_ITO
+from analysis.figures.style import FAINT, INK, MARKS, OKABE_ITO, Picture, style
+from analysis.scorepath import ScorePath
 
-COLORS = {
+_COLORS = {
     "reference": "#999999",
     "weights": OKABE_ITO[2],
     "logit": OKABE_ITO[5],
@@ -27,17 +27,19 @@ COLORS = {
 }
 """One colour per stage that a tie can come from."""
 
-LANE = "#F1E9DA"
+_LANE = "#F1E9DA"
 _LANE_DECADES = 0.8
 _BAR = 0.62
 
 
-def stages_beside_noise(logits: Mapping[str, pd.DataFrame], noise: pd.DataFrame) -> Figure:
+@style()
+def stages_beside_noise(budgets: Sequence[ErrorBudget], noise: pd.DataFrame) -> Picture:
     """Draw what the stages move a logit by, above what chance circumstances move it by.
 
-    ``logits`` are tables of an :class:`~analysis.budgets.ErrorBudget` by forward dtype; ``noise`` as
+    Of budgets with one forward dtype, whose logits are the same, the last is drawn. ``noise`` as
     :func:`analysis.budgets.noise_floor` gives it. One axis of logits for both.
     """
+    logits = {budget.path.forward_dtype: budget.logits for budget in budgets}
     stages = pd.concat(table.assign(forward_dtype=dtype) for dtype, table in logits.items())
     tables = [
         frame.set_axis(frame.index.astype(str))
@@ -56,7 +58,14 @@ def stages_beside_noise(logits: Mapping[str, pd.DataFrame], noise: pd.DataFrame)
         "absolute difference of a logit: mean, and a line to the largest (log scale)"
     )
     figure.legend(handles=[_handle(dtype) for dtype in logits], loc="outside upper right", ncols=4)
-    return figure
+    means = (f"{dtype} {table.loc['total', 'mean_abs']:.2g}" for dtype, table in logits.items())
+    return Picture(
+        figure,
+        f"What moves a logit: stages of precision over {budgets[0].n_pairs:,} pairs, and other "
+        f"circumstances over a sample of {noise['pairs'].iloc[0]}.",
+        f"Mean and largest change of a logit by stage and by circumstance. Mean error: "
+        f"{', '.join(means)}.",
+    )
 
 
 def magnitudes(ax: Axes, table: pd.DataFrame, limits: tuple[float, float]) -> list[Line2D]:
@@ -72,7 +81,7 @@ def magnitudes(ax: Axes, table: pd.DataFrame, limits: tuple[float, float]) -> li
     ax.set_xscale("log")
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set(xlim=(lane, limits[1]), ylim=(len(names) - 0.3, -0.6))
-    ax.axvspan(lane, limits[0], color=LANE, zorder=0, linewidth=0)
+    ax.axvspan(lane, limits[0], color=_LANE, zorder=0, linewidth=0)
     ax.annotate(
         "exactly 0",
         (zero, len(names) - 0.3),
@@ -105,7 +114,7 @@ def shares(ax: Axes, table: pd.DataFrame) -> BarContainer:
         heights, parts["most"] - parts["least"], left=parts["least"], height=0.42, color="#D5DEE8"
     )
     ax.plot(parts["averaged"], heights, "|", color=INK, markersize=15, markeredgewidth=2)
-    colors = [COLORS[stage] for stage in stages]
+    colors = [_COLORS[stage] for stage in stages]
     ax.scatter(parts["share"], heights, color=colors, s=60, zorder=3)
     ax.axvline(0, color=INK, linewidth=0.8)
     ax.set_yticks(heights, stages)
@@ -120,7 +129,8 @@ def shares(ax: Axes, table: pd.DataFrame) -> BarContainer:
     return bars
 
 
-def all_shares(budgets: Sequence[ErrorBudget]) -> Figure:
+@style()
+def all_shares(budgets: Sequence[ErrorBudget]) -> Picture:
     """Draw the shares of the scores' error of several paths, two beside each other."""
     rows = -(-len(budgets) // 2)
     figure, axes = subplots(
@@ -139,13 +149,38 @@ def all_shares(budgets: Sequence[ErrorBudget]) -> Figure:
     keys[1].set_label("mean over all orders")
     figure.supxlabel("share of the squared error of the scores", fontsize=11)
     figure.legend(handles=keys, loc="outside upper right", ncols=3)
-    return figure
+    leading = (
+        f"{budget.name}: {budget.scores['share'].iloc[:-1].idxmax()}"
+        for budget in budgets
+        if budget.scores.loc["total", "largest"]
+    )
+    return Picture(
+        figure,
+        "Shares of the squared error of the scores by stage, and what the order of the swaps "
+        "changes.",
+        f"Share of each stage in the squared error, by path. The largest: "
+        f"{'; '.join(leading) or 'no error'}.",
+    )
+
+
+@style()
+def all_tie_origins(budgets: Sequence[ErrorBudget]) -> Picture:
+    """Draw the candidates that tie in the top ranks of each path, by the stage they come from."""
+    figure, ax = subplots(figsize=(10, 1.2 + 0.5 * len(budgets)))
+    tie_origins(ax, budgets)
+    totals = (f"{budget.name}: {budget.ties['count'].sum():.0f}" for budget in budgets)
+    return Picture(
+        figure,
+        f"Candidates that tie in the top {budgets[0].k}, by the stage their tie comes from "
+        f"(path's order).",
+        f"Stacked bars of tied candidates by origin. Totals: {'; '.join(totals)}.",
+    )
 
 
 def tie_origins(ax: Axes, budgets: Sequence[ErrorBudget]) -> list[BarContainer]:
-    """Draw the candidates that tie in the top ranks of each path, by the stage they come from."""
+    """One bar per path: its candidates that tie in the top ranks, by the stage they come from."""
     counts = pd.DataFrame([budget.ties["count"] for budget in budgets])
-    drawn = stacked_bars(ax, counts.loc[:, counts.any()], COLORS, height=_BAR)
+    drawn = stacked_bars(ax, counts.loc[:, counts.any()], _COLORS, height=_BAR)
     ax.set_yticks(range(len(counts)), [budget.name for budget in budgets])
     ax.set(ylim=(len(counts) - 0.5, -0.5), xlim=(0, 1.12 * longest(counts)))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -155,16 +190,18 @@ def tie_origins(ax: Axes, budgets: Sequence[ErrorBudget]) -> list[BarContainer]:
     return drawn
 
 
-def predictions(table: pd.DataFrame, k: int) -> Figure:
+@style()
+def predictions(table: pd.DataFrame, k: int) -> Picture:
     """Draw predicted beside measured counts of each path: saturation left, ties right.
 
     ``table`` is one of :func:`analysis.budgets.predict`; the rows are drawn dtype by dtype.
     """
+    order = list(MARKS)
     table = table.sort_values(
-        "forward_dtype", key=lambda names: names.map(list(MARKS).index), kind="stable"
+        "path", key=lambda paths: [order.index(path.forward_dtype) for path in paths], kind="stable"
     )
     figure, axes = subplots(1, 2, figsize=(11.5, 1.7 + 0.42 * len(table)), sharey=True)
-    titles = {"saturated": "Scores of exactly 1.0", "tied": f"Candidates that tie in the top {k}"}
+    titles = {"ones": "Scores of exactly 1.0", "tied_in_top": f"Candidates that tie in the top {k}"}
     for ax, (name, title) in zip(axes, titles.items(), strict=True):
         predicted_and_measured(ax, table, name)
         ax.set_title(title)
@@ -174,14 +211,23 @@ def predictions(table: pd.DataFrame, k: int) -> Figure:
     ]
     keys[1].set(markerfacecolor="white", markersize=11)
     figure.legend(handles=keys, loc="outside upper right", ncols=2)
-    return figure
+    narrow = table[[path.forward_dtype != "float32" for path in table["path"]]].dropna()
+    sums = narrow.drop(columns="path").sum()
+    return Picture(
+        figure,
+        "Counts predicted from float32 logits (rings) and measured (filled), for every known path.",
+        f"Predicted beside measured counts for {len(table)} paths, saturation left, ties right. "
+        f"In the narrower dtypes {sums['ones_predicted']} scores of exactly 1.0 are predicted and "
+        f"{sums['ones_measured']} measured, {sums['tied_in_top_predicted']} candidates that tie in "
+        f"the top {k} are predicted and {sums['tied_in_top_measured']} measured.",
+    )
 
 
 def predicted_and_measured(ax: Axes, table: pd.DataFrame, name: str) -> list[Line2D]:
     """One row per path: a ring where the count was predicted, a dot where it was measured."""
     drawn = []
     for height, row in enumerate(table.to_dict("records")):
-        mark = MARKS[row["forward_dtype"]]
+        mark = MARKS[row["path"].forward_dtype]
         predicted, measured = row[f"{name}_predicted"], row[f"{name}_measured"]
         known = [value for value in (predicted, measured) if not pd.isna(value)]
         ax.plot(known, [height] * len(known), color=mark.color, linewidth=2, alpha=0.5)
@@ -189,15 +235,17 @@ def predicted_and_measured(ax: Axes, table: pd.DataFrame, name: str) -> list[Lin
         drawn += ax.plot(predicted, height, mark.marker, **ring)
         if len(known) == 2:
             drawn += ax.plot(measured, height, mark.marker, color=mark.color, markersize=5)
-    names = [
-        computation.replace(" → stored as", "\n→ stored as") for computation in table["computation"]
-    ]
-    ax.set_yticks(range(len(table)), names, fontsize=9)
+    ax.set_yticks(range(len(table)), [_two_lines(path) for path in table["path"]], fontsize=9)
     ax.set_ylim(len(table) - 0.5, -0.5)
     ax.set_xlim(left=-0.04 * max(1, ax.get_xlim()[1]))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(color=FAINT, linewidth=0.5, alpha=0.6)
     return drawn
+
+
+def _two_lines(path: ScorePath) -> str:
+    logits, sigmoid, stored = path.parts
+    return f"{logits} → {sigmoid}\n→ {stored}"
 
 
 def _limits(table: pd.DataFrame) -> tuple[float, float]:
