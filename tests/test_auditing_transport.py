@@ -249,7 +249,7 @@ def test_two_kinds_of_credentials_are_refused(monkeypatch):
     "address", ["", "host:7997", "ftp://host", "http://", "http://u:pw@[::1", "file:///etc/passwd"]
 )
 def test_what_is_no_address(address):
-    with pytest.raises(InputError, match="^url") as caught:
+    with pytest.raises(InputError, match=r"^url") as caught:
         parsed_url(address)
     assert "pw" not in str(caught.value)
 

@@ -2,7 +2,7 @@
 
 A remedy is recommended only if it was measured on these candidates to mend something, or if the
 path's steps prove that it can: then the reasons say so. Of those that do, the cheapest is taken.
-Ties in the top come first: only where nothing ties, saturation decides.
+Ties in the top come first: only where nothing ties, or nothing mends the ties, saturation decides.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def _after_the_logit(situation: Situation, *, harm: Harm) -> Recommendation | No
     """A wide sigmoid or the order of the logits: both are free, the better one is taken."""
     measured = situation.was_measured(table.RAW.name)
     mends = situation.mends if measured else situation.proves
-    mending = [name for name in _possible(situation) if mends(name, harm)]
+    mending = [name for name in _possible(situation, harm) if mends(name, harm)]
     if not mending:
         return None
     # Scores that stay between 0 and 1 are preferred where the logits tie no less.
@@ -163,13 +163,15 @@ def _after_the_logit(situation: Situation, *, harm: Harm) -> Recommendation | No
     return Recommendation(_FLOAT32_SCORES, action, reasons)
 
 
-def _possible(situation: Situation) -> list[str]:
+def _possible(situation: Situation, harm: Harm) -> list[str]:
     """Which of the two can change anything: there must be a stage to widen, a sigmoid to leave."""
     paths = situation.paths
     if not all(path.has_sigmoid for path in paths):
         return []
     narrow = [path.has_narrow_sigmoid or not is_wide(path.stored_dtype) for path in paths]
     known = situation.path is not None or situation.was_measured(table.RAW.name)
+    if harm == SATURATED and situation.left(table.AS_IT_IS):
+        known = False  # an order is no remedy where its ties stay
     return [table.HPS.name] * (bool(paths) and all(narrow)) + [table.RAW.name] * known
 
 
@@ -310,7 +312,7 @@ _RULES: tuple[_Rule, ...] = (
     partial(_after_the_logit, harm=TIES),
     _network,
     _more,
-    _equal,
     partial(_after_the_logit, harm=SATURATED),
+    _equal,
     _unknown,
 )
