@@ -11,7 +11,6 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import HTML, Markdown, display
-from matplotlib.figure import Figure
 
 from analysis.figures.style import Picture, img, save, style
 
@@ -46,13 +45,13 @@ def _safe_character(character: str) -> str:
     return "\ufffd" if is_control else f"&#{ord(character)};"
 
 
-def show(picture: Picture | Figure, name: str, caption: str = "", alt: str = "") -> None:
+def show(picture: Picture, name: str) -> None:
     """Show a figure with its caption and alt text, and write its files where a report is made.
 
     An HTML ``<img>`` carries the alt text into JupyterLab and into exported pages, which image
     outputs do not.
     """
-    figure, caption, alt = picture if isinstance(picture, Picture) else (picture, caption, alt)
+    figure, caption, alt = picture
     folder = os.environ.get(FIGURES_VARIABLE)
     with style():  # the bytes depend on it too: resolution, and the ids inside an SVG
         if folder:

@@ -58,7 +58,8 @@ def test_what_is_not_there_is_said():
 
 LIGHT = {
     "evaluate": "analysis.evaluate(frame, frame.assign(grade=1), ['nDCG@10'])",
-    "compare": "a = analysis.evaluate(frame, frame.assign(grade=1), ['P@5'])\nanalysis.compare(a, a)",
+    "compare": "a = analysis.evaluate(frame, frame.assign(grade=1), ['P@5'])\n"
+    "analysis.compare(a, a)",
     "effects": "analysis.effects(logits, analysis.path_of('infinity', '0.0.32', 'float16'))",
     "recommend": "analysis.recommend(logits, analysis.path_of('haystack', '2.31.0', 'float16'))",
     "fingerprint": "analysis.fingerprint(frame['score'])",
