@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
@@ -35,3 +36,22 @@ def _outputs(shell: InteractiveShell, source: str) -> list:
     with capture_output() as captured:
         shell.run_cell(source).raise_error()
     return [new_output("display_data", data=dict(shown.data)) for shown in captured.outputs]
+
+
+class Page(HTMLParser):
+    """Tags of a page with their attributes, and the text outside them."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+    def attributes(self, tag: str) -> list[dict]:
+        return [attrs for found, attrs in self.tags if found == tag]

@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 import json
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from shown_pages import page_of
+from shown_pages import Page, page_of
 from tiny_checkpoints import WORDS
 
 from analysis.reporting import notebooks
 
 ATTACK = '<img src="x" onerror=alert(1)><script>alert(2)</script>**&amp;** $x$'
 READERS = [path for path in notebooks() if "read(data)" in path.read_text(encoding="utf-8")]
-
-
-class Tags(HTMLParser):
-    """Every tag of a page with its attributes, and all text that is shown."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict]] = []
-        self.text = ""
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data):
-        self.text += data
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +42,7 @@ def test_nothing_of_the_data_becomes_a_tag(
     monkeypatch.setenv("RERANK_PRECISION_STORE", str(hostile.parent / "store"))
     monkeypatch.chdir(notebook.parent)
     parameters = {"model": str(tiny_checkpoint), "data": str(hostile)}
-    page = Tags(page_of(notebook, parameters, tmp_path))
+    page = Page(page_of(notebook, parameters, tmp_path))
     assert not [name for _, attributes in page.tags for name in attributes if name[:2] == "on"]
     assert "script" not in {tag for tag, _ in page.tags}
     images = [attributes["src"] for tag, attributes in page.tags if tag == "img"]

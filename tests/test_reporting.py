@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from papermill.exceptions import PapermillExecutionError
+from shown_pages import Page
 
 from analysis import reporting
 from analysis.errors import InputError
@@ -320,25 +320,6 @@ def test_normalising_twice_changes_nothing_more(executed):
 
 
 # The page
-
-
-class Page(HTMLParser):
-    """Tags with their attributes, and the text outside them."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict]] = []
-        self.text = ""
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data):
-        self.text += data
-
-    def attributes(self, tag: str) -> list[dict]:
-        return [attrs for found, attrs in self.tags if found == tag]
 
 
 @pytest.fixture(scope="module")
