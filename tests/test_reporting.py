@@ -20,11 +20,12 @@ KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "languag
 
 FIGURE = f"""
 import matplotlib.pyplot as plt
+from analysis.figures.style import Picture
 from analysis.notebooks import record, show, table
 import pandas as pd
 figure, ax = plt.subplots(figsize=(2, 1))
 ax.plot([0, number])
-show(figure, "01_line", "A line", 'From "0" up')
+show(Picture(figure, "A line", 'From "0" up'), "01_line")
 table(pd.DataFrame({{"passage": [{NASTY!r}]}}), {NASTY!r})
 record({{"doubled": 2 * number}})
 """
