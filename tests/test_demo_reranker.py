@@ -23,10 +23,11 @@ from safetensors import safe_open
 
 from analysis.checkpoints import sha256_of
 from analysis.datasets import RerankingSet, from_pairs
+from analysis.engines import path_of
 from analysis.models import Reranker, load
 from analysis.readers import load_german
 from analysis.scoring import score
-from analysis.sigmoids import saturation
+from analysis.steps import saturation
 from analysis.store import Store
 
 ROOT = Path(__file__).parent.parent
@@ -153,7 +154,7 @@ def test_the_softened_version_does_not_reach_where_the_demo_saturates(scored):
     pairs = load_german().pairs.head(60)
     softened = load("demo-softened", device="cpu")
     logits = score(from_pairs("first", pairs), softened, ["float32"])["logit"].to_numpy()
-    one_from = saturation("stepwise", "float16").one_from
+    one_from = saturation(path_of("infinity", "0.0.68", "float16")).one_from
     assert logits.max() < one_from < scored["logit"].head(len(pairs)).max()
     by_grade = pd.Series(logits).groupby(pairs["grade"].to_numpy()).mean()
     assert by_grade[3] > by_grade[0]

@@ -42,7 +42,7 @@ def hidden_sentence(findings: Findings) -> str:
     """Say which relevance differences disappear in the top ranks."""
     hidden = findings.hidden
     if findings.path is None:
-        return "The score path is unknown, so its blind spots are too."
+        return "The score path is not known, so its blind spots are unknown."
     if hidden is None:
         return "This path cannot produce some of these scores, so its steps do not describe them."
     parts = []
