@@ -22,7 +22,7 @@ from analysis.scorepath import ScorePath
 
 OTHER_MACHINE_STEPS = 2
 """How far, in representable values, another machine's ``exp`` may move a wide score."""
-_NOISE = 1e-4
+NOISE = 1e-4
 """Logits this close may be those of one pair: in another batch float32 moves one by some 1e-5."""
 _MOST_STEPS = 200
 """Distinct scores whose steps are looked at; of more, evenly spaced ones in their order."""
@@ -164,7 +164,7 @@ def sets_apart(
     forward = format_of(path.forward_dtype)
     widths = np.subtract(*(forward.from_ordinals(end).astype(np.float64) for end in (last, first)))
     lowest, highest = _scores(better, np.minimum(first, last)), _scores(better, last)
-    return (widths > _NOISE) & (lowest != highest)
+    return (widths > NOISE) & (lowest != highest)
 
 
 def _as_stored(path: ScorePath, scores: NDArray, decimals: int | None) -> tuple[NDArray, NDArray]:

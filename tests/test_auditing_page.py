@@ -101,7 +101,7 @@ def test_the_page_needs_nothing_from_elsewhere_and_says_all_of_it(old):
     assert "data:image/png;base64," in page
     for sentence in (
         "upcast before the activation (HPS)",
-        "Evaluate the sigmoid in float32",
+        "Order by raw logits",
         "7.625",
     ):
         assert sentence in page
@@ -124,7 +124,7 @@ def test_the_terminal_says_all_of_it_and_takes_texts_as_texts(old):
         "stepwise sigmoid in float16",
         "from 7.625 on becomes exactly 1.0",
         "upcast before the activation (HPS)",
-        "Evaluate the sigmoid in float32",
+        "Order by raw logits",
         "saturated>0: HOLDS",
         "top3-ties>100000: does not hold",
         "[bold]x[/bold]",

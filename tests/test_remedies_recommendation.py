@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import pytest
 from reader_files import refused
 from remedy_logits import logits_of
@@ -23,7 +24,7 @@ OLD = path_of("infinity@0.0.68:float16")
 NEW = {dtype: path_of(f"infinity@0.0.78:{dtype}") for dtype in ("float32", "float16", "bfloat16")}
 HALF_STORED = ScorePath("float32", "fused", "float32", "float16")
 SATURATED, LOW = [9.0, 8.5, 1.0], [-5.0, -5.0, 1.0]
-EQUAL_IN_FLOAT16 = [2.0001, 2.0, 1.0]
+EQUAL_IN_FLOAT16 = [2.0005, 2.0, 1.0]
 
 
 def verdict(
@@ -293,3 +294,36 @@ def test_a_trial_of_something_else_is_refused():
     for dtype, k in (("float16", 10), ("bfloat16", 5)):
         trial = try_out(logits, dtype, k=k)
         assert refused(recommend, logits, NEW["bfloat16"], trial=trial).field == "trial"
+
+
+def test_float32s_own_noise_tells_no_texts_apart():
+    """Two identical passages in other batches: their float32 logits differ in last bits."""
+    found = recommend(logits_of([2.36986804, 2.36986828, 1.0]), path_of("haystack@2.31.0:float16"))
+    assert found.remedy == "equal texts"
+    assert "no more than noise" in found.action
+
+
+def test_logits_that_were_stored_narrower_are_to_be_stored_unrounded():
+    path = path_of("forward=float32,sigmoid=none,stored=float16")
+    found = recommend(logits_of([9.001, 9.002, 9.003, 1.0]), path, k=3)
+    assert found.action.startswith("Store the float32 logits unrounded")
+    assert ties(found)["order by raw logits"] == 0
+
+
+def test_what_mends_nothing_is_no_part_of_the_advice():
+    """Logits so high that a float32 sigmoid saturates them all: it is not spoken of."""
+    found = recommend(logits_of([40.0, 41.0, 42.0]), OLD)
+    assert found.remedy == RAW.name
+    assert "sigmoid" not in found.action
+
+
+def test_the_count_that_decided_is_among_the_numbers():
+    logits = pd.concat(
+        [
+            logits_of([20.0, 20.0, 1.0], dtypes=("float16",)),
+            logits_of([20.001, 20.002, 1.0], dtypes=("float32",)),
+        ]
+    )
+    found = recommend(logits, path_of("haystack@2.31.0:float16"))
+    assert found.remedy == FLOAT32.name
+    assert found.numbers["float32 throughout, by raw logits"]["tied_in_top"] == 0

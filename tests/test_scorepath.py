@@ -166,8 +166,9 @@ def test_hps_and_raw_keep_the_network_and_the_tie_rule():
         assert hps.has_sigmoid
         assert not hps.has_narrow_sigmoid
         assert not raw.has_sigmoid
-        logits = path.logits(LOGITS)
-        assert raw.scores(LOGITS).tolist() == pytest.approx(logits.tolist(), abs=0, nan_ok=True)
+        some = LOGITS[::200]
+        logits = path.logits(some)
+        assert raw.scores(some).tolist() == pytest.approx(logits.tolist(), abs=0, nan_ok=True)
 
 
 def test_hps_of_half_logits_is_the_float32_sigmoid_that_newer_engines_evaluate():

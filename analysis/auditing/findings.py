@@ -11,10 +11,11 @@ from analysis.auditing.conditions import Condition
 from analysis.auditing.sources import Scored
 from analysis.counting import count, effects_table
 from analysis.fingerprinting import Verdict, fingerprint
+from analysis.fingerprinting.evidence import DECIDED
 from analysis.formats import is_wide
 from analysis.remedies import table
 from analysis.remedies.recommendation import Recommendation, recommended
-from analysis.remedies.situation import Situation
+from analysis.remedies.situation import Situation, told_apart
 from analysis.scorepath import ScorePath
 from analysis.steps import Hidden, hidden_logits
 from analysis.ties import first_ranks, tie_groups, tied_in_top, with_tie_groups
@@ -82,15 +83,18 @@ def findings(scored: Scored) -> Findings:
     frame = scored.frame
     logits = frame["logit"].to_numpy() if scored.has_logits else None
     verdict = fingerprint(frame["score"].to_numpy(), logits)
-    path = scored.path or verdict.path or _agreed(verdict.paths)
+    path = scored.path or _known(verdict)
     groups = tie_groups(with_tie_groups(frame))
     in_top = groups[groups["first_rank"] <= TOP_K]
     effects = _effects(scored, bounded=path.has_sigmoid if path else verdict.kind != "logits")
     shared = frame.loc[tied_in_top(frame, TOP_K), "score"].unique()
-    exactly = None
+    exactly = apart = None
     if scored.float32_logits is not None:
         exactly = int(tied_in_top(frame.assign(score=scored.float32_logits), TOP_K).sum())
-    situation = Situation(path, effects, shared, k=TOP_K, exactly=exactly, verdict=verdict)
+        apart = told_apart(frame, scored.float32_logits, TOP_K)
+    situation = Situation(
+        path, effects, shared, k=TOP_K, exactly=exactly, apart=apart, verdict=verdict
+    )
     return Findings(
         scored=scored,
         verdict=verdict,
@@ -106,18 +110,19 @@ def _effects(scored: Scored, *, bounded: bool) -> pd.DataFrame:
     """Count the scores as they are and, where logits are known, under better paths.
 
     HPS and raw logits take the logits that the scores came from; float32 throughout takes those
-    of a float32 forward pass, where there are any.
+    of a float32 forward pass, where there are any. Scores without a sigmoid stay without one.
     """
-    frame = scored.frame
+    frame, best = scored.frame, None
     runs = {table.AS_IT_IS: (frame["score"], bounded)}
-    best = None
+    wide = ScorePath("float64", "fused", "float32", "float32")
     if scored.has_logits:
-        best = frame["logit"] if scored.float32_logits is None else scored.float32_logits
-        own, wide = frame["logit"], ScorePath("float64", "fused", "float32", "float32")
-        runs[table.HPS.name] = (wide.scores(own), True)
+        own = best = frame["logit"]
+        if bounded:
+            runs[table.HPS.name] = (wide.scores(own), True)
         runs[table.RAW.name] = (own, False)
     if scored.float32_logits is not None:
-        runs[table.FLOAT32.name] = (wide.scores(scored.float32_logits), True)
+        best = scored.float32_logits
+        runs[table.FLOAT32.name] = (wide.scores(best) if bounded else best, bounded)
     reference = None if best is None else frame.assign(score=best)
     counted = {
         name: count(frame.assign(score=scores), reference, k=TOP_K, bounded=has_sigmoid)
@@ -126,10 +131,16 @@ def _effects(scored: Scored, *, bounded: bool) -> pd.DataFrame:
     return effects_table(counted.items(), "remedy").set_index("remedy")
 
 
-def _agreed(paths: tuple[ScorePath, ...]) -> ScorePath | None:
-    """First of the paths if all run in the same dtypes and evaluate a wide sigmoid."""
-    dtypes = {(path.forward_dtype, path.activation_dtype) for path in paths}
-    return paths[0] if len(dtypes) == 1 and is_wide(paths[0].activation_dtype) else None
+def _known(verdict: Verdict) -> ScorePath | None:
+    """The path of a verdict that is decided: the one found, or the first of some all but alike.
+
+    Alike are those that run in the same dtypes and evaluate a wide sigmoid.
+    """
+    if verdict.kind == "cannot tell" or verdict.odds < DECIDED:
+        return None
+    dtypes = {(path.forward_dtype, path.activation_dtype) for path in verdict.paths}
+    alike = len(dtypes) == 1 and is_wide(verdict.paths[0].activation_dtype)
+    return verdict.path or (verdict.paths[0] if alike else None)
 
 
 def _hidden(scored: Scored, path: ScorePath, verdict: Verdict) -> Hidden | None:

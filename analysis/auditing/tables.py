@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis.auditing.findings import TOP_K, Findings
 from analysis.counting import headings
+from analysis.errors import counted
 from analysis.remedies import table
 
 _STEPS_SHOWN = 6
@@ -20,14 +21,15 @@ def headline(findings: Findings) -> str:
     """Say in a sentence what the scores suffer from."""
     tied, shared = findings.counted("tied_in_top"), findings.counted("first_shared")
     ties = f"{_candidates(tied)} in the top {TOP_K}"
-    if findings.verdict.kind == "logits":
-        return f"These values are not all between 0 and 1, so none counts as saturated; {ties}."
+    if pd.isna(findings.effects.iloc[0]["ones"]):
+        return f"These values are not scores of a sigmoid, so none counts as saturated; {ties}."
     if not findings.saturated and not tied:
         return f"No score is saturated, and nothing ties in the top {TOP_K}."
+    saturated = "is" if findings.saturated == 1 else "are"
     return (
-        f"{findings.saturated:,} of {findings.counted('candidates'):,} scores "
-        f"{'is' if findings.saturated == 1 else 'are'} saturated, {ties}, and in {shared:,} of "
-        f"{findings.counted('queries'):,} queries the first place is tied."
+        f"{findings.saturated:,} of {counted(findings.counted('candidates'), 'score')} {saturated} "
+        f"saturated, {ties}, and in {shared:,} of "
+        f"{counted(findings.counted('queries'), 'query', 'queries')} the first place is tied."
     )
 
 
@@ -60,7 +62,8 @@ def counts(findings: Findings) -> Rows:
     """What is counted, and the counts of the scores as they are."""
     words = headings(TOP_K)
     columns = ("queries", "candidates", "ones", "zeros", "tied", "tied_in_top", "first_shared")
-    return [(words[column], f"{findings.counted(column):,}") for column in columns]
+    row = findings.effects.iloc[0]
+    return [(words[c], "–" if pd.isna(row[c]) else f"{row[c]:,}") for c in columns]
 
 
 def steps(findings: Findings) -> tuple[tuple[str, ...], Rows]:

@@ -45,7 +45,8 @@ def fingerprint(scores: ArrayLike, logits: ArrayLike | None = None) -> Verdict:
     given = _numbers(scores, "scores")
     distinct = np.unique(given)
     if distinct.size == 0:
-        return _completed(Verdict("cannot tell", reason="there are no scores"), given, distinct)
+        nothing = Verdict("cannot tell", reason="there are no scores")
+        return _completed(nothing, given, distinct, with_logits=False)
     observed = observe(distinct)
     judged = observed.spread(_MOST_JUDGED)
     if logits is None:
@@ -53,7 +54,8 @@ def fingerprint(scores: ArrayLike, logits: ArrayLike | None = None) -> Verdict:
     else:
         pairs = _pairs(given, _numbers(logits, "logits"), observed)
         found = decide_given(pairs) or _without(decide_alone(given, judged))
-    return _completed(replace(found, decimals=observed.decimals), given, distinct)
+    found = replace(found, decimals=observed.decimals)
+    return _completed(found, given, distinct, with_logits=logits is not None)
 
 
 def _without(verdict: Verdict) -> Verdict:
@@ -104,14 +106,14 @@ def _pairs(scores: Scores, logits: Scores, observed: Observed) -> Pairs:
     return Pairs(exact.scores[at], observed.take(places))
 
 
-def _completed(verdict: Verdict, scores: Scores, distinct: Scores) -> Verdict:
+def _completed(verdict: Verdict, scores: Scores, distinct: Scores, *, with_logits: bool) -> Verdict:
     """Add how many scores there were, and what would tell more."""
     return replace(
         verdict,
         n_scores=scores.size,
         n_distinct=distinct.size,
         reason=verdict.reason + _judged(distinct),
-        wanted="" if verdict.path is not None else _wanted(verdict, distinct),
+        wanted="" if verdict.path is not None else _wanted(verdict, distinct, with_logits),
     )
 
 
@@ -121,7 +123,7 @@ def _judged(distinct: Scores) -> str:
     return f" (judged by {_MOST_JUDGED:,} of {distinct.size:,} distinct scores, evenly spread)"
 
 
-def _wanted(verdict: Verdict, distinct: Scores) -> str:
+def _wanted(verdict: Verdict, distinct: Scores, with_logits: bool) -> str:
     """What would tell more about scores whose path is not decided."""
     wanted: list[str] = []
     if distinct.size < _ENOUGH_SCORES:
@@ -131,5 +133,5 @@ def _wanted(verdict: Verdict, distinct: Scores) -> str:
     if verdict.kind in ("sigmoid", "cannot tell"):
         if verdict.paths and (distinct < _LOW_SCORE).sum() < _ENOUGH_SCORES / 2:
             wanted.append(f"more scores below {_LOW_SCORE:g}, where paths differ most")
-        wanted.append("the raw logits")
+        wanted += [] if with_logits else ["the raw logits"]
     return "; ".join(wanted)

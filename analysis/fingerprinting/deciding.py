@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.errors import counted
 from analysis.fingerprinting.attainable import Hypothesis, hypotheses
 from analysis.fingerprinting.evidence import (
     ALLOWED,
@@ -64,7 +65,9 @@ def _logits(observed: Observed) -> Verdict:
     """Decide about values of which some are below 0 or above 1: no sigmoid made them."""
     values = observed.scores
     outside = int(((values < 0) | (values > 1)).sum())
-    reason = f"{outside:,} of {values.size:,} distinct values are below 0 or above 1"
+    are = "is" if outside == 1 else "are"
+    of_all = counted(values.size, "distinct value")
+    reason = f"{outside:,} of {of_all} {are} below 0 or above 1"
     decimals = fewest_decimals(values)
     if decimals is not None and decimals <= _FEW_DECIMALS:
         return Verdict("logits", reason=f"{reason}; rounded values hide their dtype")
@@ -89,8 +92,9 @@ def _twice(scores: Scores, distinct: Scores) -> Verdict:
     inner = np.log(scores) - np.log1p(-scores)
     low, high = int((inner < _EDGE).sum()), int((inner > 1 - _EDGE).sum())
     odds = excess_odds(low + high, 2 * _EDGE * scores.size)
+    lie = "the one score lies" if scores.size == 1 else f"all {scores.size:,} scores lie"
     where = (
-        f"all {scores.size:,} scores lie in [{_LOWEST_TWICE:g}, {_HIGHEST_TWICE:g}], {low:,} at "
+        f"{lie} in [{_LOWEST_TWICE:g}, {_HIGHEST_TWICE:g}], {low:,} at "
         f"its lower end and {high:,} at its upper end"
     )
     enough = min(low, high) >= _FEWEST_AT_AN_EDGE and distinct.size >= _FEWEST_DISTINCT

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from analysis.errors import counted
 from analysis.fingerprinting.attainable import (
     Paths,
     half_paths,
@@ -153,7 +154,7 @@ def _found(
     telling = np.isfinite(cells)
     odds = float(-np.log10(np.minimum(1.0, cells[telling])).sum())
     paths = all_paths(groups)
-    reason = f"{reason}, for {pairs.logits.size:,} distinct pairs"
+    reason = f"{reason}, for {counted(pairs.logits.size, 'distinct pair')}"
     if odds < DECIDED:
         reason = f"{reason}: too few to decide"
         return Verdict("cannot tell", paths=paths, odds=odds, reason=reason)

@@ -53,7 +53,10 @@ class Verdict:
         if len(self.paths) > _PATHS_SHOWN:
             allowed.append(f"allowed as well: {len(self.paths) - _PATHS_SHOWN} more paths")
         found = [f"path: {self.path.computation}"] if self.path else allowed
-        lines = [f"{self.kind} ({self.n_scores:,} scores, {self.n_distinct:,} distinct)", *found]
+        lines = [
+            f"{self.kind} ({counted(self.n_scores, 'score')}, {self.n_distinct:,} distinct)",
+            *found,
+        ]
         if self.decimals is not None:
             lines.append(f"rounded to {counted(self.decimals, 'decimal place')}")
         if self.calibration is not None:

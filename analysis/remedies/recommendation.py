@@ -19,7 +19,7 @@ from analysis.errors import InputError, counted
 from analysis.formats import is_wide
 from analysis.remedies import table
 from analysis.remedies.measuring import measure
-from analysis.remedies.situation import SATURATED, TIES, Harm, Situation
+from analysis.remedies.situation import SATURATED, TIES, Harm, Situation, told_apart
 from analysis.scorepath import ScorePath
 from analysis.ties import apply, tied_in_top
 from analysis.verifying import Trial
@@ -78,12 +78,15 @@ def recommend(
     own = apply(logits, path)
     exact = path.within("float32").raw()
     known = (logits["forward_dtype"] == "float32").any()
+    ids = ["query_id", "passage_id"]
+    float32 = own[ids].merge(apply(logits, exact)[[*ids, "logit"]], on=ids) if known else None
     situation = Situation(
         path=path,
         measured=measure(logits, path, k=k, trial=trial).set_index("remedy"),
         shared=own.loc[tied_in_top(own, k), "score"].unique(),
         k=k,
         exactly=int(effects(logits, exact, k=k)["tied_in_top"].item()) if known else None,
+        apart=told_apart(own, float32["logit"].set_axis(own.index), k) if known else None,
         rescored=None if trial is None else trial.rescored,
         seconds=seconds or {},
     )
@@ -149,16 +152,15 @@ def _after_the_logit(situation: Situation, *, harm: Harm) -> Recommendation | No
     best = min(mending, key=situation.left) if measured else mending[0]
     why = _rest(situation, best) if measured else _proof()
     reasons = (*_counts(situation), *why, *_print_too(situation))
-    narrow = [path for path in situation.paths if path.has_narrow_sigmoid]
-    wide = f"Evaluate the sigmoid in float32 (cast the {situation.logits} before it)"
     if best == table.RAW.name:
         fewer = "fewer of them tie" if harm == TIES else "they do not saturate"
         action = f"Order by raw logits: {fewer}."
-        if narrow and harm == TIES:
-            action = f"{wide}, and order by raw logits rather than by its scores: {fewer}."
+        if not all(path.has_sigmoid for path in situation.paths):
+            action = f"Store the {situation.logits} unrounded: {fewer}."
         return Recommendation(best, action, reasons)
-    if narrow:
-        return Recommendation(best, f"{wide}.", reasons)
+    if any(path.has_narrow_sigmoid for path in situation.paths):
+        action = f"Evaluate the sigmoid in float32 (cast the {situation.logits} before it)."
+        return Recommendation(best, action, reasons)
     action = f"Store the scores in float32 instead of {situation.paths[0].stored_dtype}."
     return Recommendation(_FLOAT32_SCORES, action, reasons)
 
@@ -167,7 +169,7 @@ def _possible(situation: Situation, harm: Harm) -> list[str]:
     """Which of the two can change anything: there must be a stage to widen, a sigmoid to leave."""
     paths = situation.paths
     if not all(path.has_sigmoid for path in paths):
-        return []
+        return [table.RAW.name] * any(path != path.raw() for path in paths)
     narrow = [path.has_narrow_sigmoid or not is_wide(path.stored_dtype) for path in paths]
     known = situation.path is not None or situation.was_measured(table.RAW.name)
     if harm == SATURATED and situation.left(table.AS_IT_IS):
@@ -177,6 +179,8 @@ def _possible(situation: Situation, harm: Harm) -> list[str]:
 
 def _network(situation: Situation) -> Recommendation | None:
     """A float32 network, where the logits at hand tie more than its own."""
+    if situation.apart is False:  # what tells them apart is float32's own noise
+        return None
     reasons = (*_counts(situation), *_price(situation))
     if situation.mends(table.FLOAT32.name):
         remedy, what = _exactly(situation)
@@ -210,7 +214,8 @@ def _unknown(situation: Situation) -> Recommendation:
     wanted = situation.verdict.wanted.rstrip(".") if situation.verdict is not None else ""
     action = (
         "Audit again with what is missing before anything is changed: "
-        f"{wanted or 'the raw logits'}. The score path is not known, so no remedy is proved."
+        f"{wanted or 'scores and raw logits that fit together'}. The score path is not known, so "
+        "no remedy is proved."
     )
     return Recommendation("more evidence", action, _counts(situation))
 
@@ -219,11 +224,12 @@ def _equal(situation: Situation) -> Recommendation | None:
     """Equal texts, as far as is known, where ties are left that no remedy mends."""
     if not situation.left(table.AS_IT_IS) or situation.path is None:
         return None
-    why = (
-        "no remedy that was measured tells them apart"
-        if situation.was_measured(table.RAW.name)
-        else "on this path their equal scores stand for logits that are equal but for noise"
-    )
+    if situation.apart is False:
+        why = "float32 logits tell them apart by no more than noise"
+    elif situation.was_measured(table.RAW.name):
+        why = "no remedy that was measured leaves fewer ties"
+    else:
+        why = "on this path their equal scores stand for logits that are equal but for noise"
     return Recommendation("equal texts", f"Look at the tied passages: {why}.", _counts(situation))
 
 
@@ -237,8 +243,18 @@ def _counts(situation: Situation) -> tuple[str, ...]:
     float32, exactly = table.FLOAT32.name, situation.exactly
     if situation.was_measured(float32) and exactly not in (None, situation.left(float32)):
         known.append(f"{exactly:,} by the raw logits of that")
-    saturated = situation.left(table.AS_IT_IS, SATURATED)
-    return (f"Ties in the top {situation.k}: {', '.join(known)}. Saturated scores: {saturated:,}.",)
+    return (f"Ties in the top {situation.k}: {', '.join(known)}.", *_saturated(situation))
+
+
+def _saturated(situation: Situation) -> tuple[str, ...]:
+    """How many scores saturate, if any do, and what a float32 sigmoid leaves of them."""
+    now, hps = situation.left(table.AS_IT_IS, SATURATED), table.HPS.name
+    if not now:
+        return ()
+    if not situation.was_measured(hps):
+        return (f"Saturated scores: {now:,}.",)
+    then = situation.left(hps, SATURATED)
+    return (f"Saturated scores: {now:,} as it is, {then:,} {_WITH[hps]}.",)
 
 
 def _proof() -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from analysis.remedies import table
 from analysis.scorepath import ScorePath
-from analysis.steps import sets_apart
+from analysis.steps import NOISE, sets_apart
+from analysis.ties import tied_in_top
 from analysis.verifying import time_saved
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 Harm = Literal["ties in the top", "saturated"]
 TIES: Harm = "ties in the top"
 SATURATED: Harm = "saturated"
+FLOAT32_LOGITS = "float32 throughout, by raw logits"
 _KEPT = ("ones", "zeros", "tied_in_top", "first_shared", "first_lost", "reordered")
 
 
@@ -31,9 +33,10 @@ class Situation:
     ``measured`` is a table of :func:`analysis.remedies.measuring.measure`, indexed by remedy; only
     its first row, as it is, must be there. ``shared`` (n,) are the scores that tie in the top
     ``k``. ``exactly`` counts the candidates that tie there by float32 *logits*, which a float32
-    sigmoid may tie again. ``rescored`` is the share of candidates that verified top k rescores,
-    ``seconds`` what a pair takes by forward dtype, ``verdict`` the fingerprint of the scores, where
-    the path comes from that.
+    sigmoid may tie again; ``apart`` tells whether these logits keep any of the tied candidates
+    apart, by more than float32's own noise. ``rescored`` is the share of candidates that verified
+    top k rescores, ``seconds`` what a pair takes by forward dtype, ``verdict`` the fingerprint of
+    the scores, where the path comes from that.
     """
 
     path: ScorePath | None
@@ -41,16 +44,18 @@ class Situation:
     shared: NDArray[np.float64]
     k: int = 10
     exactly: int | None = None
+    apart: bool | None = None
     rescored: float | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     verdict: Verdict | None = None
 
     @property
     def paths(self) -> tuple[ScorePath, ...]:
-        """The path, or all that the fingerprint allows; none where nothing is known."""
+        """The path, or all that a fingerprint found; none where it could not tell."""
         if self.path is not None:
             return (self.path,)
-        return () if self.verdict is None else tuple(self.verdict.paths)
+        decided = self.verdict is not None and self.verdict.kind == "sigmoid"
+        return tuple(self.verdict.paths) if decided else ()
 
     @property
     def logits(self) -> str:
@@ -86,7 +91,7 @@ class Situation:
     def print_ties(self) -> bool:
         """Whether it is the print, not the path, that ties at least half of the scores shared."""
         if self.path is None or not self.shared.size:
-            return True
+            return False
         by_print = sets_apart(self.path, self.path, self.shared, self.verdict.decimals)
         return bool(by_print.mean() >= 0.5)
 
@@ -104,5 +109,18 @@ class Situation:
         """What was measured, by remedy; missing counts are None."""
         counts = self.measured[list(_KEPT)].astype(object)
         by_remedy = counts.where(counts.notna(), None).to_dict("index")
+        if self.exactly is not None:
+            by_remedy[FLOAT32_LOGITS] = {"tied_in_top": self.exactly}
         shares = {"rescored": self.rescored, "saved": self.saved}
         return by_remedy | {name: share for name, share in shares.items() if share is not None}
+
+
+def told_apart(scored: pd.DataFrame, logits: pd.Series, k: int) -> bool:
+    """Whether float32 logits keep apart any candidates that tie in the top ``k`` of their query.
+
+    ``logits`` are those of the rows of ``scored``. What differs by no more than float32's own noise
+    is not apart: the same pair in another batch differs by as much.
+    """
+    tied = scored.assign(logit=logits)[tied_in_top(scored, k)]
+    groups = tied.groupby(["query_id", "score"], sort=False)["logit"]
+    return bool((groups.max() - groups.min() > NOISE).any())
