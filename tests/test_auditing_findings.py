@@ -149,3 +149,22 @@ def test_with_float32_logits_the_recommendation_says_what_the_forward_dtype_did(
     found = findings(replace(swapped, float32_logits=float32)).recommendation
     assert found.remedy == "nothing"
     assert "By raw bfloat16 logits 1 of 1 query has another top 10" in str(found)
+
+
+def test_counts_are_whole_numbers_and_missing_where_nothing_can_saturate():
+    found = dict(tables.counts(findings(scored(OLD, [9.0, 8.0, 1.0]))))
+    assert (found["candidates"], found["exactly 1.0"]) == ("3", "2")
+    raw = dict(tables.counts(findings(scored(ScorePath().raw(), [9.0, 8.0, 1.0], applied=True))))
+    assert (raw["candidates"], raw["exactly 1.0"]) == ("3", "–")
+
+
+def test_a_path_that_could_not_be_told_is_neither_named_nor_mended():
+    """Half values without any sigmoid: every half path attains them, by chance alone."""
+    rng = np.random.default_rng(0)
+    values = np.float16(rng.uniform(0.75, 1, 40)).astype(float)
+    ids = {"query_id": [f"q{n % 4}" for n in range(40)], "passage_id": [f"p{n}" for n in range(40)]}
+    values[4] = values[0]
+    found = findings(Scored("scores", "s", pd.DataFrame(ids | {"score": values, "logit": np.nan})))
+    assert found.verdict.kind == "cannot tell"
+    assert found.path is None
+    assert found.recommendation.remedy == "more evidence"

@@ -62,8 +62,8 @@ def counts(findings: Findings) -> Rows:
     """What is counted, and the counts of the scores as they are."""
     words = headings(TOP_K)
     columns = ("queries", "candidates", "ones", "zeros", "tied", "tied_in_top", "first_shared")
-    row = findings.effects.iloc[0]
-    return [(words[c], "–" if pd.isna(row[c]) else f"{row[c]:,}") for c in columns]
+    known = findings.effects.iloc[0].notna()
+    return [(words[c], f"{findings.counted(c):,}" if known[c] else "–") for c in columns]
 
 
 def steps(findings: Findings) -> tuple[tuple[str, ...], Rows]:
