@@ -13,9 +13,11 @@ import pytest
 from reranking_server import Reply, infinity, serving
 from test_cli import refused, run
 
+from analysis.auditing import audit
 from analysis.auditing.kept import FOLDER_VARIABLE
 from analysis.auditing.transport import TOKEN_VARIABLE
 from analysis.engines import path_of
+from analysis.errors import InputError
 
 SECRET = "s3cret-t0ken"
 OLD = path_of("infinity", "0.0.68", "float16")
@@ -181,3 +183,16 @@ def test_a_model_through_an_engines_path(tiny_checkpoint, own_set):
     assert "fused sigmoid in bfloat16" in said(result)
     assert "What a better path would change" in said(result)
     assert "against the order of the float32 logits" in said(result)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"url": "http://host", "timeout": "a"}, "timeout: the time must be above 0"),
+        ({"model": "demo", "path": 5}, "engine: unknown engine 5"),
+        ({"scores": ""}, "name is empty"),
+    ],
+)
+def test_bad_arguments_are_bad_input(given, says):
+    with pytest.raises(InputError, match=f"(?i){says}"):
+        audit(**given)
