@@ -1,19 +1,24 @@
-"""The command line: report, score, fingerprint, audit, check, paths."""
+"""The command line: report, score, fingerprint, audit, check, paths.
+
+A reader who closes the pipe early (``| head``) is no trouble: the rest of the output goes nowhere,
+the command finishes, and its exit status is what it would have been.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
 from json import dumps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from analysis.engines import run_engines
-from analysis.errors import InputError
+from analysis.errors import InputError, counted, printable
 from analysis.formats import FORWARD_DTYPES
 from analysis.steps import saturation
 
@@ -54,7 +59,7 @@ def report(
     """Run the notebooks; write figures and one self-contained HTML page."""
     from analysis import reporting
 
-    reporting.report(model=model, data=data, dtypes=dtype, out=out, say=typer.echo)
+    reporting.report(model=model, data=data, dtypes=dtype, out=out, say=_echo)
 
 
 @app.command()
@@ -71,13 +76,12 @@ def score(
     from analysis import models, readers, scoring
     from analysis.store import Store
 
-    if out.is_dir():
-        raise InputError("this is a folder", "name a file for the logits", file=out)
+    _refuse_folders(out)
     out.parent.mkdir(parents=True, exist_ok=True)  # what fails, fails before the hours of scoring
     reranker = models.load(model, trust_remote_code=trust_remote_code)
     logits = scoring.score(readers.read(data), reranker, dtype, store=Store())
     logits.to_parquet(out, index=False)
-    typer.echo(f"{len(logits):,} logits: {out}")
+    _echo(f"{len(logits):,} logits: {out}")
 
 
 @app.command()
@@ -92,7 +96,7 @@ def fingerprint(
     frame = read_scores(scores).frame
     logits = None if frame["logit"].isna().all() else frame["logit"].to_numpy()
     verdict = judge(frame["score"].to_numpy(), logits)
-    typer.echo(dumps(verdict.to_dict(), ensure_ascii=False, indent=2) if json else verdict)
+    _echo(dumps(verdict.to_dict(), ensure_ascii=False, indent=2) if json else verdict)
 
 
 @app.command()
@@ -138,6 +142,7 @@ def audit(
     from analysis.auditing.transport import ServerError
 
     conditions = [Condition.of_text(text) for text in fail_on]
+    _refuse_folders(None if json in (None, _STANDARD_OUTPUT) else Path(json), html)
     try:
         found = audit(
             url=url,
@@ -151,10 +156,10 @@ def audit(
             trust_remote_code=trust_remote_code,
         )
     except ServerError as error:
-        typer.echo(f"rerank-precision: {error}", err=True)
+        _complain(error)
         raise typer.Exit(_SERVER_TROUBLE) from error
     # Standard output is for the JSON alone where it was asked for there.
-    console = Console(highlight=False, stderr=json == _STANDARD_OUTPUT)
+    console = _Console(highlight=False, emoji=False, stderr=json == _STANDARD_OUTPUT)
     print_summary(found, conditions, console=console)
     _write(found, conditions, json, html)
     held = any(found.holds(condition) for condition in conditions)
@@ -167,12 +172,13 @@ def check(data: Annotated[str, typer.Argument(help="What to read; see `report --
     from analysis import readers
 
     candidates = readers.read(data)
-    typer.echo(
-        f"{candidates.name}: {candidates.n_queries:,} queries, {candidates.n_pairs:,} pairs, "
-        f"{'all graded' if candidates.has_grades else 'not all graded'}"
+    queries = counted(candidates.n_queries, "query", "queries")
+    graded = "all graded" if candidates.has_grades else "not all graded"
+    _echo(
+        printable(f"{candidates.name}: {queries}, {counted(candidates.n_pairs, 'pair')}, {graded}")
     )
     for query_id in candidates.queries_without_candidates:
-        typer.echo(f"query {query_id} has no candidates and is left out")
+        _echo(printable(f"query {query_id} has no candidates and is left out"))
 
 
 @app.command()
@@ -181,7 +187,7 @@ def paths() -> None:
     for engine in run_engines():
         for path in engine.paths.values():
             one_from = saturation(path).one_from
-            typer.echo(f"{path}; exactly 1.0 from logit {one_from:.7g}\n  {path.text}")
+            _echo(f"{path}; exactly 1.0 from logit {one_from:.7g}\n  {path.text}")
 
 
 def main() -> None:
@@ -193,17 +199,44 @@ def main() -> None:
     try:
         app()
     except (InputError, OSError) as error:
-        typer.echo(f"rerank-precision: {error}", err=True)
+        _complain(error)
         sys.exit(2)
     except Exception as error:
         missing = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
         if missing and not missing.startswith("analysis"):
             # With requirements-audit.txt alone no model runs.
             remedy = "Install all that the package needs: pip install rerank-precision."
-            typer.echo(f"rerank-precision: {missing} is not installed. {remedy}", err=True)
+            _complain(f"{missing} is not installed. {remedy}")
             sys.exit(2)
         traceback.print_exc()
         sys.exit(_DEFECT)
+
+
+class _Console(Console):
+    """A console that goes on where nobody reads any more."""
+
+    def on_broken_pipe(self) -> None:
+        """Drop what is still to be printed; the base class would end with exit status 1."""
+        _to_nowhere(self.file)
+
+
+def _echo(text: object, *, end: bool = True) -> None:
+    """Print to standard output, as long as somebody reads it."""
+    try:
+        typer.echo(text, nl=end)
+    except BrokenPipeError:
+        _to_nowhere(sys.stdout)
+
+
+def _complain(error: object) -> None:
+    typer.echo(printable(f"rerank-precision: {error}"), err=True)
+
+
+def _to_nowhere(stream: IO[str]) -> None:
+    """Let a stream end in the null device, what it still holds included."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _write(
@@ -214,13 +247,20 @@ def _write(
         from analysis.auditing.record import as_json
 
         if json == _STANDARD_OUTPUT:
-            typer.echo(as_json(found, conditions), nl=False)
+            _echo(as_json(found, conditions), end=False)
         else:
             _write_file(Path(json), as_json(found, conditions))
     if html is not None:
         from analysis.auditing.page import page_html
 
         _write_file(html, page_html(found, conditions))
+
+
+def _refuse_folders(*files: Path | None) -> None:
+    """Refuse folders in place of files to be written, before what is written takes its time."""
+    for file in files:
+        if file is not None and file.is_dir():
+            raise InputError("this is a folder", "name a file to be written", file=file)
 
 
 def _write_file(path: Path, text: str) -> None:

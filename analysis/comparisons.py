@@ -14,6 +14,7 @@ import pandas as pd
 from scipy import stats
 
 from analysis.errors import InputError
+from analysis.frames import check_columns
 from analysis.metrics.sums import Floats
 
 Certainty = Literal["certain: first", "certain: second", "certain: equal", "not certain under ties"]
@@ -36,9 +37,12 @@ def differences(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     Returns ``query_id, measure, difference, min, max, certainty`` in the order of ``first``:
     ``difference`` of the expected values; ``min`` and ``max`` that it has over all orders of the
     ties of both runs; ``certainty`` as :func:`certainty` gives it. Raises :class:`InputError` where
-    the two differ in their queries or measures.
+    the two differ in their queries or measures, and for frames that are no such results.
     """
     keys = ["query_id", "measure"]
+    for frame, name in ((first, "first run"), (second, "second run")):
+        remedy = "give what evaluate(run, qrels, measures) returns for each of the runs"
+        check_columns(frame, [*keys, "expected", "min", "max"], name, remedy)
     both = first.merge(second, on=keys, how="outer", suffixes=("_1", "_2"), indicator=True)
     alone = both[both["_merge"] != "both"]
     if not alone.empty or not len(both) == len(first) == len(second):

@@ -11,6 +11,16 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from analysis.engines import path_of
+from analysis.frames import (
+    KEYS,
+    check_columns,
+    check_ids,
+    check_k,
+    check_numbers,
+    check_once,
+    check_same_pairs,
+)
 from analysis.metrics import average, evaluate
 from analysis.scorepath import ScorePath, TieRule
 from analysis.ties import apply, first_ranks, ranks, tied_in_top, with_tie_groups
@@ -44,7 +54,6 @@ COLUMNS = {
 """For each column of :func:`effects` its heading and its meaning. ``ones`` and ``zeros``, together
 the *saturated* scores, are missing where scores are logits; nDCG where a grade is missing."""
 
-_KEYS = ["query_id", "passage_id"]
 _AGAINST = ("moved", "first_lost", "reordered")
 _COUNTS = ("ones", "zeros", "tied", "tied_in_top", "moved", "first_shared", "first_lost")
 _COUNTS += ("reordered",)
@@ -53,7 +62,7 @@ _FLOAT32 = ScorePath("float32").raw()
 
 def effects(
     logits: pd.DataFrame,
-    paths: ScorePath | Iterable[ScorePath] | Mapping[str, ScorePath],
+    paths: ScorePath | str | Iterable[ScorePath | str] | Mapping[str, ScorePath | str],
     *,
     k: int = 10,
 ) -> pd.DataFrame:
@@ -61,14 +70,13 @@ def effects(
 
     ``logits`` is what :func:`analysis.scoring.score` returns; it needs rows of each path's forward
     dtype, and of float32 for what is counted against the reference. The first column, ``path``, is
-    the path's name, or its computation where it has none, or the key of a mapping. Raises
-    :class:`InputError` as :func:`analysis.ties.apply` does.
+    the path's name, or its computation where it has none, or the key of a mapping. A path may be a
+    text of :func:`~analysis.engines.path_of`. Raises :class:`InputError` as
+    :func:`analysis.ties.apply` and :func:`count` do.
     """
-    if isinstance(paths, Mapping):
-        named = list(paths.items())
-    else:
-        chosen = [paths] if isinstance(paths, ScorePath) else paths
-        named = [(path.name or path.computation, path) for path in chosen]
+    check_k(k)
+    check_columns(logits, [*KEYS, "forward_dtype", "logit"], "frame of logits")
+    named = _named(paths)
     known = (logits["forward_dtype"] == "float32").any()
     reference = apply(logits, _FLOAT32) if known else None
     return effects_table(
@@ -76,12 +84,24 @@ def effects(
     )
 
 
+def _named(
+    paths: ScorePath | str | Iterable[ScorePath | str] | Mapping[str, ScorePath | str],
+) -> list[tuple[str, ScorePath]]:
+    """Paths with the names of their rows."""
+    if isinstance(paths, Mapping):
+        return [(name, path_of(path)) for name, path in paths.items()]
+    one = not isinstance(paths, Iterable) or isinstance(paths, str)
+    chosen = [path_of(path) for path in ([paths] if one else paths)]
+    return [(path.name or path.computation, path) for path in chosen]
+
+
 def effects_table(
     counted: Iterable[tuple[object, Mapping[str, float]]], column: str = "path"
 ) -> pd.DataFrame:
     """One table of several results of :func:`count`, each with its name in the first column."""
     rows = [{column: name, **counts} for name, counts in counted]
-    return pd.DataFrame(rows).astype(dict.fromkeys(_COUNTS, "Int64"))
+    columns = None if rows else [column, *list(COLUMNS)[1:]]
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(_COUNTS, "Int64"))
 
 
 def _of_path(
@@ -102,7 +122,14 @@ def count(
 
     ``scored`` and ``reference`` have the columns ``query_id, passage_id, score`` and the same
     pairs; ``grade`` in the former gives nDCG. ``bounded`` is false for scores that are logits.
+    Raises :class:`InputError` for missing columns, ids that are none, pairs that stand twice or
+    in one of the two alone, scores that are NaN, and a ``k`` below 1.
     """
+    check_k(k)
+    _check(scored, "frame of scores")
+    if reference is not None:
+        _check(reference, "reference")
+        check_same_pairs(scored, reference, "frame of scores", "reference (float32 logits)")
     groups = with_tie_groups(scored)
     shared = groups["tie_size"] > 1
     counts = {
@@ -121,6 +148,13 @@ def count(
     return counts | _mean_ndcg(groups, k)
 
 
+def _check(scored: pd.DataFrame, what: str) -> None:
+    check_columns(scored, [*KEYS, "score"], what)
+    check_ids(scored, what)
+    check_once(scored, what)
+    check_numbers(scored, "score", what)
+
+
 def headings(k: int = 10) -> dict[str, str]:
     """Words for the columns, as tables for people have them."""
     return {column: heading.format(k=k) for column, (heading, _) in COLUMNS.items()}
@@ -130,7 +164,7 @@ def _against(
     groups: pd.DataFrame, reference: pd.DataFrame, k: int, tie_rule: TieRule
 ) -> dict[str, int]:
     """Count what differs from the reference, whose rows may stand in another order."""
-    other = groups[_KEYS].merge(reference[[*_KEYS, "score"]], on=_KEYS, validate="one_to_one")
+    other = groups[KEYS].merge(reference[[*KEYS, "score"]], on=KEYS, validate="one_to_one")
     other = with_tie_groups(other.set_axis(groups.index))
     taken = (groups["tie_group"] == 1) & (other["tie_group"] != 1)
     first, other_first = first_ranks(groups), first_ranks(other)

@@ -12,27 +12,37 @@ from analysis.errors import InputError
 from analysis.scorepath import ScorePath
 
 
-def path_of(engine: str, version: str | None = None, forward_dtype: str | None = None) -> ScorePath:
+def path_of(
+    engine: str | ScorePath, version: str | None = None, forward_dtype: str | None = None
+) -> ScorePath:
     """Return a score path: an engine's, or one in plain text.
 
     ``engine`` is a key of the catalogue (``"infinity"``, ``"haystack"``,
     ``"sentence-transformers"``, …). The version may be left out where all versions score alike, the
     dtype where there is only one. In plain text that is ``"infinity@0.0.32:float16"``; a path by
-    hand is ``"forward=float16,sigmoid=stepwise"`` (see :meth:`.ScorePath.of_text`). Raises
-    :class:`InputError` for what is not known, saying what is.
+    hand is ``"forward=float16,sigmoid=stepwise"`` (see :meth:`.ScorePath.of_text`). A path is
+    returned as it is. Raises :class:`InputError` for what is not known, saying what is, and for a
+    version or dtype that is given twice.
 
     >>> path_of("infinity", "0.0.32", "float16") == path_of("infinity@0.0.32:float16")
     True
     >>> path_of("infinity", "0.0.32", "float16") == path_of("forward=float16,sigmoid=stepwise")
     True
     """
-    if version is None and forward_dtype is None:
-        if "=" in engine:
-            return ScorePath.of_text(engine)
-        engine, _, dtype = engine.partition(":")
-        engine, _, number = engine.partition("@")
-        version, forward_dtype = number or None, dtype or None
-    return _path(find_engine(engine, version), forward_dtype)
+    by_hand = isinstance(engine, ScorePath) or (isinstance(engine, str) and "=" in engine)
+    said = {}
+    if not by_hand and isinstance(engine, str):
+        name, _, said["forward_dtype"] = engine.partition(":")
+        engine, _, said["version"] = name.partition("@")
+    for field, value in (("version", version), ("forward_dtype", forward_dtype)):
+        if value is not None and (by_hand or said.get(field)):
+            raise InputError("the path says it already", "leave it out", field=field)
+    if isinstance(engine, ScorePath):
+        return engine
+    if by_hand:
+        return ScorePath.of_text(engine)
+    version = version or said.get("version") or None
+    return _path(find_engine(engine, version), forward_dtype or said.get("forward_dtype") or None)
 
 
 def default_paths(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import unicodedata
+from os import PathLike
 from typing import NamedTuple
+
+_JOINERS = "\u200c\u200d"  # they are part of words and of emoji
 
 
 class InputError(ValueError):
     """Input from outside that cannot be used: says where it stands and how to mend it.
 
     The message reads ``<file>:<line>: <field>: <problem>. <Remedy>.``; the parts that do not
-    apply are left out, and without a place the problem begins with a capital too. ``problem``
-    and ``remedy`` stay as they were given, without a full stop.
+    apply are left out, and without a place the problem begins with a capital too; control
+    characters are replaced (:func:`printable`). ``problem`` and ``remedy`` stay as they were
+    given, without a full stop.
     """
 
     def __init__(
@@ -27,7 +32,7 @@ class InputError(ValueError):
         place = "" if file is None else f"{file}: " if line is None else f"{file}:{line}: "
         place += "" if field is None else f"{field}: "
         said = f"{place}{problem}" if place else _capitalised(problem)
-        super().__init__(f"{said}. {_capitalised(remedy)}.")
+        super().__init__(printable(f"{said}. {_capitalised(remedy)}."))
 
 
 class Place(NamedTuple):
@@ -47,6 +52,31 @@ def _capitalised(sentence: str) -> str:
     word = sentence.split(" ", 1)[0].rstrip(",;:")
     plain = word.isalpha() and word.islower()
     return sentence[:1].upper() + sentence[1:] if plain else sentence
+
+
+def checked_name(name: object, remedy: str) -> str | PathLike[str]:
+    """Give a name or path as it is; :class:`InputError` for an empty one and for anything else."""
+    if not isinstance(name, str | PathLike):
+        raise InputError(f"a {type(name).__name__} is no name", remedy)
+    if not str(name).strip():
+        raise InputError("the name is empty", remedy)
+    return name
+
+
+def is_control(character: str) -> bool:
+    """Whether a character could steer a terminal, hide or turn text round, or be no character."""
+    return unicodedata.category(character) in ("Cc", "Cf", "Cs") and character not in _JOINERS
+
+
+def printable(text: object, *, lines: bool = False) -> str:
+    """Make a text from outside safe to print: control characters become U+FFFD.
+
+    Line ends are among them, unless ``lines`` says that the text may have several.
+    """
+    return "".join(
+        "\ufffd" if is_control(character) and not (lines and character == "\n") else character
+        for character in str(text)
+    )
 
 
 def counted(number: int, noun: str, nouns: str = "") -> str:

@@ -7,6 +7,7 @@ holds every value of the other formats exactly.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -22,6 +23,8 @@ Floats = NDArray[np.floating]
 FORWARD_DTYPES = ("float32", "float16", "bfloat16")
 """The dtypes that networks are served in."""
 HALVES = ("float16", "bfloat16")
+NETWORK_DTYPES = ("float64", *FORWARD_DTYPES)
+"""The dtypes that a network can be run in here."""
 
 _MOST_VALUES = 50_000_000
 
@@ -213,6 +216,19 @@ def format_of(dtype: str | Format) -> Format:
         raise InputError(
             f"unknown dtype {dtype!r}", f"choose one of {', '.join(FORMATS)}", field="dtype"
         ) from None
+
+
+def check_forward_dtypes(dtypes: Sequence[str], field: str = "forward_dtypes") -> None:
+    """Check a list of dtypes to be scored, before the first is; :class:`InputError` otherwise."""
+    listed = isinstance(dtypes, Sequence) and not isinstance(dtypes, str) and len(dtypes) > 0
+    if not listed or any(dtype not in NETWORK_DTYPES for dtype in dtypes):
+        raise InputError(
+            f"{dtypes!r} are no forward dtypes",
+            f"give a list of some of {', '.join(NETWORK_DTYPES)}",
+            field=field,
+        )
+    if len(set(dtypes)) < len(dtypes):
+        raise InputError("a dtype is named twice", "name it once", field=field)
 
 
 def is_wide(dtype: str) -> bool:

@@ -42,9 +42,8 @@ from analysis.checkpoints import (
 )
 from analysis.demo import adapter_of, demo_base
 from analysis.devices import pick
-from analysis.errors import InputError
-
-NETWORK_DTYPES = ("float64", "float32", "float16", "bfloat16")
+from analysis.errors import InputError, checked_name
+from analysis.formats import NETWORK_DTYPES
 
 # Their position embeddings begin after the padding index.
 _OFFSET_POSITIONS = ("roberta", "camembert", "xlm-roberta", "xlm-roberta-xl", "mpnet")
@@ -229,6 +228,7 @@ def load(
     other numbers, for checkpoints of another kind, and for what is missing or damaged; whether
     the weights fit the network shows when :meth:`Reranker.network` loads them.
     """
+    checked_name(model, 'give "demo", a folder or a Hub id')
     where = pick(device)
     adapter = adapter_of(model)
     if adapter is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
@@ -12,9 +11,9 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import HTML, Markdown, display
 
+from analysis.errors import is_control
 from analysis.figures.style import Picture, img, save, style
 
-_JOINERS = "\u200c\u200d"  # they are part of words and of emoji
 VALUES_MIME = "application/vnd.rerank-precision.values+json"
 FIGURES_VARIABLE = "RERANK_PRECISION_FIGURES"
 """Environment variable with the folder that figures are written to; unset: only shown."""
@@ -41,8 +40,7 @@ def _safe_character(character: str) -> str:
         return f"<span>&#{ord(character)};</span>"
     if character.isspace():
         return " "
-    is_control = unicodedata.category(character) in ("Cc", "Cf") and character not in _JOINERS
-    return "\ufffd" if is_control else f"&#{ord(character)};"
+    return "\ufffd" if is_control(character) else f"&#{ord(character)};"
 
 
 def show(picture: Picture, name: str) -> None:

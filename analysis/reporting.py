@@ -21,9 +21,10 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
 from analysis.errors import InputError
-from analysis.formats import FORWARD_DTYPES
+from analysis.formats import FORWARD_DTYPES, check_forward_dtypes
 from analysis.notebooks import FIGURES_VARIABLE, VALUES_MIME
 from analysis.places import CHECKOUT, ENGINES, GERMAN, MODELS, NOTEBOOKS, PACKAGE
+from analysis.readers import read
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_TEXT = "Interactive view: open this notebook in JupyterLab. Its static twin stands below."
@@ -84,6 +85,10 @@ def report(
         raise InputError("the report needs a folder to be written to", remedy)
     if out is None and parameters:
         raise InputError("the report on the shipped set would be replaced by yours", remedy)
+    if out is not None and Path(out).exists() and not Path(out).is_dir():
+        raise InputError("this is a file", remedy, file=out)
+    check_forward_dtypes(chosen["dtypes"], field="dtypes")
+    read(data)  # what is wrong with it is said before a notebook starts
     return make_report(Run(Path(out or CHECKOUT / "report"), parameters), say)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.errors import InputError
-from analysis.formats import format_of, is_wide
+from analysis.formats import FORMATS, format_of, is_wide
 from analysis.sigmoids import sigmoid
 
 PathFormula = Literal["fused", "stepwise", "none"]
@@ -31,6 +31,8 @@ _KEYS = {
     "ties": "tie_rule",
 }
 """The stages as the plain text form of a path calls them, and as its fields are called."""
+_WORDS = {"formula": get_args(PathFormula), "tie_rule": TIE_RULES}
+"""The values of the stages that are no dtypes."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +55,8 @@ class ScorePath:
     name: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
-        for dtype in (self.forward_dtype, self.activation_dtype, self.stored_dtype):
-            format_of(dtype)
-        for stage, value, known in (
-            ("formula", self.formula, get_args(PathFormula)),
-            ("tie_rule", self.tie_rule, TIE_RULES),
-        ):
-            if value not in known:
-                raise InputError(
-                    f"unknown {stage} {value!r}", f"choose one of {', '.join(known)}", field=stage
-                )
+        for stage in _KEYS.values():
+            _check_stage(stage, getattr(self, stage), stage)
 
     @classmethod
     def of_text(cls, text: str) -> ScorePath:
@@ -72,7 +66,7 @@ class ScorePath:
         only ``forward`` must be there. Left out, the sigmoid is ``fused``, the activation dtype is
         the forward dtype, the stored dtype is the activation dtype, and ties stand in input order.
         """
-        parts = [part.partition("=") for part in text.split(",")]
+        parts = [part.partition("=") for part in str(text).split(",")]
         stages = {key.strip(): value.strip() for key, _, value in parts}
         if len(stages) < len(parts) or not {"forward"} <= stages.keys() <= _KEYS.keys():
             raise InputError(
@@ -81,6 +75,8 @@ class ScorePath:
                 f"{', '.join(list(_KEYS)[1:])}, each once",
                 field="path",
             )
+        for key, value in stages.items():
+            _check_stage(_KEYS[key], value, key)
         stages.setdefault("activation", stages["forward"])
         stages.setdefault("stored", stages["activation"])
         return cls(**{_KEYS[key]: value for key, value in stages.items()})
@@ -182,6 +178,16 @@ class ScorePath:
     def __str__(self) -> str:
         stages = f"{self.computation} → ties by {self.tie_rule}"
         return f"{self.name}: {stages}" if self.name else stages
+
+
+def _check_stage(stage: str, value: object, field: str) -> None:
+    """Check a stage's value; ``field`` is what the user called the stage."""
+    known = _WORDS.get(stage, tuple(FORMATS))
+    if not isinstance(value, str) or value not in known:
+        kind = stage.replace("_", " ") if stage in _WORDS else "dtype"
+        raise InputError(
+            f"unknown {kind} {value!r}", f"choose one of {', '.join(known)}", field=field
+        )
 
 
 FLOAT32_REFERENCE = ScorePath(name="float32 reference")

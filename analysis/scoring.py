@@ -23,7 +23,8 @@ from tqdm import tqdm
 from analysis.datasets import RerankingSet
 from analysis.devices import describe, libraries
 from analysis.errors import InputError
-from analysis.models import NETWORK_DTYPES, Reranker
+from analysis.formats import check_forward_dtypes
+from analysis.models import Reranker
 from analysis.store import Store
 
 COLUMNS = ("query_id", "passage_id", "grade", "forward_dtype", "logit")
@@ -66,6 +67,12 @@ def score(
     and for logits that are not finite (float16 overflows in some models); all dtypes are scored
     and stored before.
     """
+    for kind, given, call in (
+        (RerankingSet, dataset, 'read("german")'),
+        (Reranker, reranker, 'load("demo")'),
+    ):
+        if not isinstance(given, kind):
+            raise InputError(f"a {type(given).__name__} is no {kind.__name__}", f"give {call}")
     numbers = {
         "max_length": max_length,
         "batch_tokens": batch_tokens,
@@ -73,7 +80,7 @@ def score(
     }
     for name, number in numbers.items():
         _check_positive(name, number)
-    _check_dtypes(forward_dtypes)
+    check_forward_dtypes(forward_dtypes)
     plan = _Plan(dataset, reranker, **numbers, backwards=backwards)
     frames = []
     for forward_dtype in forward_dtypes:
@@ -242,19 +249,6 @@ def _forward(
 def _check_positive(name: str, number: int) -> None:
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
         raise InputError(f"{number!r} is no number of tokens", "give 1 or more", field=name)
-
-
-def _check_dtypes(forward_dtypes: Sequence[str]) -> None:
-    """Check all dtypes before the first is scored."""
-    unknown = [name for name in forward_dtypes if name not in NETWORK_DTYPES]
-    if isinstance(forward_dtypes, str) or not forward_dtypes or unknown:
-        raise InputError(
-            f"{forward_dtypes!r} are no forward dtypes",
-            f"give a list of some of {', '.join(NETWORK_DTYPES)}",
-            field="forward_dtypes",
-        )
-    if len(set(forward_dtypes)) < len(forward_dtypes):
-        raise InputError("a dtype is named twice", "name it once", field="forward_dtypes")
 
 
 def _check_finite(scored: pd.DataFrame, reranker: Reranker) -> None:

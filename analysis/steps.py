@@ -134,8 +134,16 @@ def hidden_logits(
     ``decimals`` says that the scores were then printed with so many decimals: their steps are
     those of the print. ``calibration`` is the factor that multiplied the logits before the
     sigmoid; steps are given in logits before it. None is returned for scores that the path
-    cannot have made.
+    cannot have made; :class:`InputError` is raised for no scores, and a factor that is none.
     """
+    if not np.size(scores):
+        raise InputError("there is no score", "give at least one", field="scores")
+    if not 0 < calibration < np.inf:
+        raise InputError(
+            f"no logit is scaled by {calibration}",
+            "give a finite factor above 0",
+            field="calibration",
+        )
     distinct, counts = np.unique(np.asarray(scores, dtype=np.float64), return_counts=True)
     chosen = np.unique(np.linspace(0, len(distinct) - 1, _MOST_STEPS).round().astype(int))
     low, high = _as_stored(path, distinct[chosen], decimals)

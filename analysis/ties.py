@@ -9,14 +9,18 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from analysis.engines import path_of
 from analysis.errors import InputError
+from analysis.frames import KEYS, check_columns, check_ids, check_numbers, check_once
 from analysis.scorepath import ScorePath, TieRule
 
 
-def apply(logits: pd.DataFrame, path: ScorePath) -> pd.DataFrame:
+def apply(logits: pd.DataFrame, path: ScorePath | str) -> pd.DataFrame:
     """Scores, ranks and tie groups of a path over a frame of logits.
 
-    ``logits`` holds one row per (query, passage) and forward dtype. The rows of the path's forward
+    ``logits`` holds one row per (query, passage) and forward dtype, with the columns ``query_id,
+    passage_id, forward_dtype, logit``. ``path`` may be a text of :func:`~analysis.engines.path_of`.
+    The rows of the path's forward
     dtype are taken; where the frame has none, :class:`InputError` says which it has. Returned,
     in the frame's order, with ``path, score, rank, tie_group, tie_size`` added:
 
@@ -25,8 +29,12 @@ def apply(logits: pd.DataFrame, path: ScorePath) -> pd.DataFrame:
     - ``tie_group``: 1, 2, ... from the best score down, within the query;
     - ``tie_size``: how many candidates share the score (1: no tie).
 
-    NaN logits have no place in an order and raise :class:`InputError`.
+    Raises :class:`InputError` for missing columns, for ids that are none, for a pair that stands
+    twice within the dtype, and for logits and scores that are NaN (``float8_e4m3fn`` overflows to
+    it), which have no place in an order.
     """
+    path = path_of(path)
+    check_columns(logits, [*KEYS, "forward_dtype", "logit"], "frame of logits")
     chosen = logits[logits["forward_dtype"] == path.forward_dtype]
     if chosen.empty and not logits.empty:
         available = ", ".join(logits["forward_dtype"].unique())
@@ -35,14 +43,12 @@ def apply(logits: pd.DataFrame, path: ScorePath) -> pd.DataFrame:
             f"score with forward_dtypes including {path.forward_dtype!r}",
             field="forward_dtype",
         )
-    if chosen["logit"].isna().any():
-        first = chosen[chosen["logit"].isna()].iloc[0]
-        raise InputError(
-            f"the logit of query {first.query_id!r}, passage {first.passage_id!r} is NaN",
-            "score that pair again in a wider forward dtype, or leave it out",
-            field="logit",
-        )
+    what = f"frame of {path.forward_dtype} logits"
+    check_ids(chosen, what)
+    check_once(chosen, what)
+    check_numbers(chosen, "logit", what)
     scored = chosen.assign(path=path.name or str(path), score=path.scores(chosen["logit"]))
+    check_numbers(scored, "score", what)
     return with_tie_groups(scored.assign(rank=ranks(scored, path.tie_rule)))
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from analysis.errors import InputError
+from analysis.frames import check_k
 
 CONFIDENCE = 0.95
 
@@ -84,14 +86,14 @@ def verified_top_k(cheap: ArrayLike, k: int, bound: float, rescore: Rescore) -> 
     A float32 logit of another batch differs in its last bits (about 1e-5): candidates that close in
     float32 have no order that another float32 run would have to confirm.
 
-    Raises :class:`InputError` for a k below 1, a bound that is negative or NaN, logits that are not
-    finite or not a list, and a ``rescore`` that returns another number of logits.
+    Raises :class:`InputError` for a k that is no whole number from 1 on, a bound that is negative
+    or NaN, logits that are not finite or not a list, and a ``rescore`` that returns another number
+    of logits.
     """
     logits, within = _checked_logits(cheap, "cheap"), True
-    if k < 1 or not bound >= 0:
-        raise InputError(
-            f"there is no top k with k = {k} and bound = {bound}", "give k ≥ 1 and bound ≥ 0"
-        )
+    check_k(k)
+    if not isinstance(bound, Real) or not bound >= 0:
+        raise InputError(f"{bound!r} bounds no error", "give a number of 0 or more", field="bound")
     rows = uncertain(logits, k, bound)
     if rows.size:
         exact = _checked_logits(rescore(rows), "rescored")

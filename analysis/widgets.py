@@ -11,10 +11,11 @@ import pandas as pd
 
 from analysis.counting import count
 from analysis.engines import run_engines
-from analysis.errors import counted
+from analysis.errors import InputError, counted
 from analysis.figures.reranking import reranking
 from analysis.figures.style import INK, img, style
 from analysis.formats import FORWARD_DTYPES
+from analysis.frames import KEYS, check_columns, check_once, check_same_pairs
 from analysis.scorepath import FLOAT32_REFERENCE, TIE_RULES, ScorePath
 from analysis.ties import apply, tie_groups
 
@@ -30,15 +31,17 @@ _TEXT = "padding: 2px 8px; text-align: left"
 class RerankToggle(ipw.VBox):
     """Toggle the stages of a score path over stored logits; nothing is scored again.
 
-    ``logits`` is a frame of logits (any forward dtypes, float32 among them: without it
-    :class:`~analysis.errors.InputError`), ``pairs`` the set's frame with ``query`` and
-    ``passage`` texts. Changing any control redraws, once, the summary, the table (with tie
-    bands) and the picture of the chosen query. The sigmoid can be evaluated and stored in the
-    usual dtypes whether or not the network ran in them. An engine chosen by name sets its stages
-    and locks them; a forward dtype that it does not run in gives way to one that it does.
+    ``logits`` is a frame of logits (any forward dtypes, float32 among them), ``pairs`` the set's
+    frame with ``query`` and ``passage`` texts, both with the same pairs: otherwise
+    :class:`~analysis.errors.InputError`. Changing any control redraws, once, the summary, the
+    table (with tie bands) and the picture of the chosen query. The sigmoid can be evaluated and
+    stored in the usual dtypes whether or not the network ran in them. An engine chosen by name
+    sets its stages and locks them; a forward dtype that it does not run in gives way to one that
+    it does.
     """
 
     def __init__(self, logits: pd.DataFrame, pairs: pd.DataFrame) -> None:
+        _check(logits, pairs)
         self._logits, self._pairs = logits, pairs
         forward = list(logits["forward_dtype"].unique())
         dtypes = list(dict.fromkeys([*FORWARD_DTYPES, *forward]))
@@ -98,6 +101,19 @@ class RerankToggle(ipw.VBox):
         self.summary.value = _summary(scored, path)
         self.table.value = table_html(reference, scored, self._pairs)
         self.picture.value = _picture(reference, scored, path)
+
+
+def _check(logits: pd.DataFrame, pairs: pd.DataFrame) -> None:
+    """Check, before anything is drawn, that every control can be used."""
+    check_columns(logits, [*KEYS, "grade", "forward_dtype", "logit"], "frame of logits")
+    remedy = "give the frame of a set: pairs=candidates.pairs"
+    check_columns(pairs, [*KEYS, "query", "passage"], "frame of pairs", remedy)
+    if logits.empty or pairs.empty:
+        raise InputError("there is nothing to be shown", "give at least one pair with its logits")
+    check_once(pairs, "frame of pairs")
+    for dtype, scored in logits.groupby("forward_dtype", sort=False):
+        check_once(scored, f"frame of {dtype} logits")
+        check_same_pairs(pairs, scored, "frame of pairs", f"{dtype} logits")
 
 
 def table_html(reference: pd.DataFrame, scored: pd.DataFrame, pairs: pd.DataFrame) -> str:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from reranking_server import Reply, infinity, serving
 from test_cli import refused, run
 
+from analysis.auditing import audit
 from analysis.auditing.kept import FOLDER_VARIABLE
 from analysis.auditing.transport import TOKEN_VARIABLE
 from analysis.engines import path_of
+from analysis.errors import InputError
 
 SECRET = "s3cret-t0ken"
 OLD = path_of("infinity", "0.0.68", "float16")
@@ -141,9 +146,34 @@ def test_bad_input_is_status_2_in_one_line(options, says):
 
 
 def test_a_report_that_cannot_be_written_is_named(saturated, tmp_path):
-    result = run("audit", "--scores", saturated, "--html", tmp_path)
+    (tmp_path / "file").write_text("")
+    page = tmp_path / "file" / "page.html"
+    result = run("audit", "--scores", saturated, "--html", page)
     assert result.returncode == 2
-    assert f"{tmp_path}: it cannot be written" in result.stderr
+    assert f"{page}: it cannot be written" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--html", "--json"])
+def test_a_folder_for_a_report_is_refused_before_the_audit(tmp_path, option):
+    assert "this is a folder" in refused(run("audit", "--scores", "nowhere", option, tmp_path))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [([], 0), (["--json", "-"], 0), (["--fail-on", "saturated>0"], 1)],
+)
+def test_a_closed_pipe_changes_nothing_but_the_output(saturated, tmp_path, options, status):
+    """As with ``| head``: exit status 1 stays that of a condition; files are written."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    page = tmp_path / "page.html"
+    script = "from analysis.cli import main; main()"
+    command = ["audit", "--scores", str(saturated), "--html", str(page), *options]
+    done = subprocess.run([sys.executable, "-c", script, *command], stdout=writer, check=False)
+    os.close(writer)
+    assert done.returncode == status
+    assert page.exists()
 
 
 def test_a_model_through_an_engines_path(tiny_checkpoint, own_set):
@@ -153,3 +183,16 @@ def test_a_model_through_an_engines_path(tiny_checkpoint, own_set):
     assert "fused sigmoid in bfloat16" in said(result)
     assert "What a better path would change" in said(result)
     assert "against the order of the float32 logits" in said(result)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"url": "http://host", "timeout": "a"}, "timeout: the time must be above 0"),
+        ({"model": "demo", "path": 5}, "engine: unknown engine 5"),
+        ({"scores": ""}, "name is empty"),
+    ],
+)
+def test_bad_arguments_are_bad_input(given, says):
+    with pytest.raises(InputError, match=f"(?i){says}"):
+        audit(**given)

@@ -65,3 +65,10 @@ def test_what_is_no_condition_is_told_the_names(text):
         Condition.of_text(text)
     names = ("saturated", "ones", "zeros", "ties", "tied-first", "topN-ties")
     assert all(name in caught.value.remedy for name in names)
+
+
+def test_a_condition_is_taken_as_it_is_and_a_number_is_none():
+    condition = Condition.of_text("saturated>0")
+    assert Condition.of_text(condition) is condition
+    with pytest.raises(InputError, match="5 is no condition"):
+        Condition.of_text(5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import jsonschema
 import numpy as np
@@ -21,7 +22,8 @@ from analysis.engines import path_of
 from analysis.scorepath import ScorePath
 
 OLD = path_of("infinity", "0.0.68", "float16")
-ATTACK = '<script>alert("[bold]x[/bold]")</script> & "more"'
+ATTACK = '<script>alert("[bold]x[/bold]")</script> & "more" :smile: a\\'
+STEERING = "\x1b[31m\r\x1b[2K\x1b]0;title\x07"
 CONDITIONS = [Condition.of_text("saturated>0"), Condition.of_text("top3-ties>100000")]
 
 
@@ -127,9 +129,17 @@ def test_the_terminal_says_all_of_it_and_takes_texts_as_texts(old):
         "Order by raw logits",
         "saturated>0: HOLDS",
         "top3-ties>100000: does not hold",
-        "[bold]x[/bold]",
+        f"{ATTACK}0",  # a query id
     ):
         assert part in shown
+
+
+def test_no_control_character_reaches_the_terminal_or_the_page():
+    found = findings(ids=STEERING)
+    found = replace(found, scored=replace(found.scored, name=STEERING, details={"x": STEERING}))
+    for shown in (text_of(found, width=200), page_html(found)):
+        assert not set("\x1b\x07\r") & set(shown)
+        assert "\ufffd[31m\ufffd\ufffd[2K" in shown
 
 
 @pytest.mark.parametrize("case", CASES)

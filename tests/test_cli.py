@@ -141,6 +141,20 @@ def test_check_german():
     assert "all graded" in result.stdout
 
 
+def test_check_counts_one_and_prints_no_control_character(tmp_path):
+    file = tmp_path / "o\x1b[31mwn.jsonl"
+    candidate = {"passage_id": "p", "text": "der Wald"}
+    lines = [{"query_id": "q", "query": "wo", "candidates": [candidate]}]
+    file.write_text(json.dumps(lines[0]) + "\n")
+    result = run("check", file)
+    assert result.stdout.endswith("wn: 1 query, 1 pair, not all graded\n")
+    lines.append({"query_id": "\r\x1b[2Kq", "query": "wer", "candidates": []})
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    result = run("check", file)
+    assert "query \ufffd\ufffd[2Kq has no candidates" in result.stdout
+    assert "\x1b" not in result.stdout + refused(run("check", f"{file}\x1b[1m"))
+
+
 def test_check_says_what_is_missing(own_set):
     result = run("check", own_set)
     assert result.returncode == 0
@@ -159,6 +173,11 @@ def test_a_missing_file_is_one_line_in_a_process_of_its_own(tmp_path):
     script = "import sys; from analysis.cli import main; main()"
     line = refused(python("-c", script, "check", str(tmp_path / "nowhere.jsonl")))
     assert "nowhere.jsonl: there is no such file or folder." in line
+
+
+@pytest.mark.parametrize("command", [("check",), ("audit", "--scores")])
+def test_an_empty_name_is_called_empty(command):
+    assert "the name is empty" in refused(run(*command, "")).lower()
 
 
 def test_score_writes_logits_in_the_dtypes_asked_for(
@@ -199,9 +218,16 @@ def test_report_of_own_data_needs_a_folder_of_its_own(own_set):
 def test_report_says_in_one_line_what_is_wrong_with_the_data(tmp_path):
     result = run("report", "--data", tmp_path / "nowhere.jsonl", "--out", tmp_path / "out")
     assert result.returncode == 2
-    assert result.stdout == "01_logit_to_score: running\n"
+    assert result.stdout == ""  # before a notebook runs
     (line,) = result.stderr.splitlines()
     assert "nowhere.jsonl: there is no such file or folder." in line
+
+
+def test_report_refuses_a_dtype_and_a_file_for_a_folder_before_a_notebook_runs(tmp_path):
+    assert "banana" in refused(run("report", "--dtype", "banana", "--out", tmp_path))
+    file = tmp_path / "page.html"
+    file.write_text("")
+    assert "this is a file" in refused(run("report", "--out", file))
 
 
 def test_a_folder_in_place_of_the_file_for_logits_is_refused_before_scoring(tmp_path):

@@ -159,3 +159,11 @@ def test_bad_input():
     assert "same queries" in refused(differences, twice, FIRST_RUN).problem
     alone = [frame.query("query_id == 'q1'") for frame in (FIRST_RUN, SECOND_RUN)]
     assert "one query" in refused(compare, *alone).problem
+
+
+def test_runs_that_were_not_evaluated_are_refused():
+    run = pd.DataFrame({"query_id": ["q"], "passage_id": ["p"], "score": [1.0]})
+    for first, second in ((run, run), (None, run)):
+        error = refused(compare, first, second)
+        assert "first run" in error.problem
+        assert "evaluate(run, qrels, measures)" in error.remedy

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.counting import count, effects, headings
+from analysis.counting import COLUMNS, count, effects, headings
 from analysis.engines import path_of
 from analysis.errors import InputError
 from analysis.metrics import evaluate
@@ -183,3 +183,47 @@ def test_a_forward_dtype_that_was_not_scored_is_named():
 def test_candidates_and_queries_are_all_of_them():
     found = effects(logits_of([[1.0, 2.0], [np.pi]]), OLD).iloc[0]
     assert (found["candidates"], found["queries"]) == (3, 2)
+
+
+def test_no_path_gives_an_empty_table_with_all_columns():
+    logits = logits_of([[1.0, 2.0]])
+    assert list(effects(logits, [])) == list(effects(logits, [ScorePath()])) == list(COLUMNS)
+
+
+def test_a_path_may_be_a_text():
+    logits, text = logits_of([[9.0, 8.0, 1.0]]), "infinity@0.0.32:float16"
+    expected = effects(logits, path_of(text))
+    for paths in (text, [text]):
+        pd.testing.assert_frame_equal(effects(logits, paths), expected)
+    assert effects(logits, {"old": text})["path"].tolist() == ["old"]
+    with pytest.raises(InputError, match="unknown engine 5"):
+        effects(logits, 5)
+
+
+@pytest.mark.parametrize("k", [0, -1, 1.5, "10", True])
+def test_a_top_has_a_whole_number(k):
+    with pytest.raises(InputError, match="k: there is no top"):
+        effects(logits_of([[1.0]]), [ScorePath()], k=k)
+
+
+def test_the_reference_has_the_same_pairs():
+    logits = logits_of([[1.0, 2.0, 3.0]])
+    lacking = logits[(logits["forward_dtype"] == "float16") | (logits["logit"] != 2.0)]
+    others = logits.assign(
+        passage_id=logits["passage_id"].where(
+            logits["forward_dtype"] == "float16", "x" + logits["passage_id"]
+        )
+    )
+    for wrong in (lacking, others):
+        with pytest.raises(InputError, match="does not stand both in"):
+            effects(wrong, ScorePath("float16"))
+
+
+def test_frames_without_what_is_counted_are_refused():
+    with pytest.raises(InputError, match="has no column forward_dtype"):
+        effects(logits_of([[1.0]]).drop(columns="forward_dtype"), [])
+    scored = apply(logits_of([[1.0]]), ScorePath())
+    with pytest.raises(InputError, match="has no column score"):
+        count(scored.drop(columns="score"))
+    with pytest.raises(InputError, match="is NaN"):
+        count(scored.assign(score=np.nan))

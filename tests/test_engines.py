@@ -12,6 +12,7 @@ from analysis.catalogue import CATALOGUE, CHECKPOINT, DEVICES
 from analysis.engines import default_paths, find_engine, known_paths, path_of, run_engines
 from analysis.errors import InputError
 from analysis.formats import format_of
+from analysis.scorepath import ScorePath
 
 LOGITS = np.linspace(-12, 12, 4001)
 RELEASES = [f"0.0.{patch}" for patch in range(11, 79)]
@@ -158,6 +159,8 @@ def test_a_path_is_found_by_name_version_and_dtype():
     path = path_of("infinity", "0.0.32", "float16")
     assert path.name == "Infinity 0.0.13–0.0.68, float16"
     assert path_of("infinity@0.0.32:float16") is path
+    assert path_of("infinity@0.0.32", forward_dtype="float16") is path
+    assert path_of(path) is path
     assert path_of("forward=float16,sigmoid=stepwise") == path
     assert path_of("vllm") is path_of("vllm", "0.11") is path_of("vllm", None, "float32")
 
@@ -180,7 +183,14 @@ def test_every_known_path_is_listed_once_with_all_its_engines():
         (("infinity:float16",), 'version: how infinity scores depends .*"infinity@0.0.69"'),
         (("infinity@new:float16",), "version: 'new' is no version"),
         (("haystack",), "version: how haystack|forward_dtype: the dtype"),
-        (("forward=float12",), "dtype: unknown dtype 'float12'"),
+        (("forward=float12",), "forward: unknown dtype 'float12'"),
+        (("forward=float16,activation=float12",), "activation: unknown dtype 'float12'"),
+        (("forward=float16,sigmoid=hard",), "sigmoid: unknown formula 'hard'"),
+        (("forward=float16,ties=random",), "ties: unknown tie rule 'random'"),
+        (("forward=float16", "1.0"), "version: the path says it already"),
+        (("infinity@0.0.32", "0.0.32", "float16"), "version: the path says it already"),
+        ((ScorePath(), None, "float16"), "forward_dtype: the path says it already"),
+        ((None,), "engine: unknown engine None"),
     ],
 )
 def test_a_path_that_is_not_known_is_said(asked, says):

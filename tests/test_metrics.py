@@ -257,3 +257,11 @@ def test_ranges():
     assert owner.tolist() == [0, 0, 2, 2, 2]
     assert offset.tolist() == [0, 1, 0, 1, 2]
     assert [part.tolist() for part in ranges(np.array([], dtype=np.int64))] == [[], []]
+
+
+def test_one_measure_needs_no_list_and_none_is_no_measure():
+    run, qrels = run_of(0.9, 0.8), qrels_of(0, 1)
+    expected = evaluate(run, qrels, ["nDCG@10"])
+    pd.testing.assert_frame_equal(evaluate(run, qrels, "nDCG@10"), expected)
+    for measures in (None, [None]):
+        assert "nDCG" in refused(evaluate, run, qrels, measures).remedy

@@ -289,3 +289,9 @@ def test_a_folder_without_a_tokeniser_is_refused(checkpoint):
 
 def test_a_name_longer_than_any_is_refused():
     assert "longer" in refused(load, "x" * 300).problem
+
+
+@pytest.mark.parametrize("model", [None, 5, ""])
+def test_what_is_no_name_is_refused(model):
+    with pytest.raises(InputError, match=r"no name|name is empty"):
+        load(model)

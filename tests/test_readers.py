@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from reader_files import passage, query, refused, write
 
@@ -192,3 +193,10 @@ def test_german_set_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path:
     error = refused(readers.load_german)
     assert error.file == tmp_path / "german.jsonl"
     assert "install" in error.remedy
+
+
+@pytest.mark.parametrize("source", [None, pd.DataFrame(), 5, "", " "])
+def test_what_is_no_name_is_refused(source) -> None:
+    error = refused(read, source)
+    assert "no name" in error.problem or error.problem == "the name is empty"
+    assert "from_pairs" in error.remedy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -229,7 +230,8 @@ def test_a_report_of_ones_own_needs_a_folder(root, tmp_path):
         parameters="model = 1\ndata = 2\ndtypes = 3",
     )
     own = tmp_path / "own.jsonl"
-    own.touch()
+    candidates = [{"passage_id": "p", "text": "Wald"}]
+    own.write_text(json.dumps({"query_id": "q", "query": "wo", "candidates": candidates}))
     with pytest.raises(InputError, match="--out FOLDER"):
         report(data=own)
     page = report(model="./nowhere", data=own, dtypes=["float16"], out=tmp_path / "mine", say=str)

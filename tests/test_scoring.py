@@ -302,3 +302,11 @@ def test_a_tokeniser_with_more_words_than_the_network_is_refused(tiny_checkpoint
     reranker = load(tiny_checkpoint, device="cpu")
     reranker.config.vocab_size = 3
     assert "and the network knows 3" in refused(score, tiny_pairs, reranker).problem
+
+
+def test_names_in_place_of_a_set_and_a_model_are_refused():
+    error = refused(score, "german", "demo")
+    assert str(error) == 'A str is no RerankingSet. Give read("german").'
+    pairs = pd.DataFrame({"query_id": ["q"], "passage_id": ["p"], "query": ["wo"]})
+    error = refused(score, from_pairs("own", pairs.assign(passage="hier")), "demo")
+    assert str(error) == 'A str is no Reranker. Give load("demo").'

@@ -239,3 +239,16 @@ def test_what_only_noise_could_tell_apart_is_not_set_apart():
     scores = path.scores([3.0, 12.0, 20.0])
     assert staircase(path, scores[0], scores[0])["width"].item() > 0
     assert sets_apart(path.raw(), path, scores).tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"scores": []}, "scores: there is no score"),
+        ({"scores": [0.5], "calibration": 0}, "calibration: no logit is scaled by 0"),
+        ({"scores": [0.5], "calibration": np.nan}, "calibration: no logit is scaled by nan"),
+    ],
+)
+def test_nothing_hidden_in_no_scores_or_by_no_factor(arguments, says):
+    with pytest.raises(InputError, match=says):
+        hidden_logits(ScorePath(), **arguments)

@@ -91,6 +91,28 @@ def test_missing_forward_dtype_is_named():
         apply(frame(LOGITS, dtype="bfloat16"), path_of("infinity", "0.0.68", "float16"))
 
 
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (frame(LOGITS).drop(columns="query_id"), "has no column query_id"),
+        (pd.concat([frame(LOGITS), frame([1.0])]), "passage 'p0' of query 'q1' stands twice"),
+        (frame([1.0]).assign(query_id=None), "query_id: .*neither strings nor whole numbers"),
+        (frame([1.0, 2.0]).assign(passage_id=[1, "a"]), "passage_id: .*neither strings nor"),
+        (frame([1.0]).assign(logit="1"), "logit: .*give numbers"),
+        (LOGITS, "came as a list"),
+    ],
+)
+def test_other_frames_are_refused(wrong, says):
+    with pytest.raises(InputError, match=f"(?i){says}"):
+        apply(wrong, path("input order"))
+
+
+def test_a_score_that_overflows_to_nan_is_refused():
+    overflowing = ScorePath("float16", "none", "float16", "float8_e4m3fn")
+    with pytest.raises(InputError, match="score of query 'q1', passage 'p1' is NaN"):
+        apply(frame([1.0, 500.0]), overflowing)
+
+
 def test_nan_is_refused_by_name():
     with pytest.raises(InputError, match="query 'q1', passage 'p1' is NaN"):
         apply(frame([1.0, np.nan]), path("input order"))

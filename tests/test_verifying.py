@@ -118,9 +118,11 @@ def test_lists_shorter_than_k_and_empty_ones():
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (([1.0], 0, 0.1), "k = 0"),
-        (([1.0], 1, -0.1), "bound = -0.1"),
-        (([1.0], 1, np.nan), "bound = nan"),
+        (([1.0], 0, 0.1), "k: there is no top 0"),
+        (([1.0], 1.5, 0.1), "k: there is no top 1.5"),
+        (([1.0], 1, -0.1), "bound: -0.1 bounds no error"),
+        (([1.0], 1, np.nan), "bound: nan bounds no error"),
+        (([1.0], 1, "0.1"), "bound: '0.1' bounds no error"),
         (([np.inf], 1, 0.1), "cheap: .*not finite"),
         (([[1.0]], 1, 0.1), r"cheap: .*shape \(1, 1\)"),
         (([1.0, 1.0], 1, 0.1), "rescore: 2 candidates were to be rescored, 1 logits"),

@@ -12,13 +12,14 @@ import pandas as pd
 import pytest
 
 from analysis import widgets
+from analysis.datasets import RerankingSet
 from analysis.engines import run_engines
 from analysis.errors import InputError
 from analysis.figures import reranking
 from analysis.figures.style import img
 from analysis.formats import format_of
 from analysis.scorepath import FLOAT32_REFERENCE, TIE_RULES, ScorePath
-from analysis.widgets import BAND_COLOR, OWN_CHOICE, RerankToggle
+from analysis.widgets import BAND_COLOR, OWN_CHOICE, RerankToggle, view
 
 ENGINES = {engine.name: engine.paths for engine in run_engines()}
 OLD_INFINITY = "Infinity 0.0.13–0.0.68"
@@ -279,3 +280,20 @@ def test_logits_without_float32_are_refused():
         InputError, match=r"no logits of a float32 forward pass \(there are float16\)"
     ):
         make_toggle("float16")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda logits, pairs: (logits, RerankingSet("own", pairs)), "Give .*candidates.pairs"),
+        (lambda logits, pairs: (logits.drop(columns="grade"), pairs), "has no column grade"),
+        (lambda logits, pairs: (logits, pairs[1:]), "does not stand both in"),
+        (lambda logits, pairs: (logits[1:], pairs), "does not stand both in"),
+        (lambda logits, pairs: (logits[:0], pairs), "nothing to be shown"),
+        (lambda logits, pairs: (logits, pairs[:0]), "nothing to be shown"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(change, says):
+    pairs = make_pairs()
+    with pytest.raises(InputError, match=says):
+        view(*change(make_logits(pairs, "float32"), pairs))

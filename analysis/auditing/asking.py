@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 from pathlib import Path
 
 import pandas as pd
@@ -54,7 +55,7 @@ def audit(
     ):
         if value is not None and source != sources[0]:
             raise InputError(f"applies only to {source}", "remove it", field=name)
-    if not 0 < timeout < math.inf:
+    if not isinstance(timeout, Real) or not 0 < timeout < math.inf:
         raise InputError("the time must be above 0 and finite", "give seconds", field="timeout")
     if scores is not None:
         return findings(_of_scores(scores))
@@ -92,7 +93,7 @@ def _of_model(
 ) -> Scored:
     from analysis.readers import read
 
-    chosen = path_of(path) if isinstance(path, str) else path
+    chosen = None if path is None else path_of(path)
     if chosen is not None and dtype not in (None, chosen.forward_dtype):
         raise InputError(
             f"the path runs in {chosen.forward_dtype}, and {dtype} is asked for",

@@ -37,9 +37,11 @@ class Condition:
     bound: int
 
     @classmethod
-    def of_text(cls, text: str) -> Condition:
-        """Read a condition; raises :class:`InputError` saying which there are."""
-        match = _CONDITION.fullmatch(text)
+    def of_text(cls, text: str | Condition) -> Condition:
+        """Read a condition, or take one; raises :class:`InputError` saying which there are."""
+        if isinstance(text, cls):
+            return text
+        match = _CONDITION.fullmatch(text) if isinstance(text, str) else None
         if not match or (match[1] not in _COLUMNS and not _TOP_K.fullmatch(match[1])):
             raise InputError(
                 f"{text!r} is no condition",

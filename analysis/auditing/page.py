@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from analysis.auditing import tables
 from analysis.auditing.conditions import Condition
 from analysis.auditing.findings import TOP_K, Findings
+from analysis.errors import printable
 from analysis.figures.lane import draw_axis, position
 from analysis.figures.style import INK, MARKS, img, style
 from analysis.formats import format_of
@@ -32,6 +33,7 @@ def page_html(findings: Findings, conditions: Sequence[Condition] = ()) -> str:
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_shown,
     )
     return environment.get_template("page.html.j2").render(
         findings=findings,
@@ -44,6 +46,11 @@ def page_html(findings: Findings, conditions: Sequence[Condition] = ()) -> str:
             for condition in conditions
         ],
     )
+
+
+def _shown(value: object) -> object:
+    """What the template is given to show: control characters replaced; our own HTML stays."""
+    return value if isinstance(value, Markup) else printable(value, lines=True)
 
 
 def _shared_scores(ax: Axes, scores: np.ndarray, dtype: str) -> LineCollection:

@@ -21,18 +21,19 @@ VALUES = ["expected", "min", "max", "std", "oblivious", "bias"]
 def evaluate(
     run: pd.DataFrame,
     qrels: pd.DataFrame,
-    measures: Iterable[str | Measure],
+    measures: str | Measure | Iterable[str | Measure],
     *,
     stored_dtype: str | None = None,
     tie_rule: TieRule = "docid descending",
 ) -> pd.DataFrame:
     """Evaluate a run under its ties; frames as :func:`~analysis.metrics.judged.judge` takes them.
 
-    Returns one row per measure and judged query, measures in the order given, queries in that
-    of the qrels: ``query_id, measure, expected, min, max, std, oblivious, bias, tie_rule,
-    stored_dtype``. ``std`` is the standard deviation over tie orders; ``oblivious`` is the value
-    under ``tie_rule`` (trec_eval's by default) and ``bias`` is ``oblivious - expected``;
-    ``stored_dtype`` is the dtype that ties were counted in, "" for scores as they came.
+    ``measures`` is one measure or several. Returns one row per measure and judged query, measures
+    in the order given, queries in that of the qrels: ``query_id, measure, expected, min, max, std,
+    oblivious, bias, tie_rule, stored_dtype``. ``std`` is the standard deviation over tie orders;
+    ``oblivious`` is the value under ``tie_rule`` (trec_eval's by default) and ``bias`` is
+    ``oblivious - expected``; ``stored_dtype`` is the dtype that ties were counted in, "" for scores
+    as they came.
 
     Raises :class:`InputError` as :func:`~analysis.metrics.judged.judge` does, for a measure that
     there is not, and for the tie rule ``expected``, which gives no order.
@@ -41,10 +42,13 @@ def evaluate(
 
 
 def evaluate_judged(
-    run: JudgedRun, measures: Iterable[str | Measure], tie_rule: TieRule = "docid descending"
+    run: JudgedRun,
+    measures: str | Measure | Iterable[str | Measure],
+    tie_rule: TieRule = "docid descending",
 ) -> pd.DataFrame:
     """Evaluate a run that is joined already; the result is that of :func:`evaluate`."""
-    chosen = [measure_of(measure) for measure in measures]
+    one = isinstance(measures, str) or not isinstance(measures, Iterable)
+    chosen = [measure_of(measure) for measure in ([measures] if one else measures)]
     if not chosen:
         raise InputError("no measure is given", 'name one, such as "nDCG@10"', field="measure")
     retrieved = Retrieved.of_run(run)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from analysis.errors import InputError
 from analysis.formats import format_of
+from analysis.frames import check_columns, check_ids, check_once
 from analysis.metrics.groups import Judgements
 from analysis.metrics.sums import Floats, Ints
 
@@ -94,39 +95,16 @@ def checked_frame(frame: pd.DataFrame, names: tuple[str, ...], source: str) -> p
 
     Raises the :class:`InputError` of :func:`judge`; ``source`` is what it calls the frame.
     """
-    absent = [name for name in names if name not in frame]
-    if absent:
-        raise InputError(
-            f"the {source} has no column {', '.join(absent)}", f"give {', '.join(names)}"
-        )
+    check_columns(frame, names, source)
     if frame.empty:
         raise InputError(f"the {source} has no rows", "give at least one (query, passage) pair")
     frame = frame[list(names)].reset_index(drop=True)
+    check_ids(frame, source)
     for name in names[:2]:
-        frame[name] = _ids(frame[name], source)
-    again = frame.duplicated(list(names[:2]))
-    if again.any():
-        first = frame[again].iloc[0]
-        raise InputError(
-            f"passage {first.passage_id!r} of query {first.query_id!r} stands twice in the "
-            f"{source}",
-            "keep one row for each passage of a query; evaluate one path at a time",
-            field="passage_id",
-        )
+        if pd.api.types.infer_dtype(frame[name]) == "integer":
+            frame[name] = frame[name].astype(str)
+    check_once(frame, source)
     return frame
-
-
-def _ids(column: pd.Series, source: str) -> pd.Series:
-    kind = pd.api.types.infer_dtype(column, skipna=False)
-    if kind == "integer":
-        return column.astype(str)
-    if kind != "string" or column.isna().any():
-        raise InputError(
-            f"the {source} has ids that are neither strings nor whole numbers ({kind})",
-            "give every id as a string or as a whole number",
-            field=str(column.name),
-        )
-    return column
 
 
 def checked_scores(run: pd.DataFrame, stored_dtype: str | None, source: str) -> Floats:

@@ -255,7 +255,7 @@ def measure_of(name: str | Measure) -> Measure:
     """
     if isinstance(name, Measure):
         return name
-    match = _NAME.fullmatch(name)
+    match = _NAME.fullmatch(name) if isinstance(name, str) else None
     if match is None or match[1] not in MEASURES:
         raise InputError(
             f"unknown measure {name!r}",

@@ -20,7 +20,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from analysis.datasets import RerankingSet
-from analysis.errors import Place
+from analysis.errors import Place, checked_name
 from analysis.places import GERMAN
 from analysis.readers.beir import is_beir, read_beir
 from analysis.readers.irds import read_ir_datasets
@@ -60,6 +60,7 @@ def read(source: str | Path) -> RerankingSet:
     called ``german`` is meant by ``Path("german")``. Raises :class:`InputError` for a source of
     another kind and whatever the reader of its kind raises.
     """
+    checked_name(source, _KINDS + "; a frame is taken by analysis.datasets.from_pairs")
     if source == "german":
         return load_german()
     if isinstance(source, str) and source.startswith("ir_datasets:"):

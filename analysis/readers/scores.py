@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.datasets import Source, as_id, check_duplicates
-from analysis.errors import Place
+from analysis.errors import Place, checked_name
 from analysis.readers.lines import finite_number, json_objects, member, suffix_of, table_rows
 from analysis.readers.trec import run_lines
 
@@ -50,7 +50,7 @@ def read_scores(source: str | Path) -> ScoreFile:
 
     Raises :class:`InputError` for an unknown suffix and for what :func:`check_scores` refuses.
     """
-    path = Path(source)
+    path = Path(checked_name(source, f"name a file {', '.join(_READERS)} (.gz may follow)"))
     if suffix_of(path) not in _READERS:
         raise Place(path).error(
             f"the suffix {suffix_of(path)!r} does not say what kind of scores these are",
