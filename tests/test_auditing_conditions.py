@@ -72,3 +72,8 @@ def test_a_condition_is_taken_as_it_is_and_a_number_is_none():
     assert Condition.of_text(condition) is condition
     with pytest.raises(InputError, match="5 is no condition"):
         Condition.of_text(5)
+
+
+def test_what_is_no_text_is_no_condition(found):
+    with pytest.raises(InputError):
+        found.holds(5)

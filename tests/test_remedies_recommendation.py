@@ -327,3 +327,9 @@ def test_the_count_that_decided_is_among_the_numbers():
     found = recommend(logits, path_of("haystack@2.31.0:float16"))
     assert found.remedy == FLOAT32.name
     assert found.numbers["float32 throughout, by raw logits"]["tied_in_top"] == 0
+
+
+def test_a_path_may_be_given_in_plain_text():
+    logits = logits_of([9.0, 8.0, 1.0])
+    found = recommend(logits, "infinity@0.0.32:float16")
+    assert found == recommend(logits, path_of("infinity", "0.0.32", "float16"))

@@ -67,14 +67,14 @@ class Findings:
 
     def value(self, condition: Condition | str) -> int:
         """Return the count that a condition is about."""
-        parsed = Condition.of_text(condition) if isinstance(condition, str) else condition
+        parsed = Condition.of_text(condition)
         if parsed.k is not None:
             return self.tied_in_top(parsed.k)
         return self.saturated if parsed.column == "saturated" else self.counted(parsed.column)
 
     def holds(self, condition: Condition | str) -> bool:
         """Whether a condition such as ``"saturated>0"`` holds, so that a pipeline should stop."""
-        parsed = Condition.of_text(condition) if isinstance(condition, str) else condition
+        parsed = Condition.of_text(condition)
         return parsed.holds(self.value(parsed))
 
 

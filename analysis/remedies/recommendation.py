@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.counting import effects
+from analysis.engines import path_of
 from analysis.errors import InputError, counted
 from analysis.formats import is_wide
 from analysis.remedies import table
@@ -54,13 +55,13 @@ class Recommendation:
 
 def recommend(
     logits: pd.DataFrame,
-    path: ScorePath,
+    path: ScorePath | str,
     *,
     k: int = 10,
     trial: Trial | None = None,
     seconds: Mapping[str, float] | None = None,
 ) -> Recommendation:
-    """Return the remedy for a path on a set.
+    """Return the remedy for a path (or its plain text) on a set.
 
     ``logits`` is what :func:`analysis.scoring.score` returns, with rows of the path's forward dtype
     and, if float32 is to be weighed, of that; ``trial`` (:func:`analysis.verifying.try_out`) and
@@ -68,6 +69,7 @@ def recommend(
     :class:`InputError` for a trial of another dtype or k, and as
     :func:`analysis.remedies.measuring.measure` does.
     """
+    path = path_of(path)
     if trial is not None and (trial.dtype, trial.k) != (path.forward_dtype, k):
         raise InputError(
             f"the trial is of the top {trial.k} of {trial.dtype}, not of the top {k} of "
