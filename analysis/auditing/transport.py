@@ -159,6 +159,7 @@ class Transport:
         outcome: Future[object] = Future()
 
         def exchange() -> None:
+            """Hand the answer, or what went wrong, to whoever still waits."""
             try:
                 outcome.set_result(self._exchange(url, content))
             except BaseException as error:  # raised again where the result is waited for
