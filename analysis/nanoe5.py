@@ -228,6 +228,7 @@ def _tokenizer(vocabulary: _Vocabulary, ids: list[int]) -> dict[str, Any]:
     }
     begin, end = (vocabulary.pieces[n].text for n in (vocabulary.begin, vocabulary.end))
     metaspace = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True}
+    metaspace["add_prefix_space"] = True  # what tokenizers before 0.19 want to read
     return {
         "version": "1.0",
         "added_tokens": [_added(text, n) for text, n in special.items()],

