@@ -168,7 +168,7 @@ def test_certain_logits_are_ten_and_graded_ones_lie_about_their_kinds_centre(dra
 
 
 def test_within_its_kind_the_nearer_passage_is_to_get_the_higher_logit(drawn):
-    topic, group = drawn.groups[0]
+    _, group = drawn.groups[0]
     question = group.questions[0]
     near, far = sorted(
         group.passages, key=lambda passage: drawn.cosine(question, passage), reverse=True
