@@ -1,0 +1,60 @@
+// The numbers of this query and of the set, in the words of the glossary.
+
+function numbers(view) {
+  const tiles = {
+    ones: tile("exactly 1.0"), first: tile("first place"), tied: tile("tied"), moved: tile("moved"), ndcg: tile(`nDCG@${view.payload.k}`),
+  };
+  const words = make("p", { class: "words" });
+  const live = make("p", { class: "hidden", role: "status" });
+  const node = make("div", { class: "numbers" }, words, make("dl", { class: "tiles" }, ...Object.values(tiles).map(({ node }) => node)), live);
+
+  function show() {
+    const { state, all } = view, one = view.counts[state.query], other = view.otherMeasures;
+    const raw = !hasSigmoid(state.path), queries = view.payload.queries.length;
+    const zeros = one.zeros ? `, ${one.zeros} exactly 0.0` : "";
+    tiles.ones.show(raw ? "none" : `${one.ones}`, raw ? "scores are logits" : `of ${one.candidates}${zeros}`, all && !raw && `${count(all.ones)} of ${count(all.candidates)}`, !raw && one.ones > 0);
+    tiles.first.show(one.first_shared ? `${one.firstSize}` : "one", one.first_shared ? "share it" : one.first_lost ? "but another than before" : "alone",
+      all && `shared in ${count(all.first_shared)}, lost in ${count(all.first_lost)}`, one.first_shared || one.first_lost);
+    tiles.tied.show(`${one.tied}`, `of ${one.candidates}, in ${counted(view.now.groups.filter(([from, to]) => to - from > 1).length, "group")}`,
+      all && `${count(all.tied)} of ${count(all.candidates)}, ${count(all.tied_in_top)} in the top ${view.payload.k}`, false);
+    tiles.moved.show(`${one.moved}`, `of ${one.candidates}${one.reordered ? `, top ${view.payload.k} reordered` : ""}`,
+      all && `${count(all.moved)}, top ${view.payload.k} reordered in ${count(all.reordered)}`, false);
+    tiles.ndcg.show(...measure(one, other), all && all.ndcg !== null && `${fixed(all.ndcg)} ${range(all)}`, isRange(one));
+    sayPath(view.parts.presets.takers(state.path));
+    const set = queries > 1 ? `All ${count(queries)}: ` : "";
+    for (const one of Object.values(tiles)) one.all.hidden = !set;
+    for (const one of Object.values(tiles)) one.prefix.textContent = set;
+  }
+  function sayPath(takers) {
+    const names = takers.slice(0, 3).join("; "), more = takers.length > 3 ? ` and ${takers.length - 3} more` : "";
+    words.replaceChildren(make("b", { text: pathWords(view.state.path) }), make("span", { text: names ? ` So do ${names}${more}.` : " No engine in the catalogue does this." }));
+  }
+  /** One short sentence for whoever listens. */
+  function say(isNewQuery) {
+    const one = view.counts[view.state.query];
+    const ones = hasSigmoid(view.state.path) ? `${one.ones} of ${one.candidates} exactly 1.0, ` : "";
+    live.textContent = `${isNewQuery ? `Query ${view.state.query + 1}: ` : ""}${ones}${harmText(one)}, ${one.moved} moved.`;
+  }
+  return { node, show, say, live };
+}
+
+function tile(label) {
+  const value = make("b"), detail = make("span", { class: "detail" });
+  const prefix = make("span"), total = make("span"), all = make("dd", { class: "all" }, prefix, total);
+  const node = make("div", { class: "tile" }, make("dt", { text: label }), make("dd", {}, value, " ", detail), all);
+  function show(number, words, ofAll, isBad) {
+    value.textContent = number;
+    detail.textContent = words;
+    total.textContent = ofAll || "–";
+    node.classList.toggle("bad", Boolean(isBad));
+  }
+  return { node, show, all, prefix };
+}
+
+const fixed = (x) => x.toFixed(3);
+const isRange = (counts) => counts.ndcg !== null && counts.ndcg_max - counts.ndcg_min > 5e-4;
+const range = (counts) => (isRange(counts) ? `(${fixed(counts.ndcg_min)}–${fixed(counts.ndcg_max)})` : "");
+function measure(counts, other) {
+  if (counts.ndcg === null) return ["–", "a grade is missing"];
+  return [fixed(counts.ndcg), `${range(counts)} was ${fixed(other.ndcg)}`];
+}

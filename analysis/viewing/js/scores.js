@@ -1,0 +1,148 @@
+// Scores of every path. No sigmoid is evaluated: Python's are looked up, and rounded once to the stored dtype.
+
+const MOST_CACHED = 2_000_000; // scores that are kept
+
+class Scores {
+  constructor(payload) {
+    this.payload = payload;
+    this.staircases = new Map();
+    this.cache = new Map();
+  }
+
+  /** A path without what changes no score: as `ScorePath.reduced`. */
+  reduced(path) {
+    const { formats } = this.payload, last = path[hasSigmoid(path) ? ACTIVATION : FORWARD];
+    const idle = formats[path[STORED]].holds(formats[last]);
+    return [path[FORWARD], path[FORMULA], last, idle ? last : path[STORED]];
+  }
+
+  key(path) {
+    return this.reduced(path).join("|");
+  }
+
+  /** Whether a path, from wherever it comes, can be shown. */
+  has(path) {
+    const { formats, tieRules, checksums } = this.payload, isKnown = (stage) => Object.hasOwn(formats, path[stage]);
+    return [FORWARD, ACTIVATION, STORED].every(isKnown) && tieRules.includes(path[TIES]) && Object.hasOwn(checksums, this.key(path));
+  }
+
+  /** Format that a path's scores fit in, however wide they are stored: it decides which digits are real. */
+  format(path) {
+    return this.payload.formats[this.reduced(path)[STORED]];
+  }
+
+  /** Whether the score of any logit is known here, not only of the set's own. */
+  isEverywhere(path) {
+    return !hasSigmoid(path) || this.payload.array("stepLogits", path[FORMULA], path[ACTIVATION]) !== undefined;
+  }
+
+  /** A 16-bit sigmoid: the first logit of each step, and its score. */
+  staircase(path) {
+    const name = [path[FORMULA], path[ACTIVATION]], key = name.join("|"), format = this.payload.formats[path[ACTIVATION]];
+    if (!this.staircases.has(key)) {
+      const [logits, scores] = ["stepLogits", "stepScores"].map((kind) => {
+        let ordinal = 0;
+        return Float64Array.from(this.payload.array(kind, ...name), (step) => format.value(BigInt((ordinal += step))));
+      });
+      this.staircases.set(key, { format, logits, scores });
+    }
+    return this.staircases.get(key);
+  }
+
+  /** What the sigmoid makes of a logit, before it is stored. */
+  activated(path, logit) {
+    const { format, logits, scores } = this.staircase(path), x = format.round(logit);
+    if (x < logits[0]) return 0; // minus infinity
+    return scores[lastAtMost(logits, x)];
+  }
+
+  /** Score of any logit of the forward dtype, where the path is known everywhere. */
+  scoreOf(path, logit) {
+    return this.payload.formats[path[STORED]].round(hasSigmoid(path) ? this.activated(path, logit) : logit);
+  }
+
+  /** Scores of all rows. */
+  all(path) {
+    const key = this.key(path);
+    if (!this.cache.has(key)) {
+      if (this.cache.size * this.payload.size > MOST_CACHED) this.cache.clear();
+      this.cache.set(key, this.compute(path));
+    }
+    return this.cache.get(key);
+  }
+
+  compute(path) {
+    const stored = this.payload.formats[path[STORED]];
+    const wide = hasSigmoid(path) ? this.payload.array("scores", ...path.slice(0, STORED)) : undefined;
+    if (wide) return Float64Array.from(wide, (score) => stored.round(score));
+    return Float64Array.from(this.payload.logits(path), (logit) => this.scoreOf(path, logit));
+  }
+
+  /** Whether the scores here are Python's, bit for bit. */
+  isProven(path) {
+    return this.payload.checksums[this.key(path)] === crc32(new Uint8Array(this.all(path).buffer));
+  }
+
+  /** First and last logit of the forward dtype that share a row's score; undefined where it is not known here. */
+  span(path, row) {
+    const forward = this.payload.formats[path[FORWARD]], score = this.all(path)[row];
+    if (!this.isEverywhere(path)) return this.sentSpan(path, score, forward);
+    const own = forward.ordinal(this.payload.logits(path)[row]), most = forward.ordinal(forward.max);
+    const isScore = (n) => this.scoreOf(path, forward.value(n)) === score;
+    return [-1n, 1n].map((sign) => forward.value(farthest(own, sign, most, isScore)));
+  }
+
+  sentSpan(path, score, forward) {
+    const sent = this.payload.array("span", this.key(path));
+    if (!sent) return undefined;
+    const distinct = this.distinct(path), at = lastAtMost(distinct, score);
+    const own = forward.ordinal(this.lowestLogit(path, score));
+    return [own - BigInt(sent[at]), own + BigInt(sent[distinct.length + at])].map((n) => forward.value(n));
+  }
+
+  /** The next scores below and above a row's that the path can return, null for none; undefined where it is not known here. */
+  neighbours(path, row) {
+    const score = this.all(path)[row];
+    if (this.isEverywhere(path)) {
+      const forward = this.payload.formats[path[FORWARD]], [first, last] = this.span(path, row);
+      const beside = (logit, steps) => (Math.abs(logit) === forward.max ? null : this.scoreOf(path, forward.next(logit, steps)));
+      return [beside(first, -1), beside(last, 1)];
+    }
+    const steps = this.payload.array("neighbours", this.key(path));
+    if (!steps) return undefined;
+    const distinct = this.distinct(path), at = lastAtMost(distinct, score), format = this.format(path);
+    const beside = (many, sign) => (many ? format.next(score, sign * Number(many)) : null);
+    return [beside(steps[at], -1), beside(steps[distinct.length + at], 1)];
+  }
+
+  distinct(path) {
+    return Float64Array.from(new Set(this.all(path))).sort();
+  }
+
+  lowestLogit(path, score) {
+    const logits = this.payload.logits(path);
+    return this.all(path).reduce((lowest, other, row) => (other === score && logits[row] < lowest ? logits[row] : lowest), Infinity);
+  }
+}
+
+/** Index of the last element of an ascending array that is at most x. */
+function lastAtMost(ascending, x) {
+  let low = 0, high = ascending.length;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (ascending[middle] <= x) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Farthest ordinal on one side up to which a condition that holds at `own` keeps holding; at most `most` from zero. */
+function farthest(own, sign, most, holds) {
+  let inside = 0n, outside = most - sign * own + 1n; // distances
+  while (outside - inside > 1n) {
+    const middle = (inside + outside) >> 1n;
+    if (holds(own + sign * middle)) inside = middle;
+    else outside = middle;
+  }
+  return own + sign * inside;
+}
