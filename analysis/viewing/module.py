@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -30,7 +30,15 @@ _FILES = (
 
 @cache
 def module() -> str:
-    """Text of the module; the style sheet is a constant in it, since it lives in a shadow root."""
-    style = json.dumps((_FOLDER / "view.css").read_text("utf-8"), ensure_ascii=False)
-    files = ((_FOLDER / f"{name}.js").read_text("utf-8") for name in _FILES)
-    return "\n".join([f"const CSS_TEXT = {style};", *files])
+    """Text of the module; the style sheet is a constant in it, since it lives in a shadow root.
+
+    Lines of comment stay in the files: every view carries this text.
+    """
+    style = (_FOLDER / "view.css").read_text("utf-8")
+    code = (line for name in _FILES for line in _code(_FOLDER / f"{name}.js"))
+    return "\n".join([f"const CSS_TEXT = String.raw`{style}`;", *code, ""])
+
+
+def _code(file: Path) -> Iterator[str]:
+    lines = file.read_text("utf-8").splitlines()
+    return (line for line in lines if not line.lstrip().startswith(("//", "/**")))

@@ -21,6 +21,7 @@ import json
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -62,7 +63,7 @@ def payload(rows: Rows) -> bytes:
         "reference": stages(REFERENCE),
         "engines": [_engine(engine, rows) for engine in CATALOGUE],
         "queries": first["query_id"].map(str).tolist(),
-        "queryTexts": first["query"].map(str).tolist(),
+        "queryTexts": first["query"].tolist(),
         "passages": rows.pairs["passage_id"].map(str).tolist(),
         "grades": [None if pd.isna(grade) else int(grade) for grade in rows.pairs["grade"]],
         "wholeNumbers": [pd.api.types.is_integer_dtype(rows.pairs[name]) for name in KEYS],
@@ -112,8 +113,8 @@ def _engine(engine: Engine, rows: Rows) -> dict[str, Any]:
 def _of_rows(rows: Rows) -> _Arrays:
     """What is known of each row: its query's size, its place among the ids, logits and text."""
     by_query = rows.pairs.groupby("query_id", sort=False)
-    place, distinct = pd.factorize(rows.pairs["passage"].map(str))
-    texts = [_utf8(text) for text in distinct]
+    place, distinct = pd.factorize(rows.pairs["passage"])
+    texts = [text.encode() for text in distinct]
     arrays = {
         "candidates": by_query.size().to_numpy().astype("<u4"),
         # As Python orders ids: JavaScript compares strings by UTF-16 units.
@@ -127,6 +128,7 @@ def _of_rows(rows: Rows) -> _Arrays:
     return arrays
 
 
+@cache
 def _staircases() -> _Arrays:
     """Each sigmoid that is evaluated in 16 bits, whole.
 
@@ -194,14 +196,9 @@ def _packed(header: dict[str, Any], arrays: _Arrays) -> bytes:
         blocks.append(_aligned(array.tobytes()))
         place += len(blocks[-1])
     words = {**header, "arrays": listed}
-    text = _utf8(json.dumps(words, ensure_ascii=False, separators=(",", ":")))
+    text = json.dumps(words, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-(len(text) + 4) % 8)
     return len(text).to_bytes(4, "little") + text + b"".join(blocks)
-
-
-def _utf8(text: str) -> bytes:
-    """A text as bytes; half of a surrogate pair, which has none, becomes a question mark."""
-    return text.encode(errors="replace")
 
 
 def _aligned(block: bytes) -> bytes:

@@ -88,6 +88,7 @@ def rows_of(logits: pd.DataFrame, candidates: RerankingSet | pd.DataFrame) -> Ro
     check_once(pairs, "frame of candidates")
     place = pairs.groupby("query_id", sort=False).ngroup().to_numpy()
     pairs = pairs.iloc[np.argsort(place, kind="stable")][[*KEYS, *_TEXTS]].reset_index(drop=True)
+    pairs = pairs.assign(**{name: [_text(value) for value in pairs[name]] for name in _TEXTS})
     columns = {
         str(dtype): _aligned(scored, pairs, f"frame of {dtype} logits")
         for dtype, scored in logits.groupby("forward_dtype", sort=False)
@@ -104,6 +105,11 @@ def rows_of(logits: pd.DataFrame, candidates: RerankingSet | pd.DataFrame) -> Ro
     }
     grade = columns["float32"]["grade"]
     return Rows(pairs.assign(grade=grade)[[*KEYS, "grade", *_TEXTS]], held)
+
+
+def _text(value: object) -> str:
+    """A text that can be written; half of a surrogate pair becomes a question mark."""
+    return str(value).encode(errors="replace").decode()
 
 
 def _aligned(scored: pd.DataFrame, pairs: pd.DataFrame, what: str) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.figures.style import INK
 
 BAND_COLOR = "#F6E7C1"
-HEADINGS = ("rank", "score", "tie", "before", "grade", "passage id", "passage")
+HEADINGS = ("rank", "score", "tie", "against {other}", "grade", "passage id", "passage")
 # Inline, because no style sheet of ours reaches an output in JupyterLab.
 _SHORT = "padding: 2px 8px; white-space: nowrap; text-align: right"
 _TEXT = "padding: 2px 8px; text-align: left; overflow-wrap: anywhere"
@@ -17,17 +17,23 @@ _BAND = f"background: {BAND_COLOR}; color: {INK}"
 
 
 def table_html(
-    reference: pd.DataFrame, scored: pd.DataFrame, pairs: pd.DataFrame, *, inline: bool = True
+    reference: pd.DataFrame,
+    scored: pd.DataFrame,
+    pairs: pd.DataFrame,
+    *,
+    other: str = "float32",
+    inline: bool = True,
 ) -> str:
     """Passages of one query in the path's order: score, tie band, and where they stood before.
 
-    ``reference`` and ``scored`` come from :func:`analysis.apply`, ``pairs`` holds the texts. Tied
-    rows share a coloured band. Every text is escaped. ``inline`` puts styles into the elements;
-    without it, a page's style sheet has the class ``tied`` to go by.
+    ``reference`` and ``scored`` come from :func:`analysis.apply`; the first is called ``other``,
+    ``pairs`` holds the texts. Tied rows share a coloured band. Every text is escaped. ``inline``
+    puts styles into the elements; without it, a page's style sheet has the class ``tied`` to go by.
     """
     texts = pairs.set_index(["query_id", "passage_id"])["passage"]
     before = reference.set_index("passage_id")["rank"]
-    rows = [_row("th", HEADINGS, inline=inline)]
+    headings = tuple(heading.format(other=other) for heading in HEADINGS)
+    rows = [_row("th", headings, inline=inline)]
     for row in scored.sort_values("rank", kind="stable").itertuples():
         cells = (
             f"{row.rank:g}",

@@ -29,6 +29,8 @@ from analysis.viewing.tables import table_html
 
 TITLE = "What the score path does to the order"
 STANDING_STILL = "This is one order, standing still; JupyterLab shows it with its toggles."
+MOST_STANDING = 100
+"""Rows of that order."""
 FRAME_HEIGHT = 1500
 _SHOWN = ("path", "query", "selected", "against")
 
@@ -203,7 +205,12 @@ class RerankToggle(anywidget.AnyWidget):
         words = (
             f"{self._query_text()}: {self.path.computation}, equal scores by {self.path.tie_rule}."
         )
-        table = table_html(*self.orders(), self.rows.pairs, inline=inline)
+        reference, scored = self.orders()
+        first = scored.sort_values("rank", kind="stable").head(MOST_STANDING)
+        if len(first) < len(scored):
+            words += f" The first {MOST_STANDING} of {len(scored):,}."
+        other = self.against.name or self.against.computation
+        table = table_html(reference, first, self.rows.pairs, other=other, inline=inline)
         return f"<p>{escape(words)} {STANDING_STILL}</p>{table}"
 
     def _query_text(self) -> str:

@@ -62,19 +62,18 @@ function presets(view) {
     if (n !== "own") view.set({ against: n === "reference" ? payload.reference : engines[n].path });
     else show();
   });
-  const keep = button("Compare with this", () => view.set({ against: view.state.path }), { title: "Keep the path as it is now as what others are compared with" });
+  const keep = button("Compare with this", () => view.set({ against: view.state.path }));
   const undo = button("Undo", () => view.undo());
   const find = (path, chosen) => {
     if (engines[chosen] && samePath(engines[chosen].path, path)) return chosen;
     const n = engines.findIndex((one) => samePath(one.path, path));
     return n < 0 ? "own" : String(n);
   };
-  const comparable = (path) => scores.key(path);
   function show() {
     const { path, against: other } = view.state;
     engine.box.value = find(path, engine.box.value);
-    against.box.value = comparable(other) === comparable(payload.reference) ? "reference" : find(other, against.box.value);
-    keep.disabled = comparable(path) === comparable(other);
+    against.box.value = scores.key(other) === scores.key(payload.reference) ? "reference" : find(other, against.box.value);
+    keep.disabled = scores.key(path) === scores.key(other);
     undo.disabled = !view.past.length;
   }
   /** Engines that return the same scores for all logits. */

@@ -33,21 +33,35 @@ function countAll(counted) {
 /** nDCG@k with linear gains over all orders of the ties: expected, least and most. Null where a grade is missing. */
 function ndcg(order, grades, k) {
   if (grades.includes(null)) return { ndcg: null, ndcg_min: null, ndcg_max: null };
-  const gain = (row) => Math.max(grades[row], 0), discount = (place) => 1 / Math.log2(place + 2);
-  const falling = (rows) => Array.from(rows, gain).sort((a, b) => b - a);
-  const fill = (gains, from) => gains.slice(0, Math.max(k - from, 0)).reduce((sum, g, n) => sum + g * discount(from + n), 0);
-  const ideal = fill(falling(grades.keys()), 0);
+  const discount = (place) => 1 / Math.log2(place + 2), ideal = sumOfGains(gainsOf(grades, grades.keys()), 0, k, discount);
   if (ideal === 0) return { ndcg: 0, ndcg_min: 0, ndcg_max: 0 };
   let expected = 0, least = 0, most = 0;
   for (const [from, to] of order.groups) {
     if (from >= k) break;
-    const gains = falling(order.rows.subarray(from, to));
+    const gains = gainsOf(grades, order.rows.subarray(from, to));
     let discounts = 0;
     for (let place = from; place < Math.min(to, k); place++) discounts += discount(place);
-    expected += (gains.reduce((sum, g) => sum + g, 0) / gains.length) * discounts;
-    most += fill(gains, from);
-    least += fill(gains.reverse(), from);
+    expected += (gains.reduce((sum, [gain, many]) => sum + gain * many, 0) / (to - from)) * discounts;
+    most += sumOfGains(gains, from, k, discount);
+    least += sumOfGains(gains.reverse(), from, k, discount);
   }
   // The mean lies between the ends; rounding must not push it out.
   return { ndcg: Math.min(Math.max(expected, least), most) / ideal, ndcg_min: least / ideal, ndcg_max: most / ideal };
+}
+
+/** Gains of rows, falling, each with how many have it. */
+function gainsOf(grades, rows) {
+  const many = new Map();
+  for (const row of rows) {
+    const gain = Math.max(grades[row], 0);
+    many.set(gain, (many.get(gain) ?? 0) + 1);
+  }
+  return [...many].sort(([a], [b]) => b - a);
+}
+
+/** Discounted gains of passages that stand in the order given, from a place on, within the first k. */
+function sumOfGains(gains, place, k, discount) {
+  let sum = 0;
+  for (const [gain, many] of gains) for (const end = Math.min(place + many, k); place < end; place++) sum += gain * discount(place);
+  return sum;
 }

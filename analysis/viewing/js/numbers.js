@@ -1,29 +1,24 @@
 // The numbers of this query and of the set, in the words of the glossary.
 
 function numbers(view) {
-  const tiles = {
-    ones: tile("exactly 1.0"), first: tile("first place"), tied: tile("tied"), moved: tile("moved"), ndcg: tile(`nDCG@${view.payload.k}`),
-  };
+  const headings = { ones: "exactly 1.0", first: "first place", tied: "tied", moved: "moved", ndcg: `nDCG@${view.payload.k}` };
+  const tiles = Object.fromEntries(Object.entries(headings).map(([name, heading]) => [name, tile(heading, view.payload.queries.length)]));
   const words = make("p", { class: "words" });
   const live = make("p", { class: "hidden", role: "status" });
   const node = make("div", { class: "numbers" }, words, make("dl", { class: "tiles" }, ...Object.values(tiles).map(({ node }) => node)), live);
 
   function show() {
-    const { state, all } = view, one = view.counts[state.query], other = view.otherMeasures;
-    const raw = !hasSigmoid(state.path), queries = view.payload.queries.length;
-    const zeros = one.zeros ? `, ${one.zeros} exactly 0.0` : "";
+    const { state, all, payload: { k } } = view, one = view.counts[state.query], raw = !hasSigmoid(state.path);
+    const zeros = one.zeros ? `, ${one.zeros} exactly 0.0` : "", groups = view.now.groups.filter(([from, to]) => to - from > 1).length;
     tiles.ones.show(raw ? "none" : `${one.ones}`, raw ? "scores are logits" : `of ${one.candidates}${zeros}`, all && !raw && `${count(all.ones)} of ${count(all.candidates)}`, !raw && one.ones > 0);
     tiles.first.show(one.first_shared ? `${one.firstSize}` : "one", one.first_shared ? "share it" : one.first_lost ? "but another than before" : "alone",
       all && `shared in ${count(all.first_shared)}, lost in ${count(all.first_lost)}`, one.first_shared || one.first_lost);
-    tiles.tied.show(`${one.tied}`, `of ${one.candidates}, in ${counted(view.now.groups.filter(([from, to]) => to - from > 1).length, "group")}`,
-      all && `${count(all.tied)} of ${count(all.candidates)}, ${count(all.tied_in_top)} in the top ${view.payload.k}`, false);
-    tiles.moved.show(`${one.moved}`, `of ${one.candidates}${one.reordered ? `, top ${view.payload.k} reordered` : ""}`,
-      all && `${count(all.moved)}, top ${view.payload.k} reordered in ${count(all.reordered)}`, false);
-    tiles.ndcg.show(...measure(one, other), all && all.ndcg !== null && `${fixed(all.ndcg)} ${range(all)}`, isRange(one));
+    tiles.tied.show(`${one.tied}`, `of ${one.candidates}, in ${counted(groups, "group")}`,
+      all && `${count(all.tied)} of ${count(all.candidates)}, ${count(all.tied_in_top)} in the top ${k}`);
+    tiles.moved.show(`${one.moved}`, `of ${one.candidates}${one.reordered ? `, top ${k} reordered` : ""}`,
+      all && `${count(all.moved)}, top ${k} reordered in ${count(all.reordered)}`);
+    tiles.ndcg.show(...measure(one, view.otherMeasures), all && all.ndcg !== null && `${fixed(all.ndcg)} ${range(all)}`, isRange(one));
     sayPath(view.parts.presets.takers(state.path));
-    const set = queries > 1 ? `All ${count(queries)}: ` : "";
-    for (const one of Object.values(tiles)) one.all.hidden = !set;
-    for (const one of Object.values(tiles)) one.prefix.textContent = set;
   }
   function sayPath(takers) {
     const names = takers.slice(0, 3).join("; "), more = takers.length > 3 ? ` and ${takers.length - 3} more` : "";
@@ -38,17 +33,16 @@ function numbers(view) {
   return { node, show, say, live };
 }
 
-function tile(label) {
-  const value = make("b"), detail = make("span", { class: "detail" });
-  const prefix = make("span"), total = make("span"), all = make("dd", { class: "all" }, prefix, total);
+function tile(label, queries) {
+  const value = make("b"), detail = make("span", { class: "detail" }), all = make("dd", { class: "all" });
   const node = make("div", { class: "tile" }, make("dt", { text: label }), make("dd", {}, value, " ", detail), all);
   function show(number, words, ofAll, isBad) {
     value.textContent = number;
     detail.textContent = words;
-    total.textContent = ofAll || "–";
+    all.textContent = queries > 1 ? `All ${count(queries)}: ${ofAll || "–"}` : "";
     node.classList.toggle("bad", Boolean(isBad));
   }
-  return { node, show, all, prefix };
+  return { node, show };
 }
 
 const fixed = (x) => x.toFixed(3);

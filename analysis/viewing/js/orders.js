@@ -38,5 +38,5 @@ class Order {
 /** Order of a query under a path; the tie rule may be another's. */
 function orderOf(scores, path, query, rule = path[TIES]) {
   const { starts, arrays } = scores.payload, from = starts[query], to = from + arrays.candidates[query];
-  return new Order(scores.all(path).subarray(from, to), arrays.idOrder.subarray(from, to), rule);
+  return scores.kept(`${scores.key(path)}|${rule}|${query}`, to - from, () => new Order(scores.all(path).subarray(from, to), arrays.idOrder.subarray(from, to), rule));
 }

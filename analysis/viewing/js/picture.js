@@ -169,12 +169,9 @@ function dots({ now, inspected }, points) {
   const isTied = ([, , row]) => now.groupOf(row)[1] > 1, chosen = points.find(([, , row]) => row === inspected);
   // Dots on one place are drawn once.
   const path = (some) => [...new Set(some.map(([x, y]) => `M${Math.round(x * 2) / 2} ${Math.round(y * 2) / 2}h0`))].join("");
-  return [
-    draw("path", { class: "dots halo", d: path(points) }),
-    draw("path", { class: "dots alone", d: path(points.filter((point) => !isTied(point))) }),
-    draw("path", { class: "dots tied", d: path(points.filter(isTied)) }),
-    ...(chosen ? [draw("circle", { class: "chosen", cx: chosen[0], cy: chosen[1], r: 7.5 })] : []),
-  ];
+  const alone = path(points.filter((point) => !isTied(point))), tied = path(points.filter(isTied));
+  const marks = Object.entries({ halo: alone + tied, alone, tied }).map(([kind, d]) => draw("path", { class: `dots ${kind}`, d }));
+  return chosen ? [...marks, draw("circle", { class: "chosen", cx: chosen[0], cy: chosen[1], r: 7.5 })] : marks;
 }
 
 function captionOf({ isRaw, path }, treads) {

@@ -79,7 +79,7 @@ function queryStrip(view) {
   const { payload } = view, last = payload.queries.length - 1;
   const svg = draw("svg", { "aria-hidden": "true", preserveAspectRatio: "none" });
   const bar = make("div", { class: "strip", role: "slider", tabindex: "0", "aria-label": "Queries", "aria-valuemin": 1, "aria-valuemax": last + 1,
-    onkeydown: (event) => press(event), onclick: (event) => view.set({ query: at(event) }), onpointermove: (event) => { bar.title = said(at(event)); } }, svg);
+    onkeydown: (event) => press(event), onclick: (event) => view.set({ query: at(event) }) }, svg);
   const legend = make("small", { "aria-hidden": "true", text: "all queries; bars: how many share the first place" });
   const said = (n) => `${payload.queries[n]}, ${n + 1} of ${last + 1}: ${harmText(view.counts[n])}`;
 

@@ -1,12 +1,13 @@
 // Scores of every path. No sigmoid is evaluated: Python's are looked up, and rounded once to the stored dtype.
 
-const MOST_CACHED = 2_000_000; // scores that are kept
+const MOST_CACHED = 1_000_000; // rows whose scores and orders are kept
 
 class Scores {
   constructor(payload) {
     this.payload = payload;
     this.staircases = new Map();
     this.cache = new Map();
+    this.cached = 0;
   }
 
   /** A path without what changes no score: as `ScorePath.reduced`. */
@@ -63,10 +64,15 @@ class Scores {
 
   /** Scores of all rows. */
   all(path) {
-    const key = this.key(path);
+    return this.kept(this.key(path), this.payload.size, () => this.compute(path));
+  }
+
+  /** What was computed under a key, or is now; `size` counts its rows. */
+  kept(key, size, compute) {
     if (!this.cache.has(key)) {
-      if (this.cache.size * this.payload.size > MOST_CACHED) this.cache.clear();
-      this.cache.set(key, this.compute(path));
+      if (this.cached > MOST_CACHED) { this.cache.clear(); this.cached = 0; }
+      this.cached += size;
+      this.cache.set(key, compute());
     }
     return this.cache.get(key);
   }
@@ -93,11 +99,18 @@ class Scores {
   }
 
   sentSpan(path, score, forward) {
-    const sent = this.payload.array("span", this.key(path));
+    const sent = this.sent("span", path, score);
     if (!sent) return undefined;
-    const distinct = this.distinct(path), at = lastAtMost(distinct, score);
-    const own = forward.ordinal(this.lowestLogit(path, score));
-    return [own - BigInt(sent[at]), own + BigInt(sent[distinct.length + at])].map((n) => forward.value(n));
+    const all = this.all(path), sharing = this.payload.logits(path).filter((_, row) => all[row] === score);
+    const own = forward.ordinal(sharing.reduce((lowest, x) => Math.min(lowest, x)));
+    return [own - sent[0], own + sent[1]].map((n) => forward.value(n));
+  }
+
+  /** The two whole numbers that were sent for a score of a wide sigmoid. */
+  sent(kind, path, score) {
+    const numbers = this.payload.array(kind, this.key(path)), half = numbers?.length / 2;
+    const at = numbers && lastAtMost(Float64Array.from(new Set(this.all(path))).sort(), score);
+    return numbers && [at, half + at].map((n) => BigInt(numbers[n]));
   }
 
   /** The next scores below and above a row's that the path can return, null for none; undefined where it is not known here. */
@@ -108,20 +121,8 @@ class Scores {
       const beside = (logit, steps) => (Math.abs(logit) === forward.max ? null : this.scoreOf(path, forward.next(logit, steps)));
       return [beside(first, -1), beside(last, 1)];
     }
-    const steps = this.payload.array("neighbours", this.key(path));
-    if (!steps) return undefined;
-    const distinct = this.distinct(path), at = lastAtMost(distinct, score), format = this.format(path);
-    const beside = (many, sign) => (many ? format.next(score, sign * Number(many)) : null);
-    return [beside(steps[at], -1), beside(steps[distinct.length + at], 1)];
-  }
-
-  distinct(path) {
-    return Float64Array.from(new Set(this.all(path))).sort();
-  }
-
-  lowestLogit(path, score) {
-    const logits = this.payload.logits(path);
-    return this.all(path).reduce((lowest, other, row) => (other === score && logits[row] < lowest ? logits[row] : lowest), Infinity);
+    const format = this.format(path);
+    return this.sent("neighbours", path, score)?.map((steps, n) => (steps ? format.next(score, n ? steps : -steps) : null));
   }
 }
 

@@ -18,12 +18,12 @@ class View {
   }
 
   build(hasLink) {
-    this.parts = { picker: queryPicker(this), strip: queryStrip(this), presets: presets(this), controls: pathControls(this), numbers: numbers(this) };
-    Object.assign(this.parts, { list: rankedList(this), picture: picture(this), inspector: inspector(this), taking: taking(this, hasLink) });
-    const { picker, strip, presets: engines, controls, numbers: told, list, picture: figure, inspector: taken, taking: foot } = this.parts;
+    const makers = { picker: queryPicker, strip: queryStrip, presets, controls: pathControls, numbers, list: rankedList, picture, inspector };
+    const parts = Object.fromEntries(Object.entries(makers).map(([name, maker]) => [name, maker(this)])), { node } = (parts.taking = taking(this, hasLink));
     this.app = make("section", { class: "app", "aria-label": "Reranking under a score path", onkeydown: (event) => this.press(event) },
-      make("div", { class: "top" }, picker.node, strip.node), engines.node, controls.node, told.node,
-      make("div", { class: "main" }, list.node, make("div", { class: "side" }, figure.node, taken.node)), foot.node);
+      make("div", { class: "top" }, parts.picker.node, parts.strip.node), parts.presets.node, parts.controls.node, parts.numbers.node,
+      make("div", { class: "main" }, parts.list.node, make("div", { class: "side" }, parts.picture.node, parts.inspector.node)), node);
+    this.parts = parts;
     const root = this.host.shadowRoot ?? this.host.attachShadow({ mode: "open" }), sheet = new CSSStyleSheet();
     sheet.replaceSync(CSS_TEXT);
     root.adoptedStyleSheets = [sheet];
