@@ -55,7 +55,7 @@ def core(browser, rows):
 @pytest.fixture(scope="module")
 def paths(rows) -> list[ScorePath]:
     """Paths over all tie rules: the catalogue's, and a quarter of all others."""
-    shown = [path for path in ENGINES if rows.show(path)]
+    shown = [path for path in ENGINES if rows.has(path)]
     more = [
         replace(path, tie_rule=TIE_RULES[number % len(TIE_RULES)])
         for number, path in enumerate(rows.paths)
@@ -95,7 +95,7 @@ def test_all_scores_are_pythons_bit_for_bit(core, rows):
     """All that can be toggled, and all that the catalogue has."""
     toggled = product(rows.logits, (*FORMULAS, "none"), rows.dtypes, rows.dtypes)
     asked = [ScorePath(*stages_) for stages_ in toggled]
-    assert {path for path in ENGINES if rows.show(path)} <= set(asked)
+    assert {path for path in ENGINES if rows.has(path)} <= set(asked)
     sent = core.evaluate(
         f"(paths) => paths.map((path) => ({BYTES})(scores.all(path)))", [*map(stages, asked)]
     )
@@ -239,7 +239,7 @@ def test_bits_are_the_values_own(core, values):
 
 def test_reduced_paths_and_plain_text_are_pythons(core, rows):
     chosen = [
-        ScorePath(*stages_) for path in ENGINES if rows.show(path) for stages_ in [stages(path)]
+        ScorePath(*stages_) for path in ENGINES if rows.has(path) for stages_ in [stages(path)]
     ]
     sent = core.evaluate(
         "(paths) => paths.map((path) => [scores.reduced(path), core.pathText(path),"

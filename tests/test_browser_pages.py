@@ -129,7 +129,7 @@ def test_list_picture_and_numbers_change_in_one_go(page):
     torn = page.evaluate(
         """() => {
             const root = document.querySelector("[data-rerank-view]").shadowRoot;
-            const parts = () => [".rows", ".stairs", ".tiles", ".words", ".inspector", ".wire"]
+            const parts = () => [".rows", ".stairs", ".tiles", ".words", ".inspector", ".path"]
                 .map((name) => root.querySelector(name).outerHTML);
             const before = parts();
             root.querySelector(".activation input[value=float32]").click();
@@ -187,12 +187,12 @@ def test_the_inspector_takes_a_score_apart(shown):
     expect(bits).to_have_attribute("aria-label", said)
     shown.rows.first.click()
     expect(shown.inspector).to_contain_text("Every logit from 7.625 on has this score.")
-    others = shown.inspector.locator(".sharers li")
+    others = shown.inspector.locator(".sharers").get_by_role("button")
     logits = german_logits().query("query_id == 'recht-2' and forward_dtype == 'float32'")
     sharing = logits[logits["passage_id"].isin(order(OLD)[:3])]
     by_float32 = sharing.sort_values("logit", ascending=False)["passage_id"].tolist()
-    assert [text.split("\n")[0] for text in others.all_inner_texts()] == by_float32
-    others.nth(0).get_by_role("button").click()
+    assert others.all_inner_texts() == by_float32
+    others.first.click()
     expect(shown.inspector.locator("h3")).to_have_text(by_float32[0])
 
 
@@ -230,7 +230,9 @@ def test_queries_are_found_by_words(page, shown):
     options = page.get_by_role("listbox", name="Queries").get_by_role("option")
     expect(options).to_have_count(1)
     shown.search.press("Enter")
-    expect(shown.search).to_have_value("Zecke mit Pinzette oder Karte entfernen, wie geht das?")
+    expect(shown.search).to_have_value(
+        "Zecke mit Pinzette oder Karte entfernen, wie geht das richtig?"
+    )
     assert shown.ranked() == order(OLD, "gesundheit-1")
     shown.search.fill("keine solche Frage")
     expect(page.get_by_text("No query has these words.")).to_be_visible()

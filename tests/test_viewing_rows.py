@@ -33,15 +33,15 @@ def test_rows_of_a_query_stand_together_in_the_order_given():
 def test_paths_that_score_alike_are_there_once_and_all_of_the_catalogue_are():
     rows = rows_of(few_logits(few_pairs()), few_pairs())
     assert len(rows.paths) == len({path.computation for path in rows.paths}) == 73
-    assert all(rows.show(path) for engine in CATALOGUE for path in engine.paths.values())
-    assert not rows.show(ScorePath("float64"))
-    assert not rows.show(ScorePath("float16", "fused", "float8_e5m2", "float8_e5m2"))
+    assert all(rows.has(path) for engine in CATALOGUE for path in engine.paths.values())
+    assert not rows.has(ScorePath("float64"))
+    assert not rows.has(ScorePath("float16", "fused", "float8_e5m2", "float8_e5m2"))
 
 
 def test_a_forward_dtype_beyond_the_usual_is_shown():
     rows = rows_of(few_logits(few_pairs(), "float64", "float8_e4m3fn", "float32"), few_pairs())
-    assert rows.show(ScorePath("float64", "fused", "float64", "float64"))
-    assert rows.show(ScorePath("float8_e4m3fn").raw())
+    assert rows.has(ScorePath("float64", "fused", "float64", "float64"))
+    assert rows.has(ScorePath("float8_e4m3fn").raw())
 
 
 def test_the_frame_is_what_apply_takes():

@@ -32,13 +32,13 @@ _FILES = (
 def module() -> str:
     """Text of the module; the style sheet is a constant in it, since it lives in a shadow root.
 
-    Lines of comment stay in the files: every view carries this text.
+    Every view carries this text, so that indentation and lines of comment stay in the files.
     """
-    style = (_FOLDER / "view.css").read_text("utf-8")
-    code = (line for name in _FILES for line in _code(_FOLDER / f"{name}.js"))
+    style = "\n".join(_lines(_FOLDER / "view.css"))
+    code = [line for name in _FILES for line in _lines(_FOLDER / f"{name}.js")]
     return "\n".join([f"const CSS_TEXT = String.raw`{style}`;", *code, ""])
 
 
-def _code(file: Path) -> Iterator[str]:
-    lines = file.read_text("utf-8").splitlines()
-    return (line for line in lines if not line.lstrip().startswith(("//", "/**")))
+def _lines(file: Path) -> Iterator[str]:
+    lines = (line.strip() for line in file.read_text("utf-8").splitlines())
+    return (line for line in lines if line and not line.startswith(("//", "/** ")))

@@ -106,7 +106,7 @@ def _format(number_format: Format) -> dict[str, Any]:
 
 def _engine(engine: Engine, rows: Rows) -> dict[str, Any]:
     """An engine's name, its paths in the forward dtypes at hand, and what is known of it."""
-    paths = [stages(path) for path in engine.paths.values() if rows.show(path)]
+    paths = [stages(path) for path in engine.paths.values() if rows.has(path)]
     return {"name": engine.name, "wasRun": engine.was_run, "note": engine.note, "paths": paths}
 
 

@@ -55,7 +55,7 @@ class Rows:
         by_query = self.pairs.groupby("query_id", sort=False)["passage_id"]
         return {query_id: ids.tolist() for query_id, ids in by_query}
 
-    def show(self, path: ScorePath) -> bool:
+    def has(self, path: ScorePath) -> bool:
         """Tell whether a path can be shown, under whichever tie rule."""
         return replace(path.reduced(), tie_rule=self.paths[0].tie_rule) in self.paths
 

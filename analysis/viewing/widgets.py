@@ -42,7 +42,7 @@ class _Path(traitlets.TraitType):
 
     def validate(self, obj: RerankToggle, value: object) -> ScorePath:
         path, rows = path_of(value), obj.rows
-        if not rows.show(path):
+        if not rows.has(path):
             raise InputError(
                 f"this view cannot show the path “{path.computation}”",
                 f"take logits in {', '.join(rows.logits)}, scores in {', '.join(rows.dtypes)}",

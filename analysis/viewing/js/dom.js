@@ -15,7 +15,8 @@ function furnish(node, attributes, children) {
     if (name === "text") node.textContent = value;
     else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (value === true) node.setAttribute(name, "");
-    else if (value !== false && value !== null && value !== undefined) node.setAttribute(name, value);
+    else if (value !== false && value !== null && value !== undefined)
+      node.setAttribute(name, value);
   }
   node.append(...children.filter((child) => child !== null && child !== undefined));
   return node;
@@ -29,18 +30,31 @@ function radios(name, legend, options, act) {
     inputs.set(value, input);
     return make("label", { title: hint }, input, make("span", {}, text));
   });
-  const node = make("fieldset", {}, make("legend", { text: legend }), make("div", { class: "options" }, ...labels));
+  const node = make(
+    "fieldset",
+    {},
+    make("legend", { text: legend }),
+    make("div", { class: "options" }, ...labels),
+  );
   const show = (chosen) => inputs.forEach((input, value) => (input.checked = value === chosen));
   return { node, inputs, show };
 }
 
 /** A list to choose from. `options` are [value, text]. */
-function choice(label, options, act) {
-  const box = make("select", { onchange: () => act(box.value) }, ...options.map(([value, text]) => make("option", { value, text })));
-  return { node: make("label", { class: "choice" }, make("span", { text: label }), box), box };
+function choice(id, label, options, act) {
+  const box = make(
+    "select",
+    { id, onchange: () => act(box.value) },
+    ...options.map(([value, text]) => make("option", { value, text })),
+  );
+  return {
+    node: make("div", { class: "choice" }, make("label", { for: id, text: label }), box),
+    box,
+  };
 }
 
-const button = (text, act, attributes = {}) => make("button", { type: "button", text, onclick: act, ...attributes });
+const button = (text, act, attributes = {}) =>
+  make("button", { type: "button", text, onclick: act, ...attributes });
 const count = (number) => number.toLocaleString("en");
 const counted = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 const rankText = (rank) => (Number.isInteger(rank) ? String(rank) : rank.toFixed(1));

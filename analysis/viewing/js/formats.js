@@ -30,7 +30,11 @@ class Format {
   /** Whether every finite value of another format is one of this. */
   holds(other) {
     const smallest = (f) => f.lowest - f.precision;
-    return this.precision >= other.precision && smallest(this) <= smallest(other) && this.max >= other.max;
+    return (
+      this.precision >= other.precision &&
+      smallest(this) <= smallest(other) &&
+      this.max >= other.max
+    );
   }
 
   /** Position of a value among the format's: 0n for zero, 1n for the next above. */
@@ -38,7 +42,9 @@ class Format {
     const size = Math.abs(x);
     if (size > this.max) return (this.ordinal(this.max) + 1n) * (x < 0 ? -1n : 1n);
     const exponent = Math.max(exponentOf(size), this.lowest);
-    const n = BigInt(exponent - this.lowest) * this.half + BigInt(size / 2 ** (exponent - this.precision + 1));
+    const n =
+      BigInt(exponent - this.lowest) * this.half +
+      BigInt(size / 2 ** (exponent - this.precision + 1));
     return x < 0 ? -n : n;
   }
 
@@ -46,7 +52,8 @@ class Format {
   value(n) {
     const size = n < 0n ? -n : n;
     const binade = size < this.half ? 0n : size / this.half - 1n;
-    const x = Number(size - binade * this.half) * 2 ** (Number(binade) + this.lowest - this.precision + 1);
+    const x =
+      Number(size - binade * this.half) * 2 ** (Number(binade) + this.lowest - this.precision + 1);
     return (x > this.max ? Infinity : x) * (n < 0n ? -1 : 1);
   }
 
@@ -58,7 +65,9 @@ class Format {
   /** Sign, exponent and fraction of a value, in binary. */
   bitsOf(x) {
     const sign = x < 0 || Object.is(x, -0) ? "1" : "0";
-    const size = this.ordinal(Math.abs(x)).toString(2).padStart(this.bits - 1, "0");
+    const size = this.ordinal(Math.abs(x))
+      .toString(2)
+      .padStart(this.bits - 1, "0");
     return [sign, size.slice(0, this.exponentBits), size.slice(this.exponentBits)];
   }
 

@@ -9,7 +9,8 @@ function render({ model, el }) {
     model.save_changes();
   });
   const follow = () => {
-    if (JSON.stringify(model.get("_state")) !== JSON.stringify(borderState(view))) view.follow(model.get("_state"));
+    if (JSON.stringify(model.get("_state")) !== JSON.stringify(borderState(view)))
+      view.follow(model.get("_state"));
   };
   model.on("change:_state", follow);
   return () => {
@@ -24,7 +25,10 @@ async function openPage() {
   const hasLink = hosts.length === 1 && location.protocol !== "about:";
   for (const host of hosts) {
     const payload = new Payload(await unpacked(host.querySelector("script").textContent));
-    const wanted = { ...JSON.parse(host.dataset.rerankView), ...(hasLink ? stateOf(location.hash) : {}) };
+    const wanted = {
+      ...JSON.parse(host.dataset.rerankView),
+      ...(hasLink ? stateOf(location.hash) : {}),
+    };
     const changed = () => hasLink && history.replaceState(null, "", linkOf(view));
     const view = new View(host, payload, wanted, changed, hasLink);
     if (hasLink) addEventListener("hashchange", () => view.follow(stateOf(location.hash)));
@@ -38,5 +42,20 @@ async function unpacked(text) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-export { Format, Payload, Scores, View, countAll, countQuery, exactDecimal, linkOf, openPage, orderOf, pathOf, pathText, pythonOf, stateOf };
+export {
+  Format,
+  Payload,
+  Scores,
+  View,
+  countAll,
+  countQuery,
+  exactDecimal,
+  linkOf,
+  openPage,
+  orderOf,
+  pathOf,
+  pathText,
+  pythonOf,
+  stateOf,
+};
 export default { render };

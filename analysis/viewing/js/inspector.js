@@ -7,57 +7,137 @@ function inspector(view) {
   const node = make("section", { class: "inspector", "aria-label": "The chosen score" });
 
   function show() {
-    const { state, now, inspected: row, from } = view, path = state.path, at = from + row;
-    const stored = payload.formats[path[STORED]], score = now.scores[row];
+    const { state, now, inspected: row, from } = view;
+    const path = state.path;
+    const at = from + row;
+    const stored = payload.formats[path[STORED]];
+    const score = now.scores[row];
     node.replaceChildren(
-      make("header", {}, make("h3", { dir: "auto", text: payload.passages[at] }), make("b", { class: "score", text: scores.format(path).scoreText(score) })),
-      chain(path, at, score), bits(stored, score), facts(path, at, score, stored), hidden(path), ...sharers(),
-      make("details", { open: true }, make("summary", { text: "Passage" }), make("p", { class: "passage", dir: "auto", text: payload.passageText(at) })));
+      make(
+        "header",
+        {},
+        make("h3", { dir: "auto", text: payload.passages[at] }),
+        make("b", { class: "score", text: scores.format(path).scoreText(score) }),
+      ),
+      chain(path, at, score),
+      bits(stored, score),
+      facts(path, at, score, stored),
+      hidden(path),
+      ...sharers(),
+      make(
+        "details",
+        { open: true },
+        make("summary", { text: "Passage" }),
+        make("p", { class: "passage", dir: "auto", text: payload.passageText(at) }),
+      ),
+    );
   }
   /** The values on the way: logit, what the sigmoid gave, what is stored. */
   function chain(path, at, score) {
-    const logit = payload.logits(path)[at], links = [["logit", path[FORWARD], logit]];
+    const logit = payload.logits(path)[at];
+    const links = [["logit", path[FORWARD], logit]];
     const wide = payload.array("scores", ...path.slice(0, STORED));
-    if (hasSigmoid(path)) links.push([`${path[FORMULA]} sigmoid`, path[ACTIVATION], wide ? wide[at] : scores.activated(path, logit)]);
+    if (hasSigmoid(path))
+      links.push([
+        `${path[FORMULA]} sigmoid`,
+        path[ACTIVATION],
+        wide ? wide[at] : scores.activated(path, logit),
+      ]);
     links.push(["stored", path[STORED], score]);
-    const link = ([name, dtype, value]) => make("li", {}, make("small", { text: `${name}, ${dtype}` }), make("b", { text: payload.formats[dtype].digits(value) }));
+    const link = ([name, dtype, value]) =>
+      make(
+        "li",
+        {},
+        make("small", { text: `${name}, ${dtype}` }),
+        make("b", { text: payload.formats[dtype].digits(value) }),
+      );
     return make("ol", { class: "chain" }, ...links.map(link));
   }
   function bits(format, score) {
     const [sign, exponent, fraction] = format.bitsOf(score);
-    const cells = (kind, text) => make("span", { class: kind }, ...[...text].map((bit) => make("i", { class: bit === "1" ? "on" : null, text: bit })));
-    return make("div", { class: "bits", role: "img", "aria-label": `Bits in ${format.name}: sign ${sign}, exponent ${exponent}, fraction ${fraction}` },
-      cells("sign", sign), cells("exponent", exponent), cells("fraction", fraction));
+    const cells = (kind, text) =>
+      make(
+        "span",
+        { class: kind },
+        ...[...text].map((bit) => make("i", { class: bit === "1" ? "on" : null, text: bit })),
+      );
+    return make(
+      "div",
+      {
+        class: "bits",
+        role: "img",
+        "aria-label": `Bits in ${format.name}: sign ${sign}, exponent ${exponent}, fraction ${fraction}`,
+      },
+      cells("sign", sign),
+      cells("exponent", exponent),
+      cells("fraction", fraction),
+    );
   }
   function facts(path, at, score, stored) {
-    const near = scores.neighbours(path, at), digits = (format) => (x) => (x === null ? "none" : format.digits(x));
-    const pair = (format, [below, above]) => `${digits(format)(below)} below, ${digits(format)(above)} above`;
-    const list = [["exactly", exactDecimal(score)], [`next in ${stored.name}`, pair(stored, [stored.next(score, -1), stored.next(score)])]];
+    const near = scores.neighbours(path, at);
+    const digits = (format) => (x) => (x === null ? "none" : format.digits(x));
+    const pair = (format, [below, above]) =>
+      `${digits(format)(below)} below, ${digits(format)(above)} above`;
+    const list = [
+      ["exactly", exactDecimal(score)],
+      [`next in ${stored.name}`, pair(stored, [stored.next(score, -1), stored.next(score)])],
+    ];
     if (near) list.push(["next on this path", pair(scores.format(path), near)]);
-    return make("dl", { class: "facts" }, ...list.flatMap(([name, value]) => [make("dt", { text: name }), make("dd", { text: value })]));
+    return make(
+      "dl",
+      { class: "facts" },
+      ...list.flatMap(([name, value]) => [make("dt", { text: name }), make("dd", { text: value })]),
+    );
   }
   /** The logits that share the score. */
   function hidden(path) {
-    const forward = payload.formats[path[FORWARD]], name = (x) => make("b", { text: forward.digits(x) });
-    if (!view.span) return make("p", { text: "Which logits share it is not in this file; in Python, analysis.steps.spans tells." });
+    const forward = payload.formats[path[FORWARD]];
+    const name = (x) => make("b", { text: forward.digits(x) });
+    if (!view.span)
+      return make("p", {
+        text: "Which logits share it is not in this file; in Python, analysis.steps.spans tells.",
+      });
     const [first, last] = view.span;
     if (first === last) return make("p", {}, "Only the logit ", name(first), " has this score.");
-    if (last === forward.max) return make("p", {}, "Every logit from ", name(first), " on has this score.");
-    if (first === -forward.max) return make("p", {}, "Every logit up to ", name(last), " has this score.");
-    return make("p", {}, "Every logit from ", name(first), " to ", name(last), " has this score: a difference of ", make("b", { text: short(last - first) }), " is hidden.");
+    if (last === forward.max)
+      return make("p", {}, "Every logit from ", name(first), " on has this score.");
+    if (first === -forward.max)
+      return make("p", {}, "Every logit up to ", name(last), " has this score.");
+    return make(
+      "p",
+      {},
+      "Every logit from ",
+      name(first),
+      " to ",
+      name(last),
+      " has this score: a difference of ",
+      make("b", { text: short(last - first) }),
+      " is hidden.",
+    );
   }
   /** Who else has the score, as float32 orders them. */
   function sharers() {
-    const { now, inspected, from } = view, [place, size] = now.groupOf(inspected);
+    const { now, inspected, from } = view;
+    const [place, size] = now.groupOf(inspected);
     if (size < 2) return [];
-    const logits = payload.array("logits", "float32"), tied = [...now.rows.subarray(place, place + size)];
+    const logits = payload.array("logits", "float32");
+    const tied = [...now.rows.subarray(place, place + size)];
     tied.sort((a, b) => logits[from + b] - logits[from + a] || a - b);
-    const item = (row) => make("li", { class: row === inspected ? "me" : null },
-      button(payload.passages[from + row], () => view.parts.list.choose(row), { dir: "auto" }),
-      make("span", { text: payload.formats.float32.digits(logits[from + row]) }));
+    const item = (row) =>
+      make(
+        "li",
+        { class: row === inspected ? "me" : null },
+        button(payload.passages[from + row], () => view.parts.list.choose(row), { dir: "auto" }),
+        " ",
+        make("span", { text: payload.formats.float32.digits(logits[from + row]) }),
+      );
     const rest = size > MOST_SHARERS ? ` (the first ${MOST_SHARERS})` : "";
-    return [make("p", { text: `${counted(size - 1, "other passage has", "other passages have")} it too. By their float32 logits${rest}:` }),
-      make("ol", { class: "sharers" }, ...tied.slice(0, MOST_SHARERS).map(item))];
+    return [
+      make("p", {
+        text: `${counted(size - 1, "other passage has", "other passages have")} it too. By their float32 logits${rest}:`,
+      }),
+      make("ol", { class: "sharers" }, ...tied.slice(0, MOST_SHARERS).map(item)),
+    ];
   }
   return { node, show };
 }

@@ -4,13 +4,16 @@ class Order {
   /** `scores` and `idOrder` of the query's rows alone; rows are counted from 0 within the query. */
   constructor(scores, idOrder, rule) {
     const count = scores.length;
-    const before = {
-      "docid ascending": (a, b) => idOrder[a] - idOrder[b],
-      "docid descending": (a, b) => idOrder[b] - idOrder[a],
-    }[rule] ?? ((a, b) => a - b);
+    const before =
+      {
+        "docid ascending": (a, b) => idOrder[a] - idOrder[b],
+        "docid descending": (a, b) => idOrder[b] - idOrder[a],
+      }[rule] ?? ((a, b) => a - b);
     this.scores = scores;
     this.count = count;
-    this.rows = Uint32Array.from(scores.keys()).sort((a, b) => scores[b] - scores[a] || before(a, b));
+    this.rows = Uint32Array.from(scores.keys()).sort(
+      (a, b) => scores[b] - scores[a] || before(a, b),
+    );
     this.place = new Uint32Array(count); // of each row, from 0
     this.rank = new Float64Array(count);
     this.group = new Uint32Array(count);
@@ -37,6 +40,12 @@ class Order {
 
 /** Order of a query under a path; the tie rule may be another's. */
 function orderOf(scores, path, query, rule = path[TIES]) {
-  const { starts, arrays } = scores.payload, from = starts[query], to = from + arrays.candidates[query];
-  return scores.kept(`${scores.key(path)}|${rule}|${query}`, to - from, () => new Order(scores.all(path).subarray(from, to), arrays.idOrder.subarray(from, to), rule));
+  const { starts, arrays } = scores.payload;
+  const from = starts[query];
+  const to = from + arrays.candidates[query];
+  return scores.kept(
+    `${scores.key(path)}|${rule}|${query}`,
+    to - from,
+    () => new Order(scores.all(path).subarray(from, to), arrays.idOrder.subarray(from, to), rule),
+  );
 }

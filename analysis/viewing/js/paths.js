@@ -7,7 +7,11 @@ const FORMULAS = ["fused", "stepwise", "none"];
 const hasSigmoid = (path) => path[FORMULA] !== "none";
 const samePath = (a, b) => a.every((stage, n) => stage === b[n]);
 const pathWords = (path) =>
-  [`${path[FORWARD]} logits`, hasSigmoid(path) ? `${path[FORMULA]} sigmoid in ${path[ACTIVATION]}` : "no sigmoid", `stored as ${path[STORED]}`].join(" → ");
+  [
+    `${path[FORWARD]} logits`,
+    hasSigmoid(path) ? `${path[FORMULA]} sigmoid in ${path[ACTIVATION]}` : "no sigmoid",
+    `stored as ${path[STORED]}`,
+  ].join(" → ");
 
 /** Plain text of a path, which `analysis.path_of` and the command line read. */
 const pathText = (path) => STAGES.map((stage, n) => `${stage}=${path[n]}`).join(",");

@@ -1,6 +1,13 @@
 // What Python sent: a header, and arrays. The layout is described in payload.py.
 
-const ARRAYS = { f4: Float32Array, f8: Float64Array, i4: Int32Array, i8: BigInt64Array, u1: Uint8Array, u4: Uint32Array };
+const ARRAYS = {
+  f4: Float32Array,
+  f8: Float64Array,
+  i4: Int32Array,
+  i8: BigInt64Array,
+  u1: Uint8Array,
+  u4: Uint32Array,
+};
 
 class Payload {
   constructor(bytes) {
@@ -9,8 +16,12 @@ class Payload {
     Object.assign(this, JSON.parse(new TextDecoder().decode(block.subarray(4, 4 + length))));
     const begin = block.byteOffset + 4 + length;
     const read = ([kind, place, count]) => new ARRAYS[kind](block.buffer, begin + place, count);
-    this.arrays = Object.fromEntries(Object.entries(this.arrays).map(([name, where]) => [name, read(where)]));
-    this.formats = Object.fromEntries(this.formats.map((limits) => [limits.name, new Format(limits)]));
+    this.arrays = Object.fromEntries(
+      Object.entries(this.arrays).map(([name, where]) => [name, read(where)]),
+    );
+    this.formats = Object.fromEntries(
+      this.formats.map((limits) => [limits.name, new Format(limits)]),
+    );
     this.size = this.passages.length;
     let end = 0;
     this.starts = Array.from(this.arrays.candidates, (count) => (end += count) - count);
@@ -27,7 +38,8 @@ class Payload {
 
   /** Text of a passage, decoded when it is asked for. */
   passageText(row) {
-    const { textOf, textEnds, texts } = this.arrays, n = textOf[row];
+    const { textOf, textEnds, texts } = this.arrays;
+    const n = textOf[row];
     return new TextDecoder().decode(texts.subarray(n ? textEnds[n - 1] : 0, textEnds[n]));
   }
 }

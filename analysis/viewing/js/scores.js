@@ -12,7 +12,8 @@ class Scores {
 
   /** A path without what changes no score: as `ScorePath.reduced`. */
   reduced(path) {
-    const { formats } = this.payload, last = path[hasSigmoid(path) ? ACTIVATION : FORWARD];
+    const { formats } = this.payload;
+    const last = path[hasSigmoid(path) ? ACTIVATION : FORWARD];
     const idle = formats[path[STORED]].holds(formats[last]);
     return [path[FORWARD], path[FORMULA], last, idle ? last : path[STORED]];
   }
@@ -23,8 +24,13 @@ class Scores {
 
   /** Whether a path, from wherever it comes, can be shown. */
   has(path) {
-    const { formats, tieRules, checksums } = this.payload, isKnown = (stage) => Object.hasOwn(formats, path[stage]);
-    return [FORWARD, ACTIVATION, STORED].every(isKnown) && tieRules.includes(path[TIES]) && Object.hasOwn(checksums, this.key(path));
+    const { formats, tieRules, checksums } = this.payload;
+    const isKnown = (stage) => Object.hasOwn(formats, path[stage]);
+    return (
+      [FORWARD, ACTIVATION, STORED].every(isKnown) &&
+      tieRules.includes(path[TIES]) &&
+      Object.hasOwn(checksums, this.key(path))
+    );
   }
 
   /** Format that a path's scores fit in, however wide they are stored: it decides which digits are real. */
@@ -34,16 +40,23 @@ class Scores {
 
   /** Whether the score of any logit is known here, not only of the set's own. */
   isEverywhere(path) {
-    return !hasSigmoid(path) || this.payload.array("stepLogits", path[FORMULA], path[ACTIVATION]) !== undefined;
+    return (
+      !hasSigmoid(path) ||
+      this.payload.array("stepLogits", path[FORMULA], path[ACTIVATION]) !== undefined
+    );
   }
 
   /** A 16-bit sigmoid: the first logit of each step, and its score. */
   staircase(path) {
-    const name = [path[FORMULA], path[ACTIVATION]], key = name.join("|"), format = this.payload.formats[path[ACTIVATION]];
+    const name = [path[FORMULA], path[ACTIVATION]];
+    const key = name.join("|");
+    const format = this.payload.formats[path[ACTIVATION]];
     if (!this.staircases.has(key)) {
       const [logits, scores] = ["stepLogits", "stepScores"].map((kind) => {
         let ordinal = 0;
-        return Float64Array.from(this.payload.array(kind, ...name), (step) => format.value(BigInt((ordinal += step))));
+        return Float64Array.from(this.payload.array(kind, ...name), (step) =>
+          format.value(BigInt((ordinal += step))),
+        );
       });
       this.staircases.set(key, { format, logits, scores });
     }
@@ -52,14 +65,17 @@ class Scores {
 
   /** What the sigmoid makes of a logit, before it is stored. */
   activated(path, logit) {
-    const { format, logits, scores } = this.staircase(path), x = format.round(logit);
+    const { format, logits, scores } = this.staircase(path);
+    const x = format.round(logit);
     if (x < logits[0]) return 0; // minus infinity
     return scores[lastAtMost(logits, x)];
   }
 
   /** Score of any logit of the forward dtype, where the path is known everywhere. */
   scoreOf(path, logit) {
-    return this.payload.formats[path[STORED]].round(hasSigmoid(path) ? this.activated(path, logit) : logit);
+    return this.payload.formats[path[STORED]].round(
+      hasSigmoid(path) ? this.activated(path, logit) : logit,
+    );
   }
 
   /** Scores of all rows. */
@@ -70,7 +86,10 @@ class Scores {
   /** What was computed under a key, or is now; `size` counts its rows. */
   kept(key, size, compute) {
     if (!this.cache.has(key)) {
-      if (this.cached > MOST_CACHED) { this.cache.clear(); this.cached = 0; }
+      if (this.cached > MOST_CACHED) {
+        this.cache.clear();
+        this.cached = 0;
+      }
       this.cached += size;
       this.cache.set(key, compute());
     }
@@ -79,7 +98,9 @@ class Scores {
 
   compute(path) {
     const stored = this.payload.formats[path[STORED]];
-    const wide = hasSigmoid(path) ? this.payload.array("scores", ...path.slice(0, STORED)) : undefined;
+    const wide = hasSigmoid(path)
+      ? this.payload.array("scores", ...path.slice(0, STORED))
+      : undefined;
     if (wide) return Float64Array.from(wide, (score) => stored.round(score));
     return Float64Array.from(this.payload.logits(path), (logit) => this.scoreOf(path, logit));
   }
@@ -91,9 +112,11 @@ class Scores {
 
   /** First and last logit of the forward dtype that share a row's score; undefined where it is not known here. */
   span(path, row) {
-    const forward = this.payload.formats[path[FORWARD]], score = this.all(path)[row];
+    const forward = this.payload.formats[path[FORWARD]];
+    const score = this.all(path)[row];
     if (!this.isEverywhere(path)) return this.sentSpan(path, score, forward);
-    const own = forward.ordinal(this.payload.logits(path)[row]), most = forward.ordinal(forward.max);
+    const own = forward.ordinal(this.payload.logits(path)[row]);
+    const most = forward.ordinal(forward.max);
     const isScore = (n) => this.scoreOf(path, forward.value(n)) === score;
     return [-1n, 1n].map((sign) => forward.value(farthest(own, sign, most, isScore)));
   }
@@ -101,14 +124,16 @@ class Scores {
   sentSpan(path, score, forward) {
     const sent = this.sent("span", path, score);
     if (!sent) return undefined;
-    const all = this.all(path), sharing = this.payload.logits(path).filter((_, row) => all[row] === score);
+    const all = this.all(path);
+    const sharing = this.payload.logits(path).filter((_, row) => all[row] === score);
     const own = forward.ordinal(sharing.reduce((lowest, x) => Math.min(lowest, x)));
     return [own - sent[0], own + sent[1]].map((n) => forward.value(n));
   }
 
   /** The two whole numbers that were sent for a score of a wide sigmoid. */
   sent(kind, path, score) {
-    const numbers = this.payload.array(kind, this.key(path)), half = numbers?.length / 2;
+    const numbers = this.payload.array(kind, this.key(path));
+    const half = numbers?.length / 2;
     const at = numbers && lastAtMost(Float64Array.from(new Set(this.all(path))).sort(), score);
     return numbers && [at, half + at].map((n) => BigInt(numbers[n]));
   }
@@ -117,18 +142,23 @@ class Scores {
   neighbours(path, row) {
     const score = this.all(path)[row];
     if (this.isEverywhere(path)) {
-      const forward = this.payload.formats[path[FORWARD]], [first, last] = this.span(path, row);
-      const beside = (logit, steps) => (Math.abs(logit) === forward.max ? null : this.scoreOf(path, forward.next(logit, steps)));
+      const forward = this.payload.formats[path[FORWARD]];
+      const [first, last] = this.span(path, row);
+      const beside = (logit, steps) =>
+        Math.abs(logit) === forward.max ? null : this.scoreOf(path, forward.next(logit, steps));
       return [beside(first, -1), beside(last, 1)];
     }
     const format = this.format(path);
-    return this.sent("neighbours", path, score)?.map((steps, n) => (steps ? format.next(score, n ? steps : -steps) : null));
+    return this.sent("neighbours", path, score)?.map((steps, n) =>
+      steps ? format.next(score, n ? steps : -steps) : null,
+    );
   }
 }
 
 /** Index of the last element of an ascending array that is at most x. */
 function lastAtMost(ascending, x) {
-  let low = 0, high = ascending.length;
+  let low = 0;
+  let high = ascending.length;
   while (high - low > 1) {
     const middle = (low + high) >> 1;
     if (ascending[middle] <= x) low = middle;
@@ -139,7 +169,8 @@ function lastAtMost(ascending, x) {
 
 /** Farthest ordinal on one side up to which a condition that holds at `own` keeps holding; at most `most` from zero. */
 function farthest(own, sign, most, holds) {
-  let inside = 0n, outside = most - sign * own + 1n; // distances
+  let inside = 0n;
+  let outside = most - sign * own + 1n; // distances
   while (outside - inside > 1n) {
     const middle = (inside + outside) >> 1n;
     if (holds(own + sign * middle)) inside = middle;

@@ -6,9 +6,25 @@ const MOST_UNDONE = 100;
 class View {
   /** Put a view into an element. `changed` hears every change that a reader makes; `wanted` is as it says. */
   constructor(host, payload, wanted = {}, changed = () => {}, hasLink = false) {
-    Object.assign(this, { host, payload, changed, scores: new Scores(payload), uid: `rerank${++views}`, past: [], leaving: [] });
-    const { reference } = payload, path = reference.with(FORMULA, FORMULAS[0]);
-    this.state = { query: 0, path, against: reference, selected: null, zoom: "all", ...this.known(wanted, 0) };
+    Object.assign(this, {
+      host,
+      payload,
+      changed,
+      scores: new Scores(payload),
+      uid: `rerank${++views}`,
+      past: [],
+      leaving: [],
+    });
+    const { reference } = payload;
+    const path = reference.with(FORMULA, FORMULAS[0]);
+    this.state = {
+      query: 0,
+      path,
+      against: reference,
+      selected: null,
+      zoom: "all",
+      ...this.known(wanted, 0),
+    };
     this.sizes = { picture: 460, strip: 240, list: 600 };
     this.build(hasLink);
     this.followTheme();
@@ -18,13 +34,42 @@ class View {
   }
 
   build(hasLink) {
-    const makers = { picker: queryPicker, strip: queryStrip, presets, controls: pathControls, numbers, list: rankedList, picture, inspector };
-    const parts = Object.fromEntries(Object.entries(makers).map(([name, maker]) => [name, maker(this)])), { node } = (parts.taking = taking(this, hasLink));
-    this.app = make("section", { class: "app", "aria-label": "Reranking under a score path", onkeydown: (event) => this.press(event) },
-      make("div", { class: "top" }, parts.picker.node, parts.strip.node), parts.presets.node, parts.controls.node, parts.numbers.node,
-      make("div", { class: "main" }, parts.list.node, make("div", { class: "side" }, parts.picture.node, parts.inspector.node)), node);
+    const makers = {
+      picker: queryPicker,
+      strip: queryStrip,
+      presets,
+      controls: pathControls,
+      numbers,
+      list: rankedList,
+      picture,
+      inspector,
+    };
+    const parts = Object.fromEntries(
+      Object.entries(makers).map(([name, maker]) => [name, maker(this)]),
+    );
+    const { node } = (parts.taking = taking(this, hasLink));
+    this.app = make(
+      "section",
+      {
+        class: "app",
+        "aria-label": "Reranking under a score path",
+        onkeydown: (event) => this.press(event),
+      },
+      make("div", { class: "top" }, parts.picker.node, parts.strip.node),
+      parts.presets.node,
+      parts.controls.node,
+      parts.numbers.node,
+      make(
+        "div",
+        { class: "main" },
+        parts.list.node,
+        make("div", { class: "side" }, parts.picture.node, parts.inspector.node),
+      ),
+      node,
+    );
     this.parts = parts;
-    const root = this.host.shadowRoot ?? this.host.attachShadow({ mode: "open" }), sheet = new CSSStyleSheet();
+    const root = this.host.shadowRoot ?? this.host.attachShadow({ mode: "open" });
+    const sheet = new CSSStyleSheet();
     sheet.replaceSync(CSS_TEXT);
     root.adoptedStyleSheets = [sheet];
     root.replaceChildren(this.app);
@@ -33,12 +78,17 @@ class View {
 
   /** What there is of a wanted state, as it is kept here: places for ids. */
   known({ query, path, against, selected }, current) {
-    const { payload, scores } = this, known = {}, n = payload.queries.indexOf(query);
+    const { payload, scores } = this;
+    const known = {};
+    const n = payload.queries.indexOf(query);
     if (n >= 0) known.query = n;
     if (Array.isArray(path) && scores.has(path)) known.path = path;
     if (Array.isArray(against) && scores.has(against)) known.against = against;
-    const from = payload.starts[n < 0 ? current : n], row = payload.passages.indexOf(selected, from);
-    if (selected !== undefined) known.selected = row < 0 || row >= from + payload.arrays.candidates[n < 0 ? current : n] ? null : row - from;
+    const from = payload.starts[n < 0 ? current : n];
+    const row = payload.passages.indexOf(selected, from);
+    if (selected !== undefined)
+      known.selected =
+        row < 0 || row >= from + payload.arrays.candidates[n < 0 ? current : n] ? null : row - from;
     return known;
   }
 
@@ -48,10 +98,12 @@ class View {
   }
 
   set(change, { isTold = true, isUndone = false } = {}) {
-    const { query, path, against } = this.state, isNewQuery = change.query !== undefined && change.query !== query;
+    const { query, path, against } = this.state;
+    const isNewQuery = change.query !== undefined && change.query !== query;
     this.state = { ...this.state, ...(isNewQuery ? { selected: null } : {}), ...change };
     const isOther = !samePath(path, this.state.path) || !samePath(against, this.state.against);
-    if (!isUndone && (isNewQuery || isOther)) this.past = [...this.past.slice(1 - MOST_UNDONE), { query, path, against }];
+    if (!isUndone && (isNewQuery || isOther))
+      this.past = [...this.past.slice(1 - MOST_UNDONE), { query, path, against }];
     if (isOther) this.count();
     this.show(isNewQuery || isOther, !isNewQuery && isOther);
     if (isNewQuery || isOther) this.parts.numbers.say(isNewQuery);
@@ -69,7 +121,8 @@ class View {
 
   /** Count what the path does to every query; of a large set, to the one in sight now and to all a moment later. */
   count() {
-    const queries = [...this.payload.queries.keys()], countThem = () => {
+    const queries = [...this.payload.queries.keys()];
+    const countThem = () => {
       this.counts = queries.map((n) => this.countOne(n));
       this.all = countAll(this.counts);
     };
@@ -77,7 +130,10 @@ class View {
     if (this.payload.size <= MOST_AT_ONCE) return countThem();
     this.counts = queries.map(() => UNCOUNTED);
     this.all = null;
-    this.counting = setTimeout(() => { countThem(); this.show(); }, 30);
+    this.counting = setTimeout(() => {
+      countThem();
+      this.show();
+    }, 30);
   }
 
   countOne(n) {
@@ -98,50 +154,81 @@ class View {
 
   /** Draw everything, or what follows the selection alone; rows glide where another path moves them. */
   show(isNew = true, isGliding = false) {
-    const { state: { query, path, selected }, payload, parts, scores } = this;
+    const {
+      state: { query, path, selected },
+      payload,
+      parts,
+      scores,
+    } = this;
     if (isNew) {
       this.from = payload.starts[query];
       [this.now, this.before] = this.ordersOf(query);
       if (!this.all) this.counts[query] = this.countOne(query);
       this.otherMeasures = ndcg(this.before, this.gradesOf(query), payload.k);
-      const best = this.now.rows[0], isOne = hasSigmoid(path) && this.now.scores[best] === 1;
+      const best = this.now.rows[0];
+      const isOne = hasSigmoid(path) && this.now.scores[best] === 1;
       this.oneFrom = isOne ? scores.span(path, this.from + best)?.[0] : undefined;
     }
     this.inspected = selected ?? this.now.rows[0];
     this.span = scores.span(path, this.from + this.inspected);
-    if (isNew) for (const part of ["presets", "controls", "picker", "strip", "numbers", "taking"]) parts[part].show();
+    if (isNew)
+      for (const part of ["presets", "controls", "picker", "strip", "numbers", "taking"])
+        parts[part].show();
     parts.list.show(isGliding);
     parts.picture.show();
     parts.inspector.show();
   }
 
   press(event) {
-    const isText = event.composedPath()[0].matches("input[type=text], textarea"), isCommand = event.ctrlKey || event.metaKey || event.altKey;
+    const isText = event.composedPath()[0].matches("input[type=text], textarea");
+    const isCommand = event.ctrlKey || event.metaKey || event.altKey;
     const isUndo = event.key === "z" && (event.ctrlKey || event.metaKey) && !isText;
-    if (isUndo) { this.undo(); event.preventDefault(); }
+    if (isUndo) {
+      this.undo();
+      event.preventDefault();
+    }
     if (isUndo || (event.key !== "Tab" && !isCommand)) event.stopPropagation(); // a notebook would take it as a command
   }
 
   /** Light or dark, as whatever lies behind the view. */
   followTheme() {
-    const media = matchMedia("(prefers-color-scheme: dark)"), adapt = () => { this.app.dataset.theme = isDark(this.host, media.matches) ? "dark" : "light"; };
+    const media = matchMedia("(prefers-color-scheme: dark)");
+    const adapt = () => {
+      this.app.dataset.theme = isDark(this.host, media.matches) ? "dark" : "light";
+    };
     const watcher = new MutationObserver(adapt);
-    for (const node of [document.documentElement, document.body]) watcher.observe(node, { attributes: true });
+    for (const node of [document.documentElement, document.body])
+      watcher.observe(node, { attributes: true });
     media.addEventListener("change", adapt);
-    this.leaving.push(() => watcher.disconnect(), () => media.removeEventListener("change", adapt));
+    this.leaving.push(
+      () => watcher.disconnect(),
+      () => media.removeEventListener("change", adapt),
+    );
     adapt();
   }
 
   /** Sizes are read when they change, never while something is drawn: that would lay out everything anew. */
   followSize() {
-    const { picture: { svg }, strip: { bar }, list: { scroller } } = this.parts;
+    const {
+      picture: { node },
+      strip: { bar },
+      list: { scroller },
+    } = this.parts;
     const measure = () => {
-      const sizes = { picture: svg.clientWidth, strip: bar.clientWidth, list: Number.parseFloat(getComputedStyle(scroller).maxHeight) };
-      const changed = Object.entries(sizes).filter(([name, size]) => size > 0 && Math.abs(size - this.sizes[name]) > 1);
+      const sizes = {
+        picture: node.clientWidth,
+        strip: bar.clientWidth,
+        list: Number.parseFloat(getComputedStyle(scroller).maxHeight),
+      };
+      const changed = Object.entries(sizes).filter(
+        ([name, size]) => size > 0 && Math.abs(size - this.sizes[name]) > 1,
+      );
       Object.assign(this.sizes, Object.fromEntries(changed));
       return changed.length > 0;
     };
-    const observer = new ResizeObserver(() => { if (measure()) this.show(); });
+    const observer = new ResizeObserver(() => {
+      if (measure()) this.show();
+    });
     measure();
     observer.observe(this.app);
     this.leaving.push(() => observer.disconnect());
@@ -156,19 +243,26 @@ class View {
 
 /** The state as others know it: by ids. */
 function borderState({ payload, state: { query, path, against, selected } }) {
-  return { query: payload.queries[query], path, against, selected: selected === null ? null : payload.passages[payload.starts[query] + selected] };
+  return {
+    query: payload.queries[query],
+    path,
+    against,
+    selected: selected === null ? null : payload.passages[payload.starts[query] + selected],
+  };
 }
 
 const UNCOUNTED = { first_shared: 0, first_lost: 0, firstSize: 0, tied: 0, tied_in_top: 0 };
 
 /** What the host's theme says; without one, what colour lies behind; without that, what the system prefers. */
 function isDark(host, isPreferred) {
-  const { theme } = document.documentElement.dataset, { jpThemeLight, vscodeThemeKind } = document.body.dataset;
+  const { theme } = document.documentElement.dataset;
+  const { jpThemeLight, vscodeThemeKind } = document.body.dataset;
   if (theme) return theme === "dark";
   if (jpThemeLight) return jpThemeLight === "false";
   if (vscodeThemeKind) return !vscodeThemeKind.includes("light");
   for (let node = host; node; node = node.parentElement) {
-    const [red, green, blue, alpha = 1] = getComputedStyle(node).backgroundColor.match(/[\d.]+/g) ?? [];
+    const [red, green, blue, alpha = 1] =
+      getComputedStyle(node).backgroundColor.match(/[\d.]+/g) ?? [];
     if (red && alpha > 0.5) return 0.299 * red + 0.587 * green + 0.114 * blue < 128;
   }
   return isPreferred;
