@@ -90,7 +90,14 @@ def page_html(title: str, view: str) -> str:
 
 def frame_html(page: str, height: int) -> str:
     """A page inside a sandboxed frame, for an output of a notebook: it needs no widget manager."""
-    return (
-        f'<div><iframe sandbox="allow-scripts allow-downloads" width="100%" height="{height}" '
-        f'style="border: 0; resize: vertical" srcdoc="{escape(page, quote=True)}"></iframe></div>'
-    )
+    attributes = {
+        "title": "Reranking under a score path",
+        "sandbox": "allow-scripts allow-downloads",
+        "allow": "clipboard-write *",
+        "width": "100%",
+        "height": height,
+        "style": "border: 0; resize: vertical",
+        "srcdoc": page,
+    }
+    words = " ".join(f'{name}="{escape(str(text))}"' for name, text in attributes.items())
+    return f"<div><iframe {words}></iframe></div>"

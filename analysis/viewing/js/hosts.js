@@ -25,13 +25,12 @@ async function openPage() {
   const hasLink = hosts.length === 1 && location.protocol !== "about:";
   for (const host of hosts) {
     const payload = new Payload(await unpacked(host.querySelector("script").textContent));
-    const wanted = {
-      ...JSON.parse(host.dataset.rerankView),
-      ...(hasLink ? stateOf(location.hash) : {}),
-    };
+    const wanted = JSON.parse(host.dataset.rerankView);
     const changed = () => hasLink && history.replaceState(null, "", linkOf(view));
     const view = new View(host, payload, wanted, changed, hasLink);
-    if (hasLink) addEventListener("hashchange", () => view.follow(stateOf(location.hash)));
+    const followLink = () => view.follow(stateOf(location.hash));
+    if (hasLink && location.hash) followLink();
+    if (hasLink) addEventListener("hashchange", followLink);
   }
 }
 
@@ -43,19 +42,14 @@ async function unpacked(text) {
 }
 
 export {
-  Format,
   Payload,
   Scores,
   View,
   countAll,
   countQuery,
   exactDecimal,
-  linkOf,
-  openPage,
   orderOf,
   pathOf,
   pathText,
-  pythonOf,
-  stateOf,
 };
 export default { render };
