@@ -126,7 +126,7 @@ function scales({ path, width, plot, ceiling, floor, isRaw, low, high, x, y }) {
     taken.push(at);
     parts.push(
       draw("path", { class: "grid", d: `M${plot.left} ${at.toFixed(1)}H${plot.right}` }),
-      tick(tickText(score), plot.left - 7, at + 4, "end"),
+      tick(isRaw ? short(score, 6) : tickText(score), plot.left - 7, at + 4, "end"),
     );
   }
   const name = draw("text", {
