@@ -91,7 +91,7 @@ class Shown:
 
 
 class Watched:
-    """What a page says on its console, what goes wrong in it and what it asks the network for."""
+    """What a page says on its console, what goes wrong in it and what it asks for, from now on."""
 
     def __init__(self, page: Page) -> None:
         self.said: list[str] = []
