@@ -31,16 +31,14 @@ function pathControls(view) {
       payload.tieRules.map((rule) => [rule, rule]),
     ),
   ];
-  const wires = columns
-    .slice(1, TIES)
-    .map(() =>
-      draw("svg", {
-        class: "wire",
-        "aria-hidden": "true",
-        width: GUTTER,
-        height: lines.length * ROW_HEIGHT,
-      }),
-    );
+  const wires = columns.slice(1, TIES).map(() =>
+    draw("svg", {
+      class: "wire",
+      "aria-hidden": "true",
+      width: GUTTER,
+      height: lines.length * ROW_HEIGHT,
+    }),
+  );
   columns.forEach(({ inputs }, stage) =>
     [...inputs.keys()].forEach((value) => {
       inputs.get(value).parentNode.style.gridRow = line(stage, value) + 1;

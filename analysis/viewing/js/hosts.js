@@ -36,20 +36,12 @@ async function openPage() {
 
 /** Bytes of a gzip file that is written as base64. */
 async function unpacked(text) {
-  const packed = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const letters = atob(text);
+  const packed = new Uint8Array(letters.length);
+  for (let n = 0; n < packed.length; n++) packed[n] = letters.charCodeAt(n);
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-export {
-  Payload,
-  Scores,
-  View,
-  countAll,
-  countQuery,
-  exactDecimal,
-  orderOf,
-  pathOf,
-  pathText,
-};
+export { Payload, Scores, View, countAll, countQuery, exactDecimal, orderOf, pathOf, pathText };
 export default { render };

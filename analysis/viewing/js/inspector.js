@@ -19,9 +19,8 @@ function inspector(view) {
         make("h3", { dir: "auto", text: payload.passages[at] }),
         make("b", { class: "score", text: scores.format(path).scoreText(score) }),
       ),
-      chain(path, at, score),
-      bits(stored, score),
       facts(path, at, score, stored),
+      bits(stored, score),
       hidden(path),
       ...sharers(),
       make(
@@ -32,26 +31,32 @@ function inspector(view) {
       ),
     );
   }
-  /** The values on the way: logit, what the sigmoid gave, what is stored. */
-  function chain(path, at, score) {
+  /** The values on the way, [name, value] each: logit, what the sigmoid gave, what is stored, and beside it. */
+  function facts(path, at, score, stored) {
+    const { formats } = payload;
     const logit = payload.logits(path)[at];
-    const links = [["logit", path[FORWARD], logit]];
-    const wide = payload.array("scores", ...path.slice(0, STORED));
+    const list = [[`logit, ${path[FORWARD]}`, formats[path[FORWARD]].digits(logit)]];
     if (hasSigmoid(path))
-      links.push([
-        `${path[FORMULA]} sigmoid`,
-        path[ACTIVATION],
-        wide ? wide[at] : scores.activated(path, logit),
+      list.push([
+        `${path[FORMULA]} sigmoid, ${path[ACTIVATION]}`,
+        formats[path[ACTIVATION]].digits(scores.wide(path)?.[at] ?? scores.activated(path, logit)),
       ]);
-    links.push(["stored", path[STORED], score]);
-    const link = ([name, dtype, value]) =>
-      make(
-        "li",
-        {},
-        make("small", { text: `${name}, ${dtype}` }),
-        make("b", { text: payload.formats[dtype].digits(value) }),
-      );
-    return make("ol", { class: "chain" }, ...links.map(link));
+    list.push(
+      [`stored, ${stored.name}`, stored.digits(score)],
+      ["exactly", exactDecimal(score)],
+      [`next in ${stored.name}`, pair(stored, [stored.next(score, -1), stored.next(score)])],
+    );
+    const near = scores.neighbours(path, at);
+    if (near) list.push(["next on this path", pair(scores.format(path), near)]);
+    return make(
+      "dl",
+      { class: "facts" },
+      ...list.flatMap(([name, value]) => [make("dt", { text: name }), make("dd", { text: value })]),
+    );
+  }
+  function pair(format, values) {
+    const [below, above] = values.map((x) => (x === null ? "none" : format.digits(x)));
+    return `${below} below, ${above} above`;
   }
   function bits(format, score) {
     const [sign, exponent, fraction] = format.bitsOf(score);
@@ -59,7 +64,12 @@ function inspector(view) {
       make(
         "span",
         { class: kind },
-        ...[...text].map((bit) => make("i", { class: bit === "1" ? "on" : null, text: bit })),
+        make("small", { text: kind }),
+        make(
+          "span",
+          {},
+          ...[...text].map((bit) => make("i", { class: bit === "1" ? "on" : null, text: bit })),
+        ),
       );
     return make(
       "div",
@@ -71,22 +81,6 @@ function inspector(view) {
       cells("sign", sign),
       cells("exponent", exponent),
       cells("fraction", fraction),
-    );
-  }
-  function facts(path, at, score, stored) {
-    const near = scores.neighbours(path, at);
-    const digits = (format) => (x) => (x === null ? "none" : format.digits(x));
-    const pair = (format, [below, above]) =>
-      `${digits(format)(below)} below, ${digits(format)(above)} above`;
-    const list = [
-      ["exactly", exactDecimal(score)],
-      [`next in ${stored.name}`, pair(stored, [stored.next(score, -1), stored.next(score)])],
-    ];
-    if (near) list.push(["next on this path", pair(scores.format(path), near)]);
-    return make(
-      "dl",
-      { class: "facts" },
-      ...list.flatMap(([name, value]) => [make("dt", { text: name }), make("dd", { text: value })]),
     );
   }
   /** The logits that share the score. */

@@ -50,7 +50,7 @@ function numbers(view) {
       `${one.tied}`,
       `of ${one.candidates}, in ${counted(groups, "group")}`,
       all &&
-        `${count(all.tied)} of ${count(all.candidates)}, ${count(all.tied_in_top)} in the top ${k}`,
+        `${count(all.tied)} of ${count(all.candidates)}, ${count(all.tied_in_top)} in top ${k}`,
     );
     tiles.moved.show(
       `${one.moved}`,

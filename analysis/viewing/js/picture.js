@@ -90,15 +90,24 @@ const sigma = (x) => 1 / (1 + Math.exp(-x)); // for the scale of a picture alone
 function ends({ now, state, payload, span }, logits) {
   const rows = state.zoom === "top" ? now.rows.subarray(0, payload.k) : now.rows;
   const finite = Array.from(rows, (row) => logits[row]).filter(Number.isFinite);
-  let low = finite.reduce((least, x) => Math.min(least, x), Infinity);
-  let high = finite.reduce((most, x) => Math.max(most, x), -Infinity);
-  if (low > high) low = high = 0;
+  let [low, high] = finite.length ? extent(finite) : [0, 0];
   if (state.zoom !== "step" || !span)
     return widened(low, high, Math.max((high - low) * 0.06, 0.05));
   [low, high] = [Math.max(span[0], low), Math.min(span[1], Math.max(high, span[0]))]; // a last step has no end
   return widened(low, high, 1.2 * Math.max(high - low, 2 ** -9 * Math.max(1, Math.abs(low))));
 }
 const widened = (low, high, margin) => [low - margin, high + margin];
+
+/** Least and most of numbers, however many. */
+function extent(numbers) {
+  let [least] = numbers;
+  let most = least;
+  for (const x of numbers) {
+    if (x < least) least = x;
+    if (x > most) most = x;
+  }
+  return [least, most];
+}
 
 function lanes({ plot, ceiling, floor, lane, under }) {
   const shade = (y, height, text) =>
@@ -254,7 +263,8 @@ function ties({ now }, { plot, logits, x, y, isRaw }) {
       (at) => at >= plot.left && at <= plot.right,
     );
     if (to - from < 2 || !places.length) continue;
-    const [left, right, at] = [Math.min(...places), Math.max(...places), y(score)];
+    const [left, right] = extent(places);
+    const at = y(score);
     const middle = clamp((left + right) / 2, plot.left + 22, plot.right - 22);
     const name = [middle, at + (score === 1 && !isRaw ? 28 : -12)];
     parts.push(
@@ -283,19 +293,20 @@ function pointsOf({ now }, { logits, x, y, plot }) {
 function dots({ now, inspected }, points) {
   const isTied = ([, , row]) => now.groupOf(row)[1] > 1;
   const chosen = points.find(([, , row]) => row === inspected);
-  // Dots on one place are drawn once.
-  const path = (some) =>
-    [...new Set(some.map(([x, y]) => `M${Math.round(x * 2) / 2} ${Math.round(y * 2) / 2}h0`))].join(
-      "",
-    );
-  const alone = path(points.filter((point) => !isTied(point)));
-  const tied = path(points.filter(isTied));
+  const alone = dotted(points.filter((point) => !isTied(point)));
+  const tied = dotted(points.filter(isTied));
   const marks = Object.entries({ halo: alone + tied, alone, tied }).map(([kind, d]) =>
     draw("path", { class: `dots ${kind}`, d }),
   );
   return chosen
     ? [...marks, draw("circle", { class: "chosen", cx: chosen[0], cy: chosen[1], r: 7.5 })]
     : marks;
+}
+
+/** A path of dots, to half a pixel; those on one place are drawn once. */
+function dotted(points) {
+  const places = new Set(points.map(([x, y]) => Math.round(2 * x) * 4096 + Math.round(2 * y)));
+  return Array.from(places, (n) => `M${Math.floor(n / 4096) / 2} ${(n % 4096) / 2}h0`).join("");
 }
 
 function captionOf({ isRaw, path }, treads) {

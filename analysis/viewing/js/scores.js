@@ -38,12 +38,14 @@ class Scores {
     return this.payload.formats[this.reduced(path)[STORED]];
   }
 
+  /** Python's scores of the rows, before they are stored, where a wide sigmoid is evaluated; else undefined. */
+  wide(path) {
+    return this.payload.array("scores", ...path.slice(0, STORED));
+  }
+
   /** Whether the score of any logit is known here, not only of the set's own. */
   isEverywhere(path) {
-    return (
-      !hasSigmoid(path) ||
-      this.payload.array("stepLogits", path[FORMULA], path[ACTIVATION]) !== undefined
-    );
+    return !this.wide(path);
   }
 
   /** A 16-bit sigmoid: the first logit of each step, and its score. */
@@ -98,9 +100,7 @@ class Scores {
 
   compute(path) {
     const stored = this.payload.formats[path[STORED]];
-    const wide = hasSigmoid(path)
-      ? this.payload.array("scores", ...path.slice(0, STORED))
-      : undefined;
+    const wide = this.wide(path);
     if (wide) return Float64Array.from(wide, (score) => stored.round(score));
     return Float64Array.from(this.payload.logits(path), (logit) => this.scoreOf(path, logit));
   }

@@ -12,13 +12,16 @@ function pythonOf({ payload, state, from }) {
   if (state.selected !== null)
     shown.push(`selected=${id(payload.passages[from + state.selected], passages)}`);
   if (!samePath(state.against, payload.reference)) shown.push(`against=${path(state.against)}`);
-  return `from analysis import ScorePath, apply, effects, view
-
-path = ${path(state.path)}
-ranked = apply(logits, path)
-counts = effects(logits, path)
-view(logits, candidates, ${shown.join(", ")})
-`;
+  const lines = [
+    "from analysis import ScorePath, apply, effects, view",
+    "",
+    `path = ${path(state.path)}`,
+    "ranked = apply(logits, path)",
+    "counts = effects(logits, path)",
+    `view(logits, candidates, ${shown.join(", ")})`,
+    "",
+  ];
+  return lines.join("\n");
 }
 
 /** The state as a link's fragment; paths stand in it as the command line reads them. */
