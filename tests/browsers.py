@@ -1,12 +1,16 @@
-"""Chromium for the tests that need one, and what they ask it."""
+"""Browsers for the tests that need one, and what they ask it."""
 
 from __future__ import annotations
 
 import base64
 import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import FrameLocator, Locator, Page, expect
+from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect
 
 from analysis.viewing.module import module
 
@@ -30,6 +34,13 @@ NEEDS_BROWSER = [
         reason="NO CHROMIUM HERE: nothing in a browser is tested. Install the package 'chromium'.",
     ),
 ]
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def load_module(page: Page, data: bytes, code: str = "") -> None:
@@ -99,3 +110,25 @@ class Watched:
         page.on("console", lambda message: self.said.append(message.text))
         page.on("pageerror", lambda error: self.said.append(str(error)))
         page.on("request", lambda request: self.asked.append(request.url))
+
+
+@contextmanager
+def opened(browser: Browser, file: Path, fragment: str = "", **options: object) -> Iterator[Page]:
+    """A page opened from disk without a network; whatever it says on the console fails."""
+    options = {"viewport": {"width": 1280, "height": 900}, "offline": True, **options}
+    context = browser.new_context(**options)
+    ready = ".row" if options.get("java_script_enabled", True) else "tbody tr"
+    with at(context.new_page(), file, fragment, ready) as page:
+        yield page
+    context.close()
+
+
+@contextmanager
+def at(page: Page, file: Path, fragment: str = "", ready: str = ".row") -> Iterator[Page]:
+    """A page that goes to a file, and is watched there."""
+    watched = Watched(page)
+    page.goto(file.as_uri() + fragment)
+    page.locator(ready).first.wait_for()
+    yield page
+    assert watched.said == []
+    assert {url.split("#")[0] for url in watched.asked} == {file.as_uri()}

@@ -41,17 +41,18 @@ def logits_over(pairs: pd.DataFrame, relevance: np.ndarray, seed: int = 1) -> pd
     return pd.concat(frames, ignore_index=True)
 
 
-def many_candidates(count: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Logits and candidates of one query with so many of them."""
+def many_pairs(queries: int, candidates: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Logits and pairs of so many queries with so many candidates each, every text another."""
     texts = german_set().pairs["passage"]
+    count = queries * candidates
     rng = np.random.default_rng(3)
     pairs = pd.DataFrame(
         {
-            "query_id": "q1",
+            "query_id": np.repeat([f"q{number}" for number in range(queries)], candidates),
             "passage_id": [f"d{number:06d}" for number in range(count)],
             "grade": rng.integers(0, 4, count),
-            "query": "one query",
-            "passage": [texts[number % len(texts)] for number in range(count)],
+            "query": np.repeat([f"query {number}" for number in range(queries)], candidates),
+            "passage": [f"{number}. {texts[number % len(texts)]}" for number in range(count)],
         }
     )
     return logits_over(pairs, pairs["grade"].to_numpy(float)), pairs

@@ -1,21 +1,21 @@
-"""The view in a real JupyterLab, beside a kernel; and notebook 3 as a page of the report."""
+"""The view beside a kernel, in a real JupyterLab and in Voilà; notebook 3 in the report."""
 
 from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
 import pytest
-from browsers import NEEDS_BROWSER, WAIT_MS, Shown
+from browsers import NEEDS_BROWSER, WAIT_MS, Shown, free_port
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Page, expect
 from tiny_checkpoints import WORDS, change_weights, write_checkpoint
@@ -75,10 +75,7 @@ def parameters(tmp_path_factory) -> dict[str, str]:
 def lab(tmp_path_factory) -> Iterator[str]:
     """Address of a notebook with a view, in a JupyterLab of its own."""
     folder = tmp_path_factory.mktemp("lab")
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    notebook = new_notebook(cells=[new_code_cell(cell) for cell in CELLS], metadata=kernel)
-    (folder / "notebooks").mkdir()
-    nbformat.write(notebook, folder / "notebooks" / "view.ipynb")
+    notebook = written(CELLS, folder)
     # The prompt for news would cover the notebook, and asks the network.
     off = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
     (folder / "config" / "labconfig").mkdir(parents=True)
@@ -87,6 +84,26 @@ def lab(tmp_path_factory) -> Iterator[str]:
     tracker = folder / "settings" / "@jupyterlab" / "notebook-extension"
     tracker.mkdir(parents=True)
     (tracker / "tracker.jupyterlab-settings").write_text(json.dumps({"windowingMode": "none"}))
+    options = ["--allow-root", "--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0"]
+    options += ["--IdentityProvider.token=", f"--ServerApp.root_dir={notebook.parent}"]
+    with served("jupyterlab", options, folder) as address:
+        wait_for(f"{address}/api")
+        yield f"{address}/lab/tree/{notebook.name}"
+
+
+def written(cells: Iterable[str], folder: Path) -> Path:
+    """A notebook with these cells, in a folder of its own."""
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    notebook = new_notebook(cells=[new_code_cell(cell) for cell in cells], metadata=kernel)
+    path = folder / "notebooks" / "view.ipynb"
+    path.parent.mkdir()
+    nbformat.write(notebook, path)
+    return path
+
+
+@contextmanager
+def served(server: str, options: list[str], folder: Path) -> Iterator[str]:
+    """Address of a server, a module of Jupyter's, that leaves all it writes in a folder."""
     env = {
         **os.environ,
         "JUPYTER_CONFIG_DIR": str(folder / "config"),
@@ -96,35 +113,24 @@ def lab(tmp_path_factory) -> Iterator[str]:
         "IPYTHONDIR": str(folder / "ipython"),
     }
     port = free_port()
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
-    command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"]
-    command += ["--ServerApp.port_retries=0", "--IdentityProvider.token="]
-    command += [f"--ServerApp.root_dir={folder / 'notebooks'}"]
-    log = folder / "server.log"
-    with log.open("wb") as output:
-        server = subprocess.Popen(command, stdout=output, stderr=output, env=env)
+    command = [sys.executable, "-m", server, "--no-browser", f"--port={port}", *options]
+    with (folder / "server.log").open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=env)
     try:
-        wait_for(f"http://127.0.0.1:{port}/api", server, log)
-        yield f"http://127.0.0.1:{port}/lab/tree/view.ipynb"
+        yield f"http://127.0.0.1:{port}"
     finally:
-        stop(server)
+        stop(process)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
+def wait_for(url: str) -> None:
+    """Wait until a server answers."""
     for _ in range(300):
-        assert server.poll() is None, log.read_text()
         try:
             with urllib.request.urlopen(url, timeout=5):
                 return
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.2)
-    pytest.fail(f"JupyterLab did not start:\n{log.read_text()}")
+    pytest.fail(f"nothing answers at {url}")
 
 
 def stop(server: subprocess.Popen) -> None:
@@ -223,6 +229,21 @@ def test_the_view_follows_jupyters_theme(page, shown):
     expect(app).to_have_attribute("data-theme", "dark")
     page.evaluate("document.body.dataset.jpThemeLight = 'true'")
     expect(app).to_have_attribute("data-theme", "light")
+
+
+def test_voila_shows_the_view_beside_a_kernel(browser, tmp_path):
+    pytest.importorskip("voila", reason="NO VOILÀ HERE: install the extra 'dev'.")
+    notebook = written(CELLS[:1], tmp_path)
+    with served("voila", ["--Voila.ip=127.0.0.1", str(notebook)], tmp_path) as address:
+        wait_for(f"{address}/voila/static/voila.js")
+        page = browser.new_page()
+        page.set_default_timeout(WAIT_MS)
+        page.goto(address)
+        shown = Shown(page)
+        expect(shown.proof).to_have_text("✓ 11 scores bitwise equal to Python’s")
+        shown.press("Sigmoid", "none")
+        assert shown.ranked() == ["p2", "p5", "p0", "p7", "p4", "p1", "p6", "p3"]
+        page.close()
 
 
 # The report page

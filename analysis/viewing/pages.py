@@ -40,8 +40,9 @@ body { margin: 0 auto; max-width: 1280px; padding: 20px 16px; background: #fff; 
 h1 { margin: 0 14px 10px; font-size: 20px; line-height: 1.3; overflow-wrap: anywhere; }
 table { display: block; overflow-x: auto; border-collapse: collapse; font-size: 13px; }
 th, td { padding: 3px 8px; border-bottom: 1px solid #d8dce2; text-align: right;
-  vertical-align: top; }
-th:last-child, td:last-child { min-width: 16em; text-align: left; overflow-wrap: anywhere; }
+  vertical-align: top; white-space: nowrap; }
+th:last-child, td:last-child { min-width: 16em; text-align: left; overflow-wrap: anywhere;
+  white-space: normal; }
 .tied { background: #fdf1d3; }
 @media (prefers-color-scheme: dark) {
   body { background: #15181c; color: #e8eaed; }

@@ -28,7 +28,7 @@ from analysis.viewing.rows import rows_of
 from analysis.viewing.tables import table_html
 
 TITLE = "What the score path does to the order"
-STANDING_STILL = "This is one order, standing still; JupyterLab shows it with its toggles."
+STANDING_STILL = "This is one order, standing still; {host} shows it with its toggles."
 MOST_STANDING = 100
 """Rows of that order."""
 FRAME_HEIGHT = 1500
@@ -211,7 +211,8 @@ class RerankToggle(anywidget.AnyWidget):
             words += f" The first {MOST_STANDING} of {len(scored):,}."
         other = self.against.name or self.against.computation
         table = table_html(reference, first, self.rows.pairs, other=other, inline=inline)
-        return f"<p>{escape(words)} {STANDING_STILL}</p>{table}"
+        host = "JupyterLab" if inline else "a browser that runs scripts"
+        return f"<p>{escape(words)} {STANDING_STILL.format(host=host)}</p>{table}"
 
     def _query_text(self) -> str:
         pairs = self.rows.pairs

@@ -1,5 +1,7 @@
 // Where a view lives: in a notebook, beside a kernel, or in a page without one.
 
+const LINK_MS = 200; // the address follows once a reader pauses: browsers let nobody change it all the time
+
 /** anywidget calls this in JupyterLab, Notebook, VS Code, Colab and Voilà. */
 function render({ model, el }) {
   const bytes = model.get("_data");
@@ -26,8 +28,12 @@ async function openPage() {
   for (const host of hosts) {
     const payload = new Payload(await unpacked(host.querySelector("script").textContent));
     const wanted = JSON.parse(host.dataset.rerankView);
-    const changed = () => hasLink && history.replaceState(null, "", linkOf(view));
-    const view = new View(host, payload, wanted, changed, hasLink);
+    let timer;
+    const changed = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => history.replaceState(null, "", linkOf(view)), LINK_MS);
+    };
+    const view = new View(host, payload, wanted, hasLink ? changed : undefined, hasLink);
     const followLink = () => view.follow(stateOf(location.hash));
     if (hasLink && location.hash) followLink();
     if (hasLink) addEventListener("hashchange", followLink);

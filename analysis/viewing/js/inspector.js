@@ -39,7 +39,7 @@ function inspector(view) {
     if (hasSigmoid(path))
       list.push([
         `${path[FORMULA]} sigmoid, ${path[ACTIVATION]}`,
-        formats[path[ACTIVATION]].digits(scores.wide(path)?.[at] ?? scores.activated(path, logit)),
+        formats[path[ACTIVATION]].digits(scores.wide(path)?.[at] ?? scores.activation(path)(logit)),
       ]);
     list.push(
       [`stored, ${stored.name}`, stored.digits(score)],

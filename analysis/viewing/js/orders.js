@@ -46,6 +46,6 @@ function orderOf(scores, path, query, rule = path[TIES]) {
   return scores.kept(
     `${scores.key(path)}|${rule}|${query}`,
     to - from,
-    () => new Order(scores.all(path).subarray(from, to), arrays.idOrder.subarray(from, to), rule),
+    () => new Order(scores.of(path, from, to), arrays.idOrder.subarray(from, to), rule),
   );
 }

@@ -65,24 +65,36 @@ class Scores {
     return this.staircases.get(key);
   }
 
-  /** What the sigmoid makes of a logit, before it is stored. */
-  activated(path, logit) {
+  /** What the sigmoid makes of any logit, before it is stored: a function, where that is known everywhere. */
+  activation(path) {
+    if (!hasSigmoid(path)) return (logit) => logit;
     const { format, logits, scores } = this.staircase(path);
-    const x = format.round(logit);
-    if (x < logits[0]) return 0; // minus infinity
-    return scores[lastAtMost(logits, x)];
+    return (logit) => {
+      const x = format.round(logit);
+      return x < logits[0] ? 0 : scores[lastAtMost(logits, x)]; // below the first is minus infinity
+    };
   }
 
-  /** Score of any logit of the forward dtype, where the path is known everywhere. */
-  scoreOf(path, logit) {
-    return this.payload.formats[path[STORED]].round(
-      hasSigmoid(path) ? this.activated(path, logit) : logit,
-    );
+  /** The score of any logit: a function, where the path is known everywhere. */
+  scorer(path) {
+    const activation = this.activation(path);
+    const stored = this.payload.formats[path[STORED]];
+    return (logit) => stored.round(activation(logit));
+  }
+
+  /** Scores of the rows from one on, up to another. */
+  of(path, from, to) {
+    const wide = this.wide(path);
+    if (!wide)
+      return Float64Array.from(this.payload.logits(path).subarray(from, to), this.scorer(path));
+    const stored = this.payload.formats[path[STORED]];
+    return Float64Array.from(wide.subarray(from, to), (score) => stored.round(score));
   }
 
   /** Scores of all rows. */
   all(path) {
-    return this.kept(this.key(path), this.payload.size, () => this.compute(path));
+    const { size } = this.payload;
+    return this.kept(this.key(path), size, () => this.of(path, 0, size));
   }
 
   /** What was computed under a key, or is now; `size` counts its rows. */
@@ -98,13 +110,6 @@ class Scores {
     return this.cache.get(key);
   }
 
-  compute(path) {
-    const stored = this.payload.formats[path[STORED]];
-    const wide = this.wide(path);
-    if (wide) return Float64Array.from(wide, (score) => stored.round(score));
-    return Float64Array.from(this.payload.logits(path), (logit) => this.scoreOf(path, logit));
-  }
-
   /** Whether the scores here are Python's, bit for bit. */
   isProven(path) {
     return this.payload.checksums[this.key(path)] === crc32(new Uint8Array(this.all(path).buffer));
@@ -113,11 +118,12 @@ class Scores {
   /** First and last logit of the forward dtype that share a row's score; undefined where it is not known here. */
   span(path, row) {
     const forward = this.payload.formats[path[FORWARD]];
-    const score = this.all(path)[row];
+    const [score] = this.of(path, row, row + 1);
     if (!this.isEverywhere(path)) return this.sentSpan(path, score, forward);
     const own = forward.ordinal(this.payload.logits(path)[row]);
     const most = forward.ordinal(forward.max);
-    const isScore = (n) => this.scoreOf(path, forward.value(n)) === score;
+    const scoreOf = this.scorer(path);
+    const isScore = (n) => scoreOf(forward.value(n)) === score;
     return [-1n, 1n].map((sign) => forward.value(farthest(own, sign, most, isScore)));
   }
 
@@ -140,15 +146,16 @@ class Scores {
 
   /** The next scores below and above a row's that the path can return, null for none; undefined where it is not known here. */
   neighbours(path, row) {
-    const score = this.all(path)[row];
     if (this.isEverywhere(path)) {
       const forward = this.payload.formats[path[FORWARD]];
+      const scoreOf = this.scorer(path);
       const [first, last] = this.span(path, row);
       const beside = (logit, steps) =>
-        Math.abs(logit) === forward.max ? null : this.scoreOf(path, forward.next(logit, steps));
+        Math.abs(logit) === forward.max ? null : scoreOf(forward.next(logit, steps));
       return [beside(first, -1), beside(last, 1)];
     }
     const format = this.format(path);
+    const [score] = this.of(path, row, row + 1);
     return this.sent("neighbours", path, score)?.map((steps, n) =>
       steps ? format.next(score, n ? steps : -steps) : null,
     );

@@ -1,6 +1,7 @@
 // The view: one state, one place that changes it, one that draws it.
 
-const MOST_AT_ONCE = 20_000; // rows that are counted before the next frame; of a larger set, after it
+const MOST_AT_ONCE = 20_000; // rows that are counted before the next frame; of a larger set, in turns after it
+const TURN_MS = 8;
 const MOST_UNDONE = 100;
 
 class View {
@@ -119,21 +120,29 @@ class View {
     this.parts.numbers.live.textContent = sentence;
   }
 
-  /** Count what the path does to every query; of a large set, to the one in sight now and to all a moment later. */
+  /** Count what the path does to every query; of a large set only to the one in sight, and to all in turns. */
   count() {
-    const queries = [...this.payload.queries.keys()];
-    const countThem = () => {
-      this.counts = queries.map((n) => this.countOne(n));
-      this.all = countAll(this.counts);
+    const { queries, size } = this.payload;
+    const counts = [];
+    const countSome = (end) => {
+      while (counts.length < queries.length && performance.now() < end)
+        counts.push(this.countOne(counts.length));
+      if (counts.length < queries.length) return this.countLater(countSome);
+      this.counts = counts;
+      this.all = countAll(counts);
     };
     clearTimeout(this.counting);
-    if (this.payload.size <= MOST_AT_ONCE) return countThem();
+    if (size <= MOST_AT_ONCE) return countSome(Infinity);
     this.counts = queries.map(() => UNCOUNTED);
     this.all = null;
+    this.countLater(countSome);
+  }
+
+  countLater(countSome) {
     this.counting = setTimeout(() => {
-      countThem();
-      this.show();
-    }, 30);
+      countSome(performance.now() + TURN_MS);
+      if (this.all) this.show();
+    }, TURN_MS);
   }
 
   countOne(n) {
