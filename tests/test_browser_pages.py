@@ -203,6 +203,23 @@ def test_the_picture_zooms(shown, part):
     assert "NaN" not in shown.picture.inner_html()
 
 
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        (["float16", "stepwise", "float32", "float16"], "scores in sight, a tread each"),
+        (["float16", "stepwise", "float32", "float32"], "float32 has too many scores here"),
+        (["float32", "none", "float32", "float16"], "scores in sight, a tread each"),
+        (["bfloat16", "none", "float32", "float16"], "there are no steps"),
+    ],
+)
+def test_the_picture_has_treads_wherever_scores_are_coarser_than_logits(shown, path, says):
+    groups = ("Network runs in", "Sigmoid", "evaluated in", "Score stored as")
+    for group, option in zip(groups, path, strict=True):
+        if not (group == "evaluated in" and path[1] == "none"):
+            shown.press(group, option)
+    expect(shown.within.locator("figcaption")).to_contain_text(says)
+
+
 def test_a_click_on_a_dot_chooses_its_passage(page, shown):
     box = shown.picture.bounding_box()
     x, y = page.evaluate(

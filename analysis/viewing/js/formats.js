@@ -17,11 +17,21 @@ class Format {
     this.exponentBits = this.bits - this.precision;
   }
 
+  /** Distance of a value to the next one away from zero. */
+  spacing(x) {
+    return 2 ** (Math.max(exponentOf(x), this.lowest) - this.precision + 1);
+  }
+
+  /** The next value above, of a 16-bit format: as `next`, without whole numbers that take longer. */
+  above(x) {
+    return this.round(x + 0.6 * this.spacing(x)); // 0.6: below a power of two they lie half as far apart
+  }
+
   /** Nearest value of the format, ties to even, in one rounding. */
   round(x) {
     if (this.bits === 64 || x === 0 || !Number.isFinite(x)) return x;
     if (this.bits === 32) return Math.fround(x);
-    const spacing = 2 ** (Math.max(exponentOf(x), this.lowest) - this.precision + 1);
+    const spacing = this.spacing(x);
     const nearest = (x / spacing + WHOLE - WHOLE) * spacing;
     if (nearest === 0) return Math.sign(x) * 0;
     return Math.abs(nearest) > this.max ? Math.sign(x) * Infinity : nearest;
@@ -41,10 +51,8 @@ class Format {
   ordinal(x) {
     const size = Math.abs(x);
     if (size > this.max) return (this.ordinal(this.max) + 1n) * (x < 0 ? -1n : 1n);
-    const exponent = Math.max(exponentOf(size), this.lowest);
-    const n =
-      BigInt(exponent - this.lowest) * this.half +
-      BigInt(size / 2 ** (exponent - this.precision + 1));
+    const binade = Math.max(exponentOf(size), this.lowest) - this.lowest;
+    const n = BigInt(binade) * this.half + BigInt(size / this.spacing(size));
     return x < 0 ? -n : n;
   }
 

@@ -41,8 +41,8 @@ function numbers(view) {
       !raw && one.ones > 0,
     );
     tiles.first.show(
-      one.first_shared ? `${one.firstSize}` : "one",
-      one.first_shared ? "share it" : one.first_lost ? "but another than before" : "alone",
+      `${one.firstSize}`,
+      one.first_shared ? "share it" : one.first_lost ? "has it, another than before" : "has it",
       all && `shared in ${count(all.first_shared)}, lost in ${count(all.first_lost)}`,
       one.first_shared || one.first_lost,
     );

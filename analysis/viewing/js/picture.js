@@ -66,7 +66,7 @@ function sceneOf(view) {
   const width = Math.max(sizes.picture, 260);
   const isRaw = !hasSigmoid(path);
   const height = Math.round(clamp(width * 0.62, 250, 400));
-  const plot = { left: 64, right: width - 12, top: 8, bottom: height - 42 };
+  const plot = { left: 64, right: width - 12, top: 24, bottom: height - 42 };
   const lane = isRaw ? 0 : LANE;
   const under = isRaw || now.groups.at(-1)[2] > 0 ? 0 : LANE;
   const logits = view.payload.logits(path).subarray(view.from, view.from + now.count);
@@ -138,15 +138,9 @@ function scales({ path, width, plot, ceiling, floor, isRaw, low, high, x, y }) {
       tick(isRaw ? short(score, 6) : tickText(score), plot.left - 7, at + 4, "end"),
     );
   }
-  const name = draw("text", {
-    class: "name",
-    transform: `translate(11 ${(plot.top + plot.bottom) / 2}) rotate(-90)`,
-    "text-anchor": "middle",
-    text: isRaw ? "score = logit" : "score, by its log-odds",
-  });
   return [
     ...parts,
-    name,
+    tick(isRaw ? "score = logit" : "score, by its log-odds", 8, 14, "start", "name"),
     tick(
       `logit, as ${path[FORWARD]} holds it`,
       (plot.left + plot.right) / 2,
@@ -200,13 +194,20 @@ function treadsOf(scores, { path, isRaw, low, high }) {
         formats[held].round(levels[n]),
       );
     }
-  } else if (formats[held].bits < 32 && held !== forward) {
+  } else if (
+    formats[held].bits < 32 &&
+    (!isRaw || formats[held].precision < formats[forward].precision)
+  ) {
     // Drawn to the pixel: steps of a wide sigmoid's scores, or of logits, as a narrow dtype stores them.
     const format = formats[held];
     const [of, back] = isRaw ? [(x) => x, (x) => x] : [sigma, logOdds];
-    const [first, end] = [low, high].map((x) => format.ordinal(format.round(of(x))));
-    for (let n = first; n <= end; n++)
-      add(n > first ? back((format.value(n) + format.value(n - 1n)) / 2) : low, format.value(n));
+    let level = format.round(of(low));
+    const end = format.round(of(high));
+    add(low, level);
+    for (let next = format.above(level); level < next && next <= end; next = format.above(next)) {
+      add(back((level + next) / 2), next);
+      level = next;
+    }
   }
   return treads;
 }
@@ -310,7 +311,8 @@ function dotted(points) {
 }
 
 function captionOf({ isRaw, path }, treads) {
-  if (isRaw && !treads.length) return "Without a sigmoid every logit keeps a score of its own.";
+  if (isRaw && !treads.length)
+    return "Without a sigmoid the score is the logit: there are no steps.";
   const many = treads.length
     ? `${counted(treads.length, "score")} in sight, a tread each.`
     : `${path[STORED]} has too many scores here to see treads.`;

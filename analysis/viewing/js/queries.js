@@ -143,7 +143,7 @@ function queryStrip(view) {
   );
   const legend = make("small", {
     "aria-hidden": "true",
-    text: "all queries; bars: how many share the first place",
+    text: "how many share the first place, by query",
   });
   const said = (n) => `${payload.queries[n]}, ${n + 1} of ${last + 1}: ${harmText(view.counts[n])}`;
 
