@@ -239,9 +239,7 @@ def test_queries_are_found_by_words(page, shown):
     options = page.get_by_role("listbox", name="Queries").get_by_role("option")
     expect(options).to_have_count(1)
     shown.search.press("Enter")
-    expect(shown.search).to_have_value(
-        "Zecke mit Pinzette oder Karte entfernen, wie geht das richtig?"
-    )
+    expect(shown.search).to_have_value(re.compile("^Zecke mit Pinzette"))
     assert shown.ranked() == order(OLD, "gesundheit-1")
     shown.search.fill("keine solche Frage")
     expect(page.get_by_text("No query has these words.")).to_be_visible()

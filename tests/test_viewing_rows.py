@@ -57,6 +57,8 @@ def test_the_frame_is_what_apply_takes():
     [
         (lambda logits, pairs: (logits, pairs.to_dict()), "give the set, or its frame"),
         (lambda logits, pairs: (logits.drop(columns="grade"), pairs), "has no column grade"),
+        (lambda logits, pairs: (logits.assign(grade=0.5), pairs), "no whole numbers"),
+        (lambda logits, pairs: (logits.assign(grade="good"), pairs), "no whole numbers"),
         (lambda logits, pairs: (logits, pairs[1:]), "does not stand both in"),
         (lambda logits, pairs: (logits[1:], pairs), "does not stand both in"),
         (lambda logits, pairs: (logits[:0], pairs), "nothing to be shown"),

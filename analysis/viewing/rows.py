@@ -103,8 +103,20 @@ def rows_of(logits: pd.DataFrame, candidates: RerankingSet | pd.DataFrame) -> Ro
         dtype: format_of(dtype).round(one["logit"]).astype(np.float64)
         for dtype, one in columns.items()
     }
-    grade = columns["float32"]["grade"]
+    grade = _grades(columns["float32"]["grade"])
     return Rows(pairs.assign(grade=grade)[[*KEYS, "grade", *_TEXTS]], held)
+
+
+def _grades(given: pd.Series) -> pd.Series:
+    """Grades as whole numbers, missing ones as ``<NA>``."""
+    try:
+        return given.astype("Int64")
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            "the frame of logits has grades that are no whole numbers",
+            "give whole numbers, or nothing where the grade is unknown",
+            field="grade",
+        ) from error
 
 
 def _text(value: object) -> str:
