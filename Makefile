@@ -34,6 +34,10 @@ test-engines: $(READY) $(INFINITY)/.ready  ## Audit a real Infinity server in tw
 lab: $(READY)  ## Open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
+.PHONY: dashboard
+dashboard: $(READY)  ## Show notebook 3 with its view as a page beside a kernel, in Voilà
+	$(BIN)/voila notebooks/03_rerank_dtype_toggle.ipynb
+
 .PHONY: notebooks
 notebooks: $(READY)  ## Run the notebooks and keep their outputs in notebooks/
 	$(BIN)/python tools/renew_committed.py notebooks
@@ -79,8 +83,9 @@ $(ENGINES)/%/.ready: tools/engines/overlays/%.txt
 	touch $@
 
 .PHONY: bench
-bench: $(READY)  ## Time the measures beside pytrec_eval and tie-aware-retrieval-metrics
+bench: $(READY) browser  ## Time the measures beside pytrec_eval and tie-aware-retrieval-metrics, and the view
 	OMP_NUM_THREADS=1 $(BIN)/python tools/bench.py
+	$(BIN)/python -m pytest --quiet --capture=no tests/test_browser_speed.py
 
 .PHONY: lock
 lock: $(READY)  ## Write constraints.txt and requirements-audit.txt from the environment as it is

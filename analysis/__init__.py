@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from analysis.scoring import score
     from analysis.ties import apply
     from analysis.verifying import verified_top_k
-    from analysis.widgets import view
+    from analysis.viewing import view
 
 _ROOMS = {
     "InputError": "errors",
@@ -42,7 +42,7 @@ _ROOMS = {
     "report": "reporting",
     "score": "scoring",
     "verified_top_k": "verifying",
-    "view": "widgets",
+    "view": "viewing",
 }
 
 __all__ = [

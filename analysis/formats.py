@@ -136,6 +136,14 @@ class Format:
         above = self.next_above(values)
         return above - self.next_below(above)
 
+    def holds(self, other: Format) -> bool:
+        """Tell whether every finite value of another format is a value of this one."""
+        return bool(
+            self.finfo.nmant >= other.finfo.nmant
+            and self.smallest_subnormal <= other.smallest_subnormal
+            and self.max >= other.max
+        )
+
     @property
     def largest_below_one(self) -> float:
         """The last value before 1.0."""

@@ -188,9 +188,16 @@ def normalised(notebook: NotebookNode) -> NotebookNode:
         cell.metadata = {"tags": cell.metadata.get("tags")} if cell.metadata.get("tags") else {}
         for output in cell.get("outputs", []):
             if WIDGET_VIEW in output.get("data", {}):
-                output["data"] = {"text/markdown": f"*{WIDGET_TEXT}*", "text/plain": WIDGET_TEXT}
+                output["data"] = _standing_still(output["data"])
         cell.get("outputs", [])[:] = [o for o in cell.get("outputs", []) if not _is_progress(o)]
     return notebook
+
+
+def _standing_still(data: Mapping[str, object]) -> dict[str, object]:
+    """What is kept of a widget: the HTML that it brings for whoever shows no widget, or a note."""
+    html = data.get("text/html")
+    shown = {"text/html": html} if html else {"text/markdown": f"*{WIDGET_TEXT}*"}
+    return {**shown, "text/plain": WIDGET_TEXT}
 
 
 def page_html(executed: Iterable[Path]) -> str:

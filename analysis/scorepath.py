@@ -151,6 +151,21 @@ class ScorePath:
             name="",
         )
 
+    def reduced(self) -> ScorePath:
+        """The path without what changes no score: two that reduce to one score all logits alike.
+
+        A cast to a dtype that holds every value already falls away, and so does the activation
+        dtype where there is no sigmoid. The tie rule stays.
+        """
+        last = self.activation_dtype if self.has_sigmoid else self.forward_dtype
+        idle = format_of(self.stored_dtype).holds(format_of(last))
+        return replace(
+            self,
+            activation_dtype=last,
+            stored_dtype=last if idle else self.stored_dtype,
+            name="",
+        )
+
     def within(self, forward_dtype: str) -> ScorePath:
         """The same stages after a network that runs in another forward dtype."""
         return replace(self, forward_dtype=forward_dtype, name="")

@@ -27,6 +27,9 @@ NOISE = 1e-4
 _MOST_STEPS = 200
 """Distinct scores whose steps are looked at; of more, evenly spaced ones in their order."""
 
+_FARTHEST_REACH = 2**62
+"""Farther away from an ordinal of float64 the next would overflow."""
+
 Ordinals = NDArray[np.int64]
 
 
@@ -93,6 +96,28 @@ def staircase(path: ScorePath, low: float, high: float = 1.0) -> pd.DataFrame:
     saturated = steps["score"].isin([0.0, 1.0])
     steps["width"] = (steps["logit_high"] - steps["logit_low"]).mask(saturated, np.inf)
     return steps[first[:-1] < first[1:]].reset_index(drop=True)
+
+
+def spans(path: ScorePath, logits: ArrayLike) -> tuple[Ordinals, Ordinals]:
+    """First and last logit that share the score of each of ``logits``, shape (n,).
+
+    Both come as ordinals of the forward dtype (see :meth:`.Format.ordinals`) and end at the
+    largest logits that have a score. Asks for logits that have one; of a path without a sigmoid
+    too, which merges logits where it stores them in a narrower dtype.
+    """
+    own = format_of(path.forward_dtype).ordinals(logits)
+    scores = path.scores(logits)
+    lowest, highest = _domain(path)
+
+    def lower(ordinals: Ordinals) -> NDArray:
+        return _scores(path, ordinals) < scores
+
+    def higher(ordinals: Ordinals) -> NDArray:
+        return _scores(path, ordinals) > scores
+
+    below, above = _away(lower, own, -1, lowest - 1), _away(higher, own, 1, highest + 1)
+    first = _first(lambda ordinals: ~lower(ordinals), below, own)
+    return first, _first(higher, own, above) - 1
 
 
 @dataclass(frozen=True)
@@ -252,6 +277,24 @@ def _first(holds: Callable[[Ordinals], NDArray], below: Ordinals, reached: Ordin
         reached = np.where(open_ & found, middle, reached)
         below = np.where(open_ & ~found, middle, below)
     return reached
+
+
+def _away(differs: Callable[[Ordinals], NDArray], own: Ordinals, sign: int, end: int) -> Ordinals:
+    """An ordinal beside each of ``own`` where ``differs`` is true, or ``end``, beyond all of them.
+
+    Steps away from it grow fourfold: most scores are shared by few logits.
+    """
+    reach, found = np.int64(1), np.full(own.shape, end)
+    open_ = np.ones(own.shape, dtype=bool)
+    while np.any(open_) and reach < _FARTHEST_REACH:
+        inside = own > end + reach if sign < 0 else own < end - reach
+        open_ &= inside
+        place = np.where(open_, own + sign * reach, own)
+        arrived = open_ & differs(place)
+        found = np.where(arrived, place, found)
+        open_ &= ~arrived
+        reach *= 4
+    return found
 
 
 def _scores(path: ScorePath, ordinals: Ordinals) -> NDArray[np.float64]:

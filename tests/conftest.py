@@ -10,9 +10,11 @@ from types import ModuleType
 
 import matplotlib.pyplot as plt
 import pytest
+from browsers import CHROMIUM, FLAGS
 from huggingface_hub.errors import LocalEntryNotFoundError
 from hypothesis import settings
 from matplotlib.axes import Axes
+from playwright.sync_api import Browser, sync_playwright
 from tiny_checkpoints import tiny_set, write_checkpoint
 
 from analysis import checkpoints
@@ -83,3 +85,12 @@ def ax() -> Iterator[Axes]:
         figure, axes = plt.subplots()
         yield axes
         plt.close(figure)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests that need one."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()

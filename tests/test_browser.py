@@ -1,56 +1,47 @@
-"""Notebook 3 toggled in a real JupyterLab, and a report page opened, in a real Chromium."""
+"""The view beside a kernel, in a real JupyterLab and in Voilà; notebook 3 in the report."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
 import pytest
-from papermill.iorw import load_notebook_node
-from papermill.parameterize import parameterize_notebook
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from browsers import NEEDS_BROWSER, WAIT_MS, Shown, free_port
+from nbformat.v4 import new_code_cell, new_notebook
+from playwright.sync_api import Page, expect
 from tiny_checkpoints import WORDS, change_weights, write_checkpoint
 
 from analysis.places import NOTEBOOKS
 from analysis.reporting import Run, execute, page_html
-from analysis.widgets import BAND_COLOR
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next((found for name in NAMES if (found := shutil.which(name))), None)
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        CHROMIUM is None,
-        reason="NO CHROMIUM HERE: nothing in a browser is tested. Install the package 'chromium'.",
-    ),
-]
+pytestmark = NEEDS_BROWSER
 
 NOTEBOOK = NOTEBOOKS / "03_rerank_dtype_toggle.ipynb"
-FLAGS = [
-    "--no-sandbox",  # Chromium refuses to run as root with it, and containers are root
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 ATTACK = '<script>window.hit = 1</script><img src="x" onerror="window.hit = 2"> & more'
-OLD_INFINITY = "Infinity 0.0.13–0.0.68"
-WAIT_MS = 60_000
 COLOR = "cell => getComputedStyle(cell).color"
 DARK_INK = "rgb(34, 34, 34)"
 BACKGROUND = "row => getComputedStyle(row).backgroundColor"
-BAND = f"rgb({', '.join(str(int(BAND_COLOR[i : i + 2], 16)) for i in (1, 3, 5))})"
+CELLS = (
+    f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+    "from few_rows import few_logits, few_pairs\n"
+    "from analysis.viewing import RerankToggle\n"
+    "pairs = few_pairs()\n"
+    "shown = RerankToggle(few_logits(pairs), pairs)\n"
+    "shown",
+    "shown.path = 'infinity@0.0.68:float16'\nshown.selected = 'p7'\nprint('moved')",
+    "print('SAID', shown.query, shown.selected, shown.path.text)",
+    "import time; time.sleep(20)",
+)
+SHOW, MOVE, SAY, SLEEP = range(len(CELLS))
 
 
 @pytest.fixture(scope="module")
@@ -81,20 +72,10 @@ def parameters(tmp_path_factory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def lab(parameters, tmp_path_factory) -> str:
-    """Address of notebook 3, with our parameters, in a JupyterLab of its own."""
+def lab(tmp_path_factory) -> Iterator[str]:
+    """Address of a notebook with a view, in a JupyterLab of its own."""
     folder = tmp_path_factory.mktemp("lab")
-    notebook = parameterize_notebook(load_notebook_node(str(NOTEBOOK)), parameters)
-    (folder / "notebooks").mkdir()
-    nbformat.write(notebook, folder / "notebooks" / NOTEBOOK.name)
+    notebook = written(CELLS, folder)
     # The prompt for news would cover the notebook, and asks the network.
     off = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
     (folder / "config" / "labconfig").mkdir(parents=True)
@@ -103,6 +84,26 @@ def lab(parameters, tmp_path_factory) -> str:
     tracker = folder / "settings" / "@jupyterlab" / "notebook-extension"
     tracker.mkdir(parents=True)
     (tracker / "tracker.jupyterlab-settings").write_text(json.dumps({"windowingMode": "none"}))
+    options = ["--allow-root", "--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0"]
+    options += ["--IdentityProvider.token=", f"--ServerApp.root_dir={notebook.parent}"]
+    with served("jupyterlab", options, folder) as address:
+        wait_for(f"{address}/api")
+        yield f"{address}/lab/tree/{notebook.name}"
+
+
+def written(cells: Iterable[str], folder: Path) -> Path:
+    """A notebook with these cells, in a folder of its own."""
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    notebook = new_notebook(cells=[new_code_cell(cell) for cell in cells], metadata=kernel)
+    path = folder / "notebooks" / "view.ipynb"
+    path.parent.mkdir()
+    nbformat.write(notebook, path)
+    return path
+
+
+@contextmanager
+def served(server: str, options: list[str], folder: Path) -> Iterator[str]:
+    """Address of a server, a module of Jupyter's, that leaves all it writes in a folder."""
     env = {
         **os.environ,
         "JUPYTER_CONFIG_DIR": str(folder / "config"),
@@ -112,35 +113,24 @@ def lab(parameters, tmp_path_factory) -> str:
         "IPYTHONDIR": str(folder / "ipython"),
     }
     port = free_port()
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
-    command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"]
-    command += ["--ServerApp.port_retries=0", "--IdentityProvider.token="]
-    command += [f"--ServerApp.root_dir={folder / 'notebooks'}"]
-    log = folder / "server.log"
-    with log.open("wb") as output:
-        server = subprocess.Popen(command, stdout=output, stderr=output, env=env)
+    command = [sys.executable, "-m", server, "--no-browser", f"--port={port}", *options]
+    with (folder / "server.log").open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=env)
     try:
-        wait_for(f"http://127.0.0.1:{port}/api", server, log)
-        yield f"http://127.0.0.1:{port}/lab/tree/{NOTEBOOK.name}"
+        yield f"http://127.0.0.1:{port}"
     finally:
-        stop(server)
+        stop(process)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
+def wait_for(url: str) -> None:
+    """Wait until a server answers."""
     for _ in range(300):
-        assert server.poll() is None, log.read_text()
         try:
             with urllib.request.urlopen(url, timeout=5):
                 return
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.2)
-    pytest.fail(f"JupyterLab did not start:\n{log.read_text()}")
+    pytest.fail(f"nothing answers at {url}")
 
 
 def stop(server: subprocess.Popen) -> None:
@@ -153,121 +143,107 @@ def stop(server: subprocess.Popen) -> None:
         server.wait(timeout=20)
 
 
-class View:
-    """The interactive view in the notebook, as a reader sees and uses it."""
-
-    def __init__(self, page: Page) -> None:
-        box = page.locator(".jp-OutputArea-output").filter(has=page.get_by_label("Engine"))
-        html = box.locator(".widget-html-content")
-        self.page, self.box = page, box
-        self.summary, self.picture = html.filter(has_text="tie group"), html.locator("img")
-        self.rows = html.locator("tbody tr")
-
-    def choose(self, label: str, option: str) -> None:
-        self._answered(lambda: self.box.get_by_label(label).select_option(label=option))
-
-    def press(self, label: str, option: str) -> None:
-        self._answered(lambda: self.button(label, option).click())
-
-    def button(self, label: str, option: str) -> Locator:
-        named = self.page.get_by_text(label, exact=True)
-        group = self.box.locator(".widget-toggle-buttons").filter(has=named)
-        return group.get_by_role("button", name=option, exact=True)
-
-    def _answered(self, act) -> None:
-        """Act, and wait until the whole view has been drawn anew: the picture comes last."""
-        before = self.picture_src()
-        act()
-        late = time.monotonic() + WAIT_MS / 1000
-        while self.picture_src() == before:
-            assert time.monotonic() < late, "the picture stays as it was"
-            self.page.wait_for_timeout(50)
-
-    def shown(self) -> tuple[str, list[str], str]:
-        return self.summary.inner_text(), self.rows.all_inner_texts(), self.picture_src()
-
-    def picture_src(self) -> str:
-        return self.picture.get_attribute("src")
-
-    def bands(self) -> list[bool]:
-        return [row.evaluate(BACKGROUND) == BAND for row in self.rows.all()]
-
-    def ties(self) -> list[bool]:
-        return [" tied\t" in text for text in self.rows.all_inner_texts()]
-
-
 @pytest.fixture(scope="module")
-def view(browser, lab) -> View:
-    """Notebook 3 opened, and all its cells run."""
+def page(browser, lab) -> Iterator[Page]:
+    """The notebook opened, and the cell with the view run."""
     page = browser.new_page(viewport={"width": 1300, "height": 1500})
+    page.set_default_timeout(WAIT_MS)
     page.goto(lab)
-    page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=WAIT_MS)
+    page.locator(".jp-Notebook .jp-Cell").first.wait_for()
     # Before its kernel is there, a notebook that is run asks for one.
-    expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=WAIT_MS)
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_text("Run All Cells", exact=True).click()
-    view = View(page)
-    expect(view.picture).to_be_visible(timeout=WAIT_MS)
-    view.picture.scroll_into_view_if_needed()
-    # Visible is not yet drawn: wait until the last of its texts can be read.
-    drawn = {"use_inner_text": True, "timeout": WAIT_MS}
-    expect(view.summary).to_contain_text("tie group", **drawn)
-    expect(view.rows.last).to_contain_text(re.compile(r"\w"), **drawn)
-    yield view
+    expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible()
+    run(page, SHOW)
+    page.locator(".row").first.wait_for()
+    yield page
     page.close()
 
 
-def test_toggling_changes_summary_table_bands_and_picture(view):
-    reference = view.shown()
-    assert "float32 logits → fused sigmoid in float32 → stored as float32" in reference[0]
-    assert len(reference[1]) == 10
-    assert view.bands() == view.ties()
-
-    view.press("Forward", "float16")
-    view.choose("Engine", OLD_INFINITY)
-    old = view.shown()
-    assert "float16 logits → stepwise sigmoid in float16 → stored as float16" in old[0]
-    assert all(before != after for before, after in zip(reference, old, strict=True))
-    assert sum(view.bands()) >= 2
-    assert view.bands() == view.ties()
-    assert int(re.search(r"(\d+) of 10 scores are exactly 1.0", old[0])[1]) >= 2
-    assert view.button("Stored as", "float32").is_disabled()
-
-    view.press("Forward", "float32")
-    assert view.shown() != old
-    assert "float32 logits → stepwise sigmoid in float32" in view.summary.inner_text()
-    few = sum(view.bands())
-
-    view.box.get_by_label("Engine").select_option(label="own choice")
-    expect(view.button("Stored as", "bfloat16")).to_be_enabled(timeout=WAIT_MS)
-    view.press("Stored as", "bfloat16")
-    assert "stored as bfloat16" in view.summary.inner_text()
-    assert sum(view.bands()) > few
-    assert view.bands() == view.ties()
+@pytest.fixture
+def shown(page) -> Shown:
+    return Shown(page.locator(".jp-OutputArea").filter(has=page.locator(".row")).first)
 
 
-def test_every_query_can_be_chosen_and_texts_stay_texts(view):
-    options = view.box.get_by_label("Query").locator("option").all_inner_texts()
-    assert len(options) == 3
-    assert all(ATTACK in option.replace("\N{NO-BREAK SPACE}", " ") for option in options)
-    before = view.rows.all_inner_texts()
-    view.choose("Query", options[2])
-    assert view.rows.all_inner_texts() != before
-    assert view.rows.filter(has_text=ATTACK).count() == 1
-    assert view.page.evaluate("window.hit") is None
+def run(page: Page, cell: int) -> None:
+    """Run a cell of the notebook."""
+    page.locator(".jp-CodeCell").nth(cell).locator(".cm-content").click()
+    page.keyboard.press("Control+Enter")
 
 
-def test_the_picture_says_what_it_shows(view):
-    assert re.match(r"Left: ranks of 10 passages", view.picture.get_attribute("alt"))
-    assert view.picture.evaluate("image => image.naturalWidth") > 1000
+def said_by_kernel(page: Page) -> str:
+    """The widget's traits, as the kernel prints them."""
+    output = page.locator(".jp-CodeCell").nth(SAY).locator(".jp-OutputArea-output")
+    before = output.count()
+    run(page, SAY)
+    if before == 0:
+        output.first.wait_for()
+    expect(page.locator(".jp-CodeCell").nth(SAY)).to_contain_text("]:")
+    expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible()
+    return output.first.inner_text()
 
 
-def test_tied_rows_stay_readable_in_a_dark_theme(view):
-    view.page.evaluate("document.body.style.setProperty('--jp-widgets-color', 'white')")
-    colors = [row.locator("td").last.evaluate(COLOR) for row in view.rows.all()]
-    bands = view.bands()
-    assert True in bands
-    assert colors == [DARK_INK if band else "rgb(255, 255, 255)" for band in bands]
+def test_the_widget_stands_in_its_output(shown):
+    assert shown.stages() == ["float32", "fused", "float32", "float32", "input order"]
+    assert shown.ranked() == ["p2", "p5", "p0", "p7", "p4", "p1", "p6", "p3"]
+    expect(shown.proof).to_have_text("✓ 11 scores bitwise equal to Python’s")
+
+
+def test_python_moves_the_view(page, shown):
+    run(page, MOVE)
+    expect(page.get_by_text("moved", exact=True).first).to_be_visible()
+    expect(shown.words).to_contain_text("float16 logits → stepwise sigmoid in float16")
+    assert shown.stages() == ["float16", "stepwise", "float16", "float16", "input order"]
+    assert shown.ranked() == ["p0", "p2", "p5", "p7", "p1", "p4", "p6", "p3"]
+    expect(shown.inspector.locator("h3")).to_have_text("p7")
+
+
+def test_the_view_moves_python(page, shown):
+    shown.press("Equal scores by", "docid descending")
+    shown.within.get_by_role("button", name="Next query").click()
+    shown.rows.filter(has_text="p1").click()
+    path = "forward=float16,sigmoid=stepwise,activation=float16,stored=float16"
+    assert said_by_kernel(page).strip() == f"SAID q2 p1 {path},ties=docid descending"
+
+
+def test_the_view_answers_while_the_kernel_is_busy(page, shown):
+    run(page, SLEEP)
+    prompt = page.locator(".jp-CodeCell").nth(SLEEP).locator(".jp-InputPrompt")
+    expect(prompt).to_have_text("[*]:")
+    shown.press("Sigmoid", "none")
+    assert shown.stages()[1] == "none"
+    expect(shown.words).to_contain_text("no sigmoid")
+    assert prompt.inner_text() == "[*]:"
+
+
+def test_keys_typed_into_the_view_do_nothing_to_the_notebook(page, shown):
+    cells = page.locator(".jp-Notebook .jp-Cell").count()
+    shown.list.focus()
+    for key in ("d", "d", "a", "x", "ArrowDown"):
+        page.keyboard.press(key)
+    assert page.locator(".jp-Notebook .jp-Cell").count() == cells
+    assert shown.list.evaluate("list => list.getRootNode().activeElement === list")
+
+
+def test_the_view_follows_jupyters_theme(page, shown):
+    app = page.locator(".app")
+    page.evaluate("document.body.dataset.jpThemeLight = 'false'")
+    expect(app).to_have_attribute("data-theme", "dark")
+    page.evaluate("document.body.dataset.jpThemeLight = 'true'")
+    expect(app).to_have_attribute("data-theme", "light")
+
+
+def test_voila_shows_the_view_beside_a_kernel(browser, tmp_path):
+    pytest.importorskip("voila", reason="NO VOILÀ HERE: install the extra 'dev'.")
+    notebook = written(CELLS[:1], tmp_path)
+    with served("voila", ["--Voila.ip=127.0.0.1", str(notebook)], tmp_path) as address:
+        wait_for(f"{address}/voila/static/voila.js")
+        page = browser.new_page()
+        page.set_default_timeout(WAIT_MS)
+        page.goto(address)
+        shown = Shown(page)
+        expect(shown.proof).to_have_text("✓ 11 scores bitwise equal to Python’s")
+        shown.press("Sigmoid", "none")
+        assert shown.ranked() == ["p2", "p5", "p0", "p7", "p4", "p1", "p6", "p3"]
+        page.close()
 
 
 # The report page
@@ -297,7 +273,7 @@ def test_the_report_page_stands_alone(browser, report_page, scheme, paper):
     assert images.count() >= 1
     assert all(image.evaluate("image => image.naturalWidth") > 0 for image in images.all())
     assert page.evaluate("window.hit") is None
-    assert page.get_by_role("cell", name=ATTACK).count() == 1
+    assert page.get_by_role("cell", name=ATTACK).count() == 2  # the view's table, and its twin
     assert page.locator("body").evaluate(BACKGROUND).startswith(f"rgb({paper},")
     page.close()
 

@@ -47,6 +47,16 @@ def test_the_score_lane_counts_exact_ones(ax, reference, saturated):
         assert inside(ax, offsets[:, 0], offsets[:, 1])
 
 
+def test_a_picture_names_the_path_that_it_compares_with(saturated):
+    other = path_of("haystack:float16")
+    picture = reranking.reranking(apply(few_logits(), other), saturated, STEPWISE, "Warum?", other)
+    with drawn(picture) as figure:
+        named = figure.axes[0].get_xticklabels()[0].get_text()
+        assert named.replace("\n", " ") == "Haystack 2.x, float16"
+    assert "Haystack 2.x, float16 against Infinity" in picture.caption
+    assert "under the Haystack 2.x, float16 and under the path" in picture.alt
+
+
 def test_a_picture_says_its_numbers(saturated):
     backwards = few_logits()[::-1]  # so that ties in input order turn the order round
     reference, saturated = apply(backwards, FLOAT32_REFERENCE), apply(backwards, STEPWISE)

@@ -56,6 +56,17 @@ def test_neighbours_and_spacing_of_every_value(number_format):
     assert np.array_equal(number_format.spacing_below(finite[1:]), np.diff(finite))
 
 
+@pytest.mark.parametrize("number_format", FORMATS.values(), ids=FORMATS)
+def test_a_format_holds_another_if_no_value_of_it_is_rounded(number_format):
+    for other in NARROW:
+        values = every_finite(other)
+        is_same = np.array_equal(number_format.round(values).astype(np.float64), values)
+        assert number_format.holds(other) == is_same, other.name
+    assert [FORMATS[name].holds(number_format) for name in ("float64", number_format.name)] == [
+        True
+    ] * 2
+
+
 @pytest.mark.parametrize("number_format", NARROW, ids=lambda f: f.name)
 def test_ordinals_count_neighbours_and_invert(number_format):
     finite = every_finite(number_format)

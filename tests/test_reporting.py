@@ -317,6 +317,14 @@ def test_normalised_keeps_figures_tables_and_named_values(executed):
     assert len(outputs) == 3
 
 
+def test_of_a_widget_that_brings_a_table_the_table_is_kept():
+    table = "<table><tr><td>1</td></tr></table>"
+    data = {reporting.WIDGET_VIEW: {"model_id": "x"}, "text/html": table, "text/plain": "Widget()"}
+    cell = new_code_cell("view", outputs=[nbformat.v4.new_output("display_data", data=data)])
+    (output,) = normalised(new_notebook(cells=[cell])).cells[0].outputs
+    assert output.data == {"text/html": table, "text/plain": reporting.WIDGET_TEXT}
+
+
 def test_normalising_twice_changes_nothing_more(executed):
     once = nbformat.writes(normalised(nbformat.read(executed[0], as_version=4)))
     assert nbformat.writes(normalised(nbformat.reads(once, as_version=4))) == once

@@ -178,6 +178,21 @@ def test_hps_of_half_logits_is_the_float32_sigmoid_that_newer_engines_evaluate()
     assert ScorePath("float64").hps().activation_dtype == "float64"
 
 
+@pytest.mark.parametrize("forward", ["float16", "bfloat16"])
+def test_paths_that_reduce_to_one_score_every_logit_alike_and_no_others_do(forward):
+    logits = FORMATS[forward].values(-np.inf, np.inf)
+    dtypes = ["float64", "float32", "float16", "bfloat16"]
+    scores = {}
+    for formula, activation, stored in product(["fused", "stepwise", "none"], dtypes, dtypes):
+        path = ScorePath(forward, formula, activation, stored, "expected", "an engine's")
+        found = scores.setdefault(path.reduced(), path.scores(logits).tobytes())
+        assert found == path.scores(logits).tobytes()
+        assert (path.reduced().tie_rule, path.reduced().name) == ("expected", "")
+    wide = [path for path in scores if path.has_sigmoid and path.activation_dtype == "float64"]
+    # The two formulas in float64, stored in 16 bits, differ for none of these logits.
+    assert len(set(scores.values())) >= len(scores) - len(wide)
+
+
 def test_within_changes_the_network_alone():
     path = path_of("infinity", "0.0.68", "float16").within("float32")
     assert path.stages == {

@@ -13,7 +13,7 @@ from analysis.errors import InputError
 from analysis.formats import FORMATS
 from analysis.scorepath import ScorePath
 from analysis.sigmoids import FORMULAS
-from analysis.steps import hidden_logits, saturation, sets_apart, staircase
+from analysis.steps import hidden_logits, saturation, sets_apart, spans, staircase
 
 SMALL = ("float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 COMBINATIONS = [
@@ -252,3 +252,30 @@ def test_what_only_noise_could_tell_apart_is_not_set_apart():
 def test_nothing_hidden_in_no_scores_or_by_no_factor(arguments, says):
     with pytest.raises(InputError, match=says):
         hidden_logits(ScorePath(), **arguments)
+
+
+@pytest.mark.parametrize("path", COMBINATIONS[:: len(COMBINATIONS) // 40], ids=of_stages)
+def test_a_span_is_every_logit_with_the_score(path):
+    logits, scores = every_score(path)
+    asked = np.random.default_rng(0).choice(len(logits), 60)
+    first, last = spans(path, logits[asked])
+    lows = np.searchsorted(scores, scores[asked], side="left")
+    highs = np.searchsorted(scores, scores[asked], side="right") - 1
+    forward = FORMATS[path.forward_dtype]
+    np.testing.assert_array_equal(first, forward.ordinals(logits[lows]))
+    np.testing.assert_array_equal(last, forward.ordinals(logits[highs]))
+
+
+@pytest.mark.parametrize("forward", ["float64", "float32"])
+@pytest.mark.parametrize("formula", ["fused", "stepwise", "none"])
+def test_spans_of_wide_logits_end_where_the_score_changes(forward, formula):
+    number_format = FORMATS[forward]
+    for activation, stored in product(["float64", "float32", "float16"], repeat=2):
+        path = ScorePath(forward, formula, activation, stored)
+        logits = path.logits(np.random.default_rng(1).normal(0, 12, 40))
+        first, last = spans(path, logits)
+        for ends, step in ((first, -1), (last, 1)):
+            at = path.scores(number_format.from_ordinals(ends))
+            np.testing.assert_array_equal(at, path.scores(logits))
+            beyond = number_format.from_ordinals(ends + step).astype(float)
+            assert np.all((path.scores(beyond) != at) | np.isinf(beyond))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -12,7 +14,7 @@ from matplotlib.patches import FancyBboxPatch
 from analysis.counting import count
 from analysis.figures.lane import draw_axis, position, smallest_distance
 from analysis.figures.style import FAINT, INK, MARKS, OKABE_ITO, Picture, style
-from analysis.scorepath import ScorePath
+from analysis.scorepath import FLOAT32_REFERENCE, ScorePath
 
 _LONGEST_LABEL = 32
 MOVED_UP, MOVED_DOWN, BAND = OKABE_ITO[3], OKABE_ITO[6], "#F1D9A0"
@@ -20,29 +22,39 @@ MOVED_UP, MOVED_DOWN, BAND = OKABE_ITO[3], OKABE_ITO[6], "#F1D9A0"
 
 @style()
 def reranking(
-    reference: pd.DataFrame, scored: pd.DataFrame, path: ScorePath, query: str
+    reference: pd.DataFrame,
+    scored: pd.DataFrame,
+    path: ScorePath,
+    query: str,
+    against: ScorePath = FLOAT32_REFERENCE,
 ) -> Picture:
-    """Order and scores of one query, its text given: the float32 reference against a path.
+    """Order and scores of one query, its text given: a reference, by ``against``, and a path.
 
     Raw logits have no place on an axis of 1 − s: the slope graph stands alone.
     """
-    caption = f"“{query}”: float32 reference against {path.name or path.computation}."
+    other = against.name or against.computation
+    caption = f"“{query}”: {other} against {path.name or path.computation}."
     counts = count(scored, reference, bounded=path.has_sigmoid, tie_rule=path.tie_rule)
     ranks = (
-        f"ranks of {len(scored)} passages under the float32 reference and under the path, tied "
+        f"ranks of {len(scored)} passages under the {other} and under the path, tied "
         f"ones as bands, {counts['moved']} of them moved."
     )
     if not path.has_sigmoid:
         figure, ax = plt.subplots(figsize=(6, 4.8))
         slope(ax, reference, scored)
-        ax.set_xticks([0, 1], ["float32 reference", "raw logits"])
+        ax.set_xticks([0, 1], [_wrapped(other), "raw logits"])
         return Picture(figure, caption, f"Lines between {ranks}")
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.8), width_ratios=(1, 1.1))
     slope(left, reference, scored)
-    left.set_xticks([0, 1], ["float32 reference", "chosen path"])
-    score_lane(right, {"float32\nreference": reference, "chosen\npath": scored})
+    left.set_xticks([0, 1], [_wrapped(other), "chosen path"])
+    score_lane(right, {_wrapped(other, 16): reference, "chosen\npath": scored})
     lane = f"their scores on a log axis of the distance to 1, {counts['ones']} exactly 1.0."
     return Picture(figure, caption, f"Left: {ranks} Right: {lane}")
+
+
+def _wrapped(name: str, width: int = 24) -> str:
+    """A path's name in lines: before an arrow, or between words."""
+    return "\n".join(textwrap.wrap(name.replace(" → ", " →\u00a0"), width))
 
 
 def slope(ax: Axes, reference: pd.DataFrame, scored: pd.DataFrame, top: int = 20) -> list[Line2D]:
