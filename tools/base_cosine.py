@@ -42,7 +42,9 @@ def _embeddings(texts: Sequence[str]) -> Embeddings:
     file = KEPT / f"{hashlib.sha256(json.dumps(by_length).encode()).hexdigest()[:16]}.safetensors"
     if not file.is_file():
         file.parent.mkdir(parents=True, exist_ok=True)
-        save_file({"embeddings": _computed(by_length)}, file)
+        aside = file.with_suffix(".new")
+        save_file({"embeddings": _computed(by_length)}, aside)
+        aside.replace(file)  # whole or not at all
     rows = load_file(file)["embeddings"]
     return {text.split(": ", 1)[1]: row for text, row in zip(by_length, rows, strict=True)}
 
