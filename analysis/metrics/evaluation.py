@@ -31,12 +31,13 @@ def evaluate(
 
     ``measures`` is one measure or several, by its name here, in trec_eval or in mteb
     (:func:`~analysis.metrics.measures.measure_of`). Every measure but nDCG asks whether a passage
-    is relevant: it is from the grade ``relevant_from`` on, by default from any above 0. Returns one row per measure and judged query, measures
-    in the order given, queries in that of the qrels: ``query_id, measure, expected, min, max, std,
-    oblivious, bias, tie_rule, stored_dtype``. ``std`` is the standard deviation over tie orders;
-    ``oblivious`` is the value under ``tie_rule`` (trec_eval's by default) and ``bias`` is
-    ``oblivious - expected``; ``stored_dtype`` is the dtype that ties were counted in, "" for scores
-    as they came.
+    is relevant: it is from the grade ``relevant_from`` on, by default with any above 0.
+
+    Returns one row per measure and judged query, measures in the order given, queries in that of
+    the qrels: ``query_id, measure, expected, min, max, std, oblivious, bias, tie_rule,
+    stored_dtype``. ``std`` is the standard deviation over tie orders; ``oblivious`` is the value
+    under ``tie_rule`` (trec_eval's by default) and ``bias`` is ``oblivious - expected``;
+    ``stored_dtype`` is the dtype that ties were counted in, "" for scores as they came.
 
     Raises :class:`InputError` as :func:`~analysis.metrics.judged.judge` does, for a measure that
     there is not, and for the tie rule ``expected``, which gives no order.

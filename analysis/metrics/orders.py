@@ -77,9 +77,10 @@ class Retrieved:
         )
 
     def _unequal(self, first: Ints) -> Floats:
-        """n Σ(g − ḡ)² of each group, as n Σd² − (Σd)² of the distances d to its best gain.
+        """How unequal the gains g of each group are: n Σ(g − ḡ)² (:class:`TieGroups`).
 
-        That is exact where the gains are whole numbers, and 0 where all are the same.
+        As n Σd² − (Σd)² of the distances d to the group's best gain this is exact for whole
+        numbers, and exactly 0 where all are the same.
         """
         size, best = self.size[first], self.gain[first]
         graded = np.diff(np.append(first, len(self.row)))
