@@ -95,7 +95,7 @@ def test_a_missing_source_is_refused(tmp_path: Path, name: str) -> None:
 
 def test_a_folder_that_is_no_beir_folder_is_refused(tmp_path: Path) -> None:
     error = refused(read, tmp_path)
-    assert "no corpus.jsonl" in error.problem
+    assert error.problem == "this folder has no file that is read"
     assert "BEIR" in error.remedy
 
 
@@ -162,7 +162,7 @@ def test_a_damaged_gzip_file_is_refused(tmp_path: Path, damage: str) -> None:
 def test_a_folder_named_like_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").mkdir()
     assert "directory" in refused(read_jsonl, tmp_path / "a.jsonl").problem
-    assert "not a BEIR folder" in refused(read, tmp_path / "a.jsonl").problem
+    assert "no file that is read" in refused(read, tmp_path / "a.jsonl").problem
 
 
 def test_readers_say_that_a_file_is_missing(tmp_path: Path) -> None:
@@ -177,14 +177,16 @@ def test_public_names() -> None:
         "check_scores",
         "load_german",
         "read",
-        "read_beir",
         "read_csv",
+        "read_folder",
         "read_ir_datasets",
         "read_jsonl",
         "read_qrels",
         "read_run",
         "read_scores",
+        "read_top1000",
         "read_trec",
+        "split_file",
     ]
 
 

@@ -76,7 +76,7 @@ def read(source: str | Path | Sequence[str | Path], split: str | None = None) ->
     """
     if split is not None:
         return read(split_file(source, split))
-    if source == "german":
+    if isinstance(source, str) and source == "german":
         return load_german()
     if isinstance(source, str) and source.startswith("ir_datasets:"):
         return read_ir_datasets(source.removeprefix("ir_datasets:"))

@@ -8,8 +8,9 @@
 - MIRACL and Tevatron: ``positive_passages`` and ``negative_passages``, lists of ``{"docid": …,
   "title": …, "text": …}``, with a ``query_id``. https://huggingface.co/datasets/miracl/miracl
 
-Positives have grade 1, others 0. Where they stand first, the tie rule *input order* favours them. A query without an id is called by its file and line, a passage
-without one ``positive-1``, ``negative-1`` or ``document-1``.
+Positives have grade 1, others 0. Where they stand first, the tie rule *input order* favours them.
+A query without an id is called by its file and line, a passage without one ``positive-1``,
+``negative-1`` or ``document-1``.
 """
 
 from __future__ import annotations
