@@ -25,6 +25,7 @@ from analysis.formats import FORWARD_DTYPES, check_forward_dtypes
 from analysis.notebooks import FIGURES_VARIABLE, VALUES_MIME
 from analysis.places import CHECKOUT, ENGINES, GERMAN, MODELS, NOTEBOOKS, PACKAGE
 from analysis.readers import read
+from analysis.readers.folders import folder_of
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_TEXT = "Interactive view: open this notebook in JupyterLab. Its static twin stands below."
@@ -226,6 +227,7 @@ def _is_record(output: NotebookNode) -> bool:
 def _input_files(parameters: Mapping[str, object]) -> list[Path]:
     """The package, the shipped data and model, the locked versions, and a user's own files."""
     own = [Path(str(value)) for value in parameters.values()]
+    own += [found[0] for found in map(folder_of, own) if found]
     inputs = [PACKAGE, GERMAN.parent, MODELS, ENGINES, *own]
     files = {f for folder in inputs for f in folder.rglob("*") if f.is_file()}
     locked = [CHECKOUT / "constraints.txt"] if CHECKOUT else []
@@ -244,7 +246,7 @@ def _absolute(source: str | Path) -> str:
     """Path of a local file or folder as seen from anywhere; other names stay as they are."""
     if source in _NAMES or not Path(source).exists():
         return str(source)
-    return str(Path(source).resolve())
+    return str(Path(source).absolute())  # not where a link leads to: names say what files are
 
 
 def _lines(path: Path) -> list[str]:

@@ -99,7 +99,7 @@ GOOD = query("q1", passage("p1"))
         ("[]", None, "a JSON list, not an object"),
         ("null", None, "not an object"),
         ('{"query_id": "q", "query": "W", "query": "V"}', None, "'query' stands twice"),
-        ('{"query_id": "q", "query": "W", "candidates": [{"text": "", "text": ""}]}', None, "twice"),
+        ('{"query_id": "q", "candidates": [{"text": "", "text": ""}]}', None, "twice"),
         ('{"query_id": 1_0}', None, "invalid JSON"),
     ],
 )  # fmt: skip

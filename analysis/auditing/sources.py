@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -76,11 +76,15 @@ def from_server(
     return Scored("url", shown(url), frame, details)
 
 
-def from_file(source: str | Path) -> Scored:
-    """Read scores from a file (:func:`analysis.readers.read_scores`)."""
+def from_file(source: str | Path | Sequence[str | Path]) -> Scored:
+    """Read scores from a file, or from several (:func:`analysis.readers.read_scores`)."""
     scores = read_scores(source)
     digits = "as many as needed" if scores.decimals is None else f"always {scores.decimals}"
-    return Scored("scores", str(source), scores.frame, {"decimals printed": digits})
+    details = {"decimals printed": digits}
+    details |= {"read": "; ".join(scores.notes)} if scores.notes else {}
+    first, *others = [source] if isinstance(source, str | Path) else source
+    name = f"{first} and {len(others)} more" if others else str(first)
+    return Scored("scores", name, scores.frame, details)
 
 
 def from_frame(scores: pd.DataFrame) -> Scored:

@@ -122,12 +122,13 @@ def _where(file: Path, line: int, path: Path) -> str:
 
 def _reader(path: Path) -> Callable[[Path], Iterator[tuple[int, str, str]]]:
     readers = {".jsonl": _jsonl_texts, ".tsv": _tsv_texts}
-    if suffix_of(path) not in readers:
+    suffix = suffix_of(path) or ".jsonl"  # MS MARCO's msmarco_passage_00.gz
+    if suffix not in readers:
         raise Place(path).error(
-            f"texts are not read from {quoted(suffix_of(path))} files",
+            f"texts are not read from {quoted(suffix)} files",
             f"give one of {', '.join(readers)}",
         )
-    return readers[suffix_of(path)]
+    return readers[suffix]
 
 
 def _jsonl_texts(path: Path) -> Iterator[tuple[int, str, str]]:

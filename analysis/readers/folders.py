@@ -66,9 +66,9 @@ _LAYOUTS = (
     _BEIR,
     _Layout(
         "MIRACL",
-        qrels=r"(?:.+/)?qrels\.miracl[^/]*-(?P<split>[^/-]+)\.tsv",
-        queries=r"(?:.+/)?topics\.miracl[^/]*-SPLIT\.tsv",
-        passages=r"(?:.+/)?docs-[0-9]+\.jsonl",
+        qrels=r"(?:miracl-v[^/]+/)?(?:qrels/)?qrels\.miracl[^/]*-(?P<split>[^/-]+)\.tsv",
+        queries=r"(?:miracl-v[^/]+/)?(?:topics/)?topics\.miracl[^/]*-SPLIT\.tsv",
+        passages=r"(?:miracl-corpus-[^/]+/)?docs-[0-9]+\.jsonl",
         example=("qrels.miracl-…-SPLIT.tsv", "topics.miracl-…-SPLIT.tsv", "docs-0.jsonl"),
     ),
     _Layout(
@@ -91,7 +91,7 @@ _LAYOUTS = (
         "MS MARCO",
         qrels=r"passv2_(?P<split>[^/]+)_qrels\.tsv",
         queries=r"passv2_SPLIT_queries\.tsv",
-        passages=r"(?:.+/)?msmarco_passage_[0-9]+(?:\.jsonl)?",
+        passages=r"(?:msmarco_v2_passage/)?msmarco_passage_[0-9]+(?:\.jsonl)?",
         example=("passv2_SPLIT_qrels.tsv", "passv2_SPLIT_queries.tsv", "msmarco_passage_00"),
     ),
 )
