@@ -310,7 +310,8 @@ def _replaceable(out: Path) -> Path:
     return file
 
 
-def _write_file(path: Path, text: str) -> None:
+def _write_file(file: Path, text: str) -> None:
+    path = named_path(file, "name a file to be written")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

@@ -4,8 +4,8 @@ Each has an environment variable, which takes a whole number:
 
 - ``RERANK_PRECISION_LINE_BYTES`` (256 MiB): one line, or a JSON file as a whole;
 - ``RERANK_PRECISION_FILE_BYTES`` (64 GiB): one file, after decompression;
-- ``RERANK_PRECISION_EXPANSION`` (300): how many times its size a gzip file may become; texts reach
-  some 20, a file of equal lines that is made to fill a disk 1,000;
+- ``RERANK_PRECISION_EXPANSION`` (100): how many times its size a gzip file may become; texts reach
+  some 20, a file that is made to fill a disk 200 and more;
 - ``RERANK_PRECISION_ANSWER_BYTES`` (16 MiB): one answer of a server, after decompression.
 """
 
@@ -42,5 +42,5 @@ class Limit:
 
 LINE = Limit("RERANK_PRECISION_LINE_BYTES", 2**28)
 FILE = Limit("RERANK_PRECISION_FILE_BYTES", 2**36)
-EXPANSION = Limit("RERANK_PRECISION_EXPANSION", 300)
+EXPANSION = Limit("RERANK_PRECISION_EXPANSION", 100)
 ANSWER = Limit("RERANK_PRECISION_ANSWER_BYTES", 2**24)

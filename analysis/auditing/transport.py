@@ -20,7 +20,7 @@ from typing import Self
 
 import httpx
 
-from analysis.errors import InputError, counted, quoted
+from analysis.errors import InputError, counted
 from analysis.limits import ANSWER
 
 TOKEN_VARIABLE = "RERANK_PRECISION_TOKEN"
@@ -281,7 +281,7 @@ def _unpacker(url: httpx.URL, response: httpx.Response) -> Callable[[bytes, int]
         return lambda chunk, most: chunk[:most]
     if packed not in ("gzip", "x-gzip"):
         raise ServerError(
-            f"the answer is packed as {quoted(packed)}",
+            "the answer is packed in another way than gzip, or twice",
             "let it be sent as it is, or as gzip",
             url=url,
         )
