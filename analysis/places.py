@@ -52,7 +52,7 @@ def named_path(name: object, remedy: str) -> Path:
     text = str(checked_name(name, remedy))
     try:
         path = Path(name).expanduser()
-        there = path.exists()
+        there = _is_there(path)
     except RuntimeError as error:
         raise InputError("there is no such user", "write the path out", file=text) from error
     except (OSError, ValueError) as error:
@@ -68,6 +68,15 @@ def named_path(name: object, remedy: str) -> Path:
             file=text,
         )
     return path
+
+
+def _is_there(path: Path) -> bool:
+    """Whether something is there; unlike ``exists`` it raises for names that no file can have."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return False
+    return True
 
 
 @contextmanager

@@ -20,6 +20,7 @@ import pandas as pd
 from analysis.datasets import as_grade, as_id
 from analysis.errors import Place, counted, quoted
 from analysis.numerals import grade_of
+from analysis.places import named_path
 from analysis.readers.columns import spelled
 from analysis.readers.lines import columns_of, is_comment, separated_rows, suffix_of, text_lines
 from analysis.readers.objects import json_file, json_objects, member
@@ -52,7 +53,8 @@ def read_qrels(path: str | Path) -> pd.DataFrame:
     Columns ``query_id, passage_id, grade``; negative grades become 0. Raises :class:`InputError`,
     with the line, for a malformed line, a grade that is none, a pair judged twice, an empty file.
     """
-    judged = judgements(Path(path))
+    path = named_path(path, "name a file of judgements")
+    judged = judgements(path)
     if not judged.candidates:
         raise Place(path).error("there is no line", "give at least one judgement")
     rows = [
