@@ -237,6 +237,26 @@ def test_score_refuses_in_one_line(tmp_path, own_set, tiny_checkpoint, monkeypat
     assert not (tmp_path / "out.parquet").exists()
 
 
+def test_score_writes_files_only_and_leaves_the_old_one_where_it_fails(
+    tmp_path, own_set, tiny_checkpoint, monkeypatch
+):
+    monkeypatch.setenv("RERANK_PRECISION_STORE", str(tmp_path / "store"))
+    options = ("--data", own_set, "--model", tiny_checkpoint, "--dtype", "float32")
+    os.mkfifo(tmp_path / "pipe")
+    assert "pipe or a device" in refused(run("score", tmp_path / "pipe", *options))
+    assert "$RUN stands in its name" in refused(run("score", tmp_path / "$RUN", *options))
+    out = tmp_path / "out.parquet"
+    out.write_text("old")
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pd.DataFrame, "to_parquet", full)
+        assert "No space left" in refused(run("score", out, *options))
+    assert out.read_text() == "old"
+
+
 def test_report_of_own_data_needs_a_folder_of_its_own(own_set):
     assert "--out FOLDER" in refused(run("report", "--data", own_set))
 
