@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import gzip
+from contextlib import suppress
+from json import dumps
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from reader_files import passage, query, refused, write
 
 from analysis import readers
 from analysis.datasets import RerankingSet
+from analysis.errors import InputError
 from analysis.readers import read, read_csv, read_jsonl, read_trec
 
 LINES = (
@@ -202,3 +207,42 @@ def test_what_is_no_name_is_refused(source) -> None:
     error = refused(read, source)
     assert "no name" in error.problem or error.problem == "the name is empty"
     assert "from_pairs" in error.remedy
+
+
+SCRAPS = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["query_id", "query", "candidates", "passage_id", "text", "grade", "docid", "title"]
+                + ["positive", "negative", "documents", "positive_passages", "negative_passages"]
+            ),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=10,
+)
+
+
+@given(
+    st.binary(max_size=80) | st.lists(SCRAPS).map(lambda all_: "\n".join(map(dumps, all_)).encode())
+)
+def test_any_content_gives_a_set_or_one_error(tmp_path_factory, content: bytes) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    for name in ("a.jsonl", "a.csv", "a.tsv", "top1000.dev", "a.jsonl.gz"):
+        (folder / name).write_bytes(content)
+        with suppress(InputError):
+            assert read(folder / name).n_pairs
+
+
+@given(st.lists(SCRAPS, max_size=3), st.text(max_size=40), st.text(max_size=40))
+def test_any_folder_gives_a_set_or_one_error(tmp_path_factory, corpus, queries, qrels) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    write(folder / "corpus.jsonl", {"_id": "d", "text": "x"}, *corpus)
+    write(folder / "queries.jsonl", {"_id": "q", "text": "x"}, queries)
+    header = "query-id\tcorpus-id\tscore"
+    write(folder / "qrels" / "test.tsv", header, "q\td\t1", qrels)
+    with suppress(InputError):
+        assert read(folder).n_pairs

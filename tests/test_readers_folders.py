@@ -55,10 +55,10 @@ def test_of_several_splits_test_is_taken_or_the_one_that_is_named(tmp_path: Path
     assert read(folder).name == "b/test"
     assert read(folder, split="train").pairs["query_id"].unique().tolist() == ["q-train"]
     error = refused(read, folder, split="all")
-    assert error.problem == "no split 'all' (there are: dev, test, train)"
+    assert error.problem == "no split 'all' (of dev, test, train)"
     assert "--split" in error.remedy
     (folder / "qrels" / "test.tsv").unlink()
-    assert "several splits (there are: dev, train)" in refused(read, folder).problem
+    assert "several splits (of dev, train)" in refused(read, folder).problem
 
 
 def test_a_file_of_judgements_stands_for_its_split(tmp_path: Path, monkeypatch) -> None:

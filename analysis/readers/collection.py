@@ -30,9 +30,9 @@ def joined(
     name: str,
     file: object,
     run: Sequence[Candidate] | None,
-    qrels: Qrels | None,
     queries: Texts,
     passages: Texts,
+    qrels: Qrels | None,
     topics: Iterable[str],
 ) -> RerankingSet:
     """Make the set of a run's candidates, in their order, with grades from ``qrels`` and texts.

@@ -27,7 +27,7 @@ from functools import cached_property
 from pathlib import Path
 
 from analysis.datasets import RerankingSet
-from analysis.errors import Place, quoted
+from analysis.errors import InputError, Place, quoted
 from analysis.places import named_path
 from analysis.readers.collection import Texts, joined, read_texts
 from analysis.readers.lines import suffix_of
@@ -113,25 +113,34 @@ class _Folder:
 
     def split(self, wanted: str | None) -> str:
         """The split that is wanted, the only one, or ``test`` among several."""
-        named = ", ".join(self.splits) or "none"
+        if not self.splits:
+            raise self._lacks(self.layout.example[0])
         if wanted is None and len(self.splits) == 1:
             return next(iter(self.splits))
         chosen = _USUAL if wanted is None else wanted
         if chosen in self.splits:
             return chosen
-        if not self.splits:
-            raise self._lacks(self.layout.example[0])
-        problem = (
-            "this folder has several splits" if wanted is None else f"no split {quoted(wanted)}"
-        )
+        problem = "there are several splits" if wanted is None else f"no split {quoted(wanted)}"
         raise Place(self.path).error(
-            f"{problem} (there are: {named})", "name one of them: --split, in Python split="
+            f"{problem} (of {', '.join(self.splits)})",
+            "name one of them: --split, in Python split=",
         )
 
     def matching(self, pattern: str, split: str) -> list[Path]:
         """Files of a split whose names match, by name."""
         compiled = re.compile(pattern.replace("SPLIT", re.escape(split)))
         return [path for name, path in self.files.items() if compiled.fullmatch(name)]
+
+    def top1000(self, split: str) -> Path | None:
+        """The split's candidates with their texts; of dev.small it is called top1000.dev."""
+        for name in (split, split.partition(".")[0]):
+            for path in self.matching(self.layout.top1000, name):
+                return path
+        return None
+
+    def has_passages(self, split: str) -> bool:
+        """Whether there are texts for a split."""
+        return bool(self.top1000(split) or self.matching(self.layout.passages, split))
 
     def part(self, number: int, split: str) -> list[Path]:
         """Files of the queries (1) or passages (2); :class:`InputError` if there are none."""
@@ -141,7 +150,7 @@ class _Folder:
             raise self._lacks(self.layout.example[number].replace("SPLIT", split))
         return found
 
-    def _lacks(self, part: str) -> Exception:
+    def _lacks(self, part: str) -> InputError:
         whole = ", ".join(self.layout.example).replace("SPLIT", "<split>")
         return Place(self.path).error(
             f"this {self.layout.name} folder has no {part.replace('SPLIT', '<split>')}",
@@ -176,25 +185,20 @@ def read_folder(
             f"give one with {', '.join(_BEIR.example).replace('SPLIT', '<split>')}",
         )
     split = found.split(split)
-    qrels_file = found.splits[split]
-    qrels = judgements(qrels_file, header=found.layout is _BEIR and suffix_of(qrels_file) == ".tsv")
+    file = found.splits[split]
+    qrels = judgements(file, header=found.layout is _BEIR and suffix_of(file) == ".tsv")
     name = f"{folder.resolve().name}/{split}"
-    top1000 = found.matching(found.layout.top1000, split) or found.matching(
-        found.layout.top1000,
-        split.partition(".")[0],  # dev.small is judged, top1000.dev ranked
-    )
-    if run is None and top1000:
-        candidates, queries, passages = _of_top1000(top1000[0])
-        return joined(name, top1000[0], candidates, qrels, queries, passages, qrels.grades)
-    runs = (
-        found.matching(found.layout.run, split) if run is None else [named_path(run, "name a run")]
-    )
+    top1000 = found.top1000(split) if run is None else None
+    if top1000 is not None:
+        return joined(name, top1000, *_of_top1000(top1000), qrels, qrels.grades)
+    own = found.matching(found.layout.run, split)
+    runs = own if run is None else [named_path(run, "name a run")]
     candidates = run_candidates(runs[0]) if runs else None
     wanted = {one.passage_id for one in (candidates or qrels.candidates)}
     queries = read_texts(found.part(1, split))
     passages = read_texts(found.part(2, split), wanted)
-    file = runs[0] if runs else qrels_file
-    return joined(name, file, candidates, qrels, queries, passages, qrels.grades)
+    file = runs[0] if runs else file
+    return joined(name, file, candidates, queries, passages, qrels, qrels.grades)
 
 
 def split_file(folder: str | Path, split: str) -> Path:
@@ -217,7 +221,7 @@ def folder_of(file: Path) -> tuple[Path, str] | None:
         matches = (re.fullmatch(layout.qrels, name) for layout in _LAYOUTS)
         match = next(filter(None, matches), None)
         found = _found(folder) if match else None
-        if found is not None and found.matching(found.layout.passages, match["split"]):
+        if found is not None and found.has_passages(match["split"]):
             return folder, match["split"]
     return None
 

@@ -132,9 +132,9 @@ def _read(dataset: _Dataset, dataset_id: str, place: Place) -> RerankingSet:
         dataset_id,
         place.file,
         run,
-        qrels,
         Texts("its queries", queries),
         Texts("its documents", passages),
+        qrels,
         queries,
     )
 

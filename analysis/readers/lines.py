@@ -96,6 +96,11 @@ def columns_of(
         yield line, columns
 
 
+def first_cells(path: Path) -> list[str]:
+    """Cells of the first line, separated by tabs: they tell which kind of file this is."""
+    return next(text_lines(path), "").rstrip("\r\n").split("\t")
+
+
 def is_comment(columns: Sequence[str], names: Sequence[str]) -> bool:
     """Whether a line is a comment: an id may begin with # too, if the columns are complete."""
     return columns[0] == "#" or (columns[0].startswith("#") and len(columns) != len(names))

@@ -22,7 +22,13 @@ from analysis.errors import Place, counted, quoted
 from analysis.numerals import grade_of
 from analysis.places import named_path
 from analysis.readers.columns import spelled
-from analysis.readers.lines import columns_of, is_comment, separated_rows, suffix_of, text_lines
+from analysis.readers.lines import (
+    columns_of,
+    first_cells,
+    is_comment,
+    separated_rows,
+    suffix_of,
+)
 from analysis.readers.objects import json_file, json_objects, member
 
 _BEIR = ["query-id", "corpus-id", "score"]
@@ -96,14 +102,10 @@ def qrels_of(rows: Iterable[_Row], path: object) -> Qrels:
 
 
 def _text_rows(path: Path, header: bool) -> Iterator[_Row]:
-    if header or _first_cells(path) == _BEIR:
+    if header or first_cells(path) == _BEIR:
         return _beir_rows(path)
     rows = columns_of(path, _TREC, comments=True)
     return ((line, row[0], row[2], row[3]) for line, row in rows)
-
-
-def _first_cells(path: Path) -> list[str]:
-    return next(text_lines(path), "").rstrip("\r\n").split("\t")
 
 
 def _beir_rows(path: Path) -> Iterator[_Row]:

@@ -32,7 +32,7 @@ from analysis.numerals import finite_number, numeral, wrapper
 from analysis.places import named_path
 from analysis.readers.answers import is_answer, row_of, scored_rows
 from analysis.readers.columns import SPELLINGS, spelled, table_rows
-from analysis.readers.lines import separated_rows, set_name, suffix_of, text_lines
+from analysis.readers.lines import first_cells, separated_rows, set_name, suffix_of
 from analysis.readers.objects import as_object, json_file, json_values
 from analysis.readers.several import check_apart, files_of
 from analysis.readers.trec import run_lines
@@ -194,7 +194,7 @@ def _ms_marco_rows(path: Path) -> Iterator[_Row]:
 
 def _has_no_header(path: Path) -> bool:
     """Whether a table begins as MS MARCO's runs do: query id, passage id, rank."""
-    cells = next(text_lines(path), "").rstrip("\r\n").split("\t")
+    cells = first_cells(path)
     names = {spelling for name in _REQUIRED for spelling in SPELLINGS[name]}
     return len(cells) in (3, 4) and cells[2].isdecimal() and names.isdisjoint(cells)
 

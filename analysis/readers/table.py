@@ -21,7 +21,7 @@ from analysis.errors import Place, counted, quoted
 from analysis.numerals import grade_of
 from analysis.places import named_path
 from analysis.readers.columns import DELIMITERS, SPELLINGS, table_rows
-from analysis.readers.lines import separated_rows, set_name, suffix_of, text_lines
+from analysis.readers.lines import first_cells, separated_rows, set_name, suffix_of
 
 _REQUIRED = tuple(name for name in COLUMNS if name != "grade")
 _NAMES = {spelling for spellings in SPELLINGS.values() for spelling in spellings}
@@ -68,7 +68,7 @@ def top1000_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _has_no_header(path: Path) -> bool:
-    cells = next(text_lines(path), "").rstrip("\r\n").split("\t")
+    cells = first_cells(path)
     return len(cells) == len(_TOP1000) and _NAMES.isdisjoint(cells)
 
 

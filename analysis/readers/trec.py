@@ -55,7 +55,7 @@ def read_trec(
     wanted = {item.passage_id for item in candidates}
     passage_texts = read_texts([named_path(shard, _NAME) for shard in shards], wanted)
     topics = query_texts.by_id if judged is None else judged.grades
-    return joined(set_name(run), run, candidates, judged, query_texts, passage_texts, topics)
+    return joined(set_name(run), run, candidates, query_texts, passage_texts, judged, topics)
 
 
 def run_lines(path: Path) -> Iterator[_RunLine]:
