@@ -209,15 +209,16 @@ def test_what_is_no_name_is_refused(source) -> None:
     assert "from_pairs" in error.remedy
 
 
+KEYS = [
+    *("query_id", "query", "candidates", "passage_id", "text", "grade", "docid", "title"),
+    *("positive", "negative", "documents", "positive_passages", "negative_passages"),
+]
 SCRAPS = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=4),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                ["query_id", "query", "candidates", "passage_id", "text", "grade", "docid", "title"]
-                + ["positive", "negative", "documents", "positive_passages", "negative_passages"]
-            ),
+            st.sampled_from(KEYS),
             inner,
             max_size=5,
         )

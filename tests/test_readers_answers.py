@@ -162,8 +162,9 @@ def test_runs_as_objects(tmp_path: Path) -> None:
 
 def test_rows_as_a_list(tmp_path: Path) -> None:
     rows = [{"qid": "q", "docno": "a", "score": 0.5, "docid": 1, "logit": 0.0}]
-    frame = read_scores(write(tmp_path / "a.json", rows)).frame
-    assert frame.to_numpy().tolist() == [["q", "a", 0.5, 0.0]]
+    for value in (rows, rows[0]):
+        frame = read_scores(write(tmp_path / "a.json", value)).frame
+        assert frame.to_numpy().tolist() == [["q", "a", 0.5, 0.0]]
 
 
 GOOD = {"index": 0, "relevance_score": 0.5}
@@ -191,6 +192,7 @@ GOOD = {"index": 0, "relevance_score": 0.5}
         ({"results": [GOOD, GOOD]}, "row 1, passage_id", "row 0 and again on row 1"),
         ({"results": []}, None, "there is no score"),
         ({}, None, "there is no score"),
+        ('{"output": ' * 900 + "{}" + "}" * 900, "'output'.'output'", "an object"),
         ("0.5", None, "no scores in"),
         ('{"q1": {"d1": 1, "d1": 2}}', None, "the key 'd1' stands twice"),
         ('{"q1": {"d1": 1}', None, "invalid JSON"),

@@ -156,12 +156,12 @@ def test_ms_marco_passages(tmp_path: Path) -> None:
 
 def test_ms_marco_documents_and_v2_passages(tmp_path: Path) -> None:
     folder = tmp_path / "documents"
-    write(folder / "msmarco-docs.tsv", "D1\thttps://a.example\tTitel\tText", "D2\tu\t\tRumpf")
+    write(folder / "msmarco-docs.tsv", "D1\thttps://a.example\tKopf\tText", "D2\tu\t\tRumpf")
     write(folder / "msmarco-docdev-queries.tsv", "2\tandrogen")
     write(folder / "msmarco-docdev-qrels.tsv", "2 0 D1 1")
-    assert read(folder).pairs["passage"].tolist() == ["Titel Text"]
+    assert read(folder).pairs["passage"].tolist() == ["Kopf Text"]
     write(folder / "msmarco-docdev-top100", "2 Q0 D2 1 -5.1 IndriQL", "2 Q0 D1 2 -5.2 IndriQL")
-    assert read(folder).pairs["passage"].tolist() == ["Rumpf", "Titel Text"]
+    assert read(folder).pairs["passage"].tolist() == ["Rumpf", "Kopf Text"]
     second = tmp_path / "v2"
     record = {"pid": "msmarco_passage_00_0", "passage": "Text", "spans": "(0,4)", "docid": "d_0"}
     (second / "msmarco_v2_passage").mkdir(parents=True)

@@ -80,7 +80,7 @@ def is_answer(value: object) -> bool:
 def _results(value: object) -> list[dict[str, object]] | None:
     """Results of an answer; None if the value is none."""
     if isinstance(value, dict) and isinstance(value.get("output"), dict):
-        return _results(value["output"])
+        value = value["output"]
     if isinstance(value, dict) and not spelled("passage_id", value):
         held = next((value[key] for key in _LISTS if isinstance(value.get(key), list)), None)
         return held if _are_objects(held) else None
@@ -124,11 +124,15 @@ def _of_object(value: dict[str, object], place: Place) -> Iterator[Scored]:
     if _MTEB in value:
         yield from _of_object(_only_run(value, place), place)
         return
-    if all(spelled(name, value) for name in ("query_id", "passage_id", "score")):
-        raise place.error(
-            "this is a frame that was written column by column",
-            'write it with orient="records"',
-        )
+    columns = [spelled(name, value) for name in ("query_id", "passage_id", "score")]
+    if all(columns):
+        if any(isinstance(value[name], dict | list) for name in columns):
+            raise place.error(
+                "this is a frame that was written column by column",
+                'write it with orient="records"',
+            )
+        yield row_of(value, place)
+        return
     for query_id, held in value.items():
         at = place._replace(field=_below(place, quoted(query_id)))
         if is_answer(held):
