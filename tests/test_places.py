@@ -1,4 +1,7 @@
-"""Paths that a user names, and files that take their place whole."""
+"""Where things lie in a checkout (tests/test_wheel.py has the other half), paths that a user names.
+
+Also files that take their place whole.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,12 @@ from pathlib import Path
 import pytest
 from reader_files import refused
 
-from analysis import readers
+from analysis import places, readers
 from analysis.checkpoints import local_folder
 from analysis.places import named_path, replacing
 from analysis.store import FOLDER_VARIABLE, Store
 
+ROOT = Path(__file__).parent.parent
 HOSTILE = {
     "~nouser-here/a.jsonl": "there is no such user",
     "$HOME/a.jsonl": "$HOME stands in its name",
@@ -21,6 +25,26 @@ HOSTILE = {
     "a\ud800.jsonl": "no file can be found by the name",
     "x" * 5_000 + ".jsonl": "too long",
 }
+
+
+def test_checkout_is_the_repository():
+    assert places.CHECKOUT == ROOT
+    assert places.PACKAGE == ROOT / "analysis"
+
+
+def test_what_is_shipped_is_there():
+    assert places.GERMAN.is_file()
+    assert (places.MODELS / "demo" / "adapter_model.safetensors").is_file()
+    assert (places.ENGINES / "engines.parquet").is_file()
+    assert (places.NOTEBOOKS / "01_logit_to_score.ipynb").is_file()
+
+
+def test_cache_is_beside_the_code_in_a_checkout_and_else_the_users(monkeypatch, tmp_path):
+    assert places.cache_folder() == ROOT / ".cache"
+    monkeypatch.setattr(places, "CHECKOUT", None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert places.cache_folder().name == "rerank-precision"
+    assert ROOT not in places.cache_folder().parents
 
 
 @pytest.mark.parametrize(("name", "problem"), HOSTILE.items(), ids=range(len(HOSTILE)))
