@@ -204,6 +204,13 @@ def test_other_tools_take_lists_of_one_and_first_hits_below_the_cutoff():
     assert beside["ours"].tolist() == [0.5, 0.5, 0.5]
 
 
+def test_trec_eval_is_not_asked_about_grades_with_fractions():
+    halves = {name: run.assign(grade=run["grade"] / 2) for name, run in RUNS.items()}
+    beside = outcomes.beside_other_tools(halves)
+    assert set(beside["tool"]) == {"sklearn"}
+    np.testing.assert_allclose(beside["theirs"], beside["ours"], rtol=0, atol=1e-12)
+
+
 def test_tools_that_are_not_installed_have_no_rows(monkeypatch):
     monkeypatch.setattr(outcomes, "find_spec", lambda name: None)
     assert outcomes.beside_other_tools(RUNS).empty

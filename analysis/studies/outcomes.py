@@ -14,6 +14,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_float_dtype
 
 from analysis.comparisons import FIRST, ROUNDING, SECOND, compare, differences
 from analysis.engines import find_engine
@@ -152,6 +153,8 @@ def _installed() -> dict[str, tuple[TieRule, Callable[[pd.DataFrame], dict[str, 
 def _pytrec_eval(run: pd.DataFrame) -> dict[str, float]:
     import pytrec_eval
 
+    if is_float_dtype(run["grade"]):
+        return {}  # trec_eval knows whole grades only
     evaluator = pytrec_eval.RelevanceEvaluator(
         _nested(run, "grade"), {f"ndcg_cut.{K}", "recip_rank"}
     )
