@@ -26,7 +26,7 @@ from analysis.demo import demo_base
 
 MODELS = ROOT / "data" / "models"
 SMOOTHING = 0.1
-BATCHES = 640  # two epochs
+BATCHES = 320  # one epoch
 EPOCHS, ROWS = 10, 512
 POOLER_RATE, CLASSIFIER_RATE = 1e-4, 1e-2
 
