@@ -111,7 +111,9 @@ def fingerprint(
     _tell(found.notes)
     frame = found.frame
     logits = None if frame["logit"].isna().all() else frame["logit"].to_numpy()
-    verdict = judge(frame["score"].to_numpy(), logits)
+    verdict = judge(
+        frame["score"].to_numpy(), logits, queries=frame["query_id"], decimals=found.decimals
+    )
     _echo(dumps(verdict.to_dict(), ensure_ascii=False, indent=2) if json else verdict)
 
 

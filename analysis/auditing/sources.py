@@ -31,7 +31,8 @@ class Scored:
     ``logit`` is NaN in all rows if the source does not give it. ``kind`` is ``url``, ``scores``
     or ``model``, ``name`` what may be shown of it, ``details`` more of that (texts). ``path`` is
     the score path if the audit itself applied it, ``float32_logits`` the same pairs' logits of a
-    float32 forward pass, where they were computed.
+    float32 forward pass, where they were computed. ``decimals`` says that the source prints every
+    score with so many.
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Scored:
     details: dict[str, str] = field(default_factory=dict)
     path: ScorePath | None = None
     float32_logits: pd.Series | None = None
+    decimals: int | None = None
 
     @property
     def has_logits(self) -> bool:
@@ -84,7 +86,7 @@ def from_file(source: str | Path | Sequence[str | Path]) -> Scored:
     details |= {"read": "; ".join(scores.notes)} if scores.notes else {}
     first, *others = [source] if isinstance(source, str | Path) else source
     name = f"{first} and {len(others)} more" if others else str(first)
-    return Scored("scores", name, scores.frame, details)
+    return Scored("scores", name, scores.frame, details, decimals=scores.decimals)
 
 
 def from_frame(scores: pd.DataFrame) -> Scored:

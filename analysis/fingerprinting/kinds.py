@@ -37,7 +37,7 @@ def decide_by_range(scores: Scores, observed: Observed) -> Verdict | None:
 
 def _constant(scores: Scores, observed: Observed) -> Verdict | None:
     value = float(observed.scores[0])
-    near_an_end = not _END < value < 1 - _END  # where different logits may be rounded together
+    near_an_end = 0 <= value <= _END or 1 - _END <= value <= 1  # different logits may share it
     fewest = _FEWEST_CONSTANT if value == _MIDDLE else _FEWEST_OTHER
     if observed.scores.size > 1 or scores.size < fewest or near_an_end:
         return None

@@ -24,7 +24,7 @@ _PRINTS_COMPARED = 2_000
 _FLOAT32_DIGITS = 9
 """So many digits tell every two float32 values apart."""
 _ROUNDED_ODDS = 3.0
-"""Log10 odds of a rounded print against shortest prints of float32 that are this short by chance."""
+"""Log10 odds of a rounded print against shortest float32 prints that are as short by chance."""
 _SMALLEST_READ = 1e-10
 _READER_ERROR = 2.0**-50
 """What a hasty decimal parser, such as that of ``pandas.read_json``, errs by at most."""

@@ -128,7 +128,7 @@ def equal_steps(logits: Logits) -> Regular | None:
         if some.loosened().lie_on(grid) and loose.lie_on(grid):
             parameters = 1 + bool(grid.offset)
             choices = math.log10(max(1.0, float(np.ptp(logits.values)) / grid.step))
-            on[grid] = loose.odds(grid, parameters) - choices
+            on.setdefault(grid, loose.odds(grid, parameters) - choices)
     if not on:
         return None
     best = max(on, key=on.__getitem__)
@@ -209,8 +209,8 @@ def weigh_regular(observed: Observed, found: Regular, *, exact: bool = True) -> 
     """Weigh the sigmoids and the softmax of logits on a grid that was found.
 
     Where none of them attains every score (the exponential was another machine's, or the grid is
-    known to a few digits only), where a factor was measured or ``exact`` forbids it, the grid stands
-    for all of them with its own odds.
+    known to a few digits only), where a factor was measured or ``exact`` forbids it, the grid
+    stands for all of them with its own odds.
     """
     *sigmoids, softmax = of_grid(found.grid, found.forward, found.after)
     if exact and found.grid.factor == 1:

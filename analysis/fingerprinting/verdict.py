@@ -52,6 +52,10 @@ class StageVerdict:
         """Whether one value is left."""
         return len(self.values) == 1
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the stage as JSON-ready values; keys are the fields, and ``certain``."""
+        return asdict(self) | {"values": list(self.values), "certain": self.certain}
+
     def __str__(self) -> str:
         if self.certain:
             return f"{self.stage}: {self.values[0]}, certain (10^{self.odds:.0f})"
@@ -120,7 +124,7 @@ class Verdict:
         return asdict(self) | {
             "path": None if self.path is None else self.path.stages,
             "paths": [path.stages for path in self.paths],
-            "stages": [asdict(one) | {"certain": one.certain} for one in self.stages],
+            "stages": [one.to_dict() for one in self.stages],
         }
 
     def __str__(self) -> str:
