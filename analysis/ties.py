@@ -47,7 +47,9 @@ def apply(logits: pd.DataFrame, path: ScorePath | str) -> pd.DataFrame:
     check_ids(chosen, what)
     check_once(chosen, what)
     check_numbers(chosen, "logit", what)
-    scored = chosen.assign(path=path.name or str(path), score=path.scores(chosen["logit"]))
+    scored = chosen.assign(
+        path=path.name or str(path), score=path.scores(chosen["logit"], queries=chosen["query_id"])
+    )
     check_numbers(scored, "score", what)
     return with_tie_groups(scored.assign(rank=ranks(scored, path.tie_rule)))
 

@@ -115,7 +115,7 @@ def from_model(
     logits = scoring.score(dataset, reranker, dtypes, store=Store())
     by_dtype = {name: rows.reset_index(drop=True) for name, rows in logits.groupby("forward_dtype")}
     frame = by_dtype[dtype][["query_id", "passage_id", "logit"]].copy()
-    frame.insert(2, "score", path.scores(frame["logit"]))
+    frame.insert(2, "score", path.scores(frame["logit"], queries=frame["query_id"]))
     details = {"data": dataset.name, "score path applied": str(path)}
     return Scored("model", model, frame, details, path, by_dtype["float32"]["logit"])
 

@@ -60,5 +60,5 @@ def _flags(path: ScorePath, logits: pd.DataFrame, k: int) -> pd.DataFrame:
     """Tell of each candidate whether it counts, in the columns of :data:`_COUNTS`."""
     scored = logits[["query_id"]].reset_index(drop=True)
     scored["score"] = path.scores(logits["logit"])
-    ones = (scored["score"] == 1.0) & path.has_sigmoid
+    ones = (scored["score"] == 1.0) & path.saturates
     return pd.DataFrame({"ones": ones, "tied_in_top": tied_in_top(scored, k)})

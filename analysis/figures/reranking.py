@@ -27,7 +27,7 @@ def reranking(
     Raw logits have no place on an axis of 1 − s: the slope graph stands alone.
     """
     caption = f"“{query}”: float32 reference against {path.name or path.computation}."
-    counts = count(scored, reference, bounded=path.has_sigmoid, tie_rule=path.tie_rule)
+    counts = count(scored, reference, bounded=path.saturates, tie_rule=path.tie_rule)
     ranks = (
         f"ranks of {len(scored)} passages under the float32 reference and under the path, tied "
         f"ones as bands, {counts['moved']} of them moved."
