@@ -56,9 +56,10 @@ def _steps_near_one(values: Values) -> dict[str, bool]:
 def _dtype_toggle(values: Values) -> dict[str, bool]:
     lost = _named(values, "first_lost: ")
     wide = [number for name, number in lost.items() if name.endswith(", float32")]
+    # Even float32's sigmoid merges logits a thousandth apart, near 10.
     return {
-        "float16 loses first places": lost["Infinity 0.0.13–0.0.68, float16"] > 0,
-        "float32 loses none": bool(wide) and not any(wide),
+        "float32 loses fewer first places than float16": bool(wide)
+        and max(wide) < lost["Infinity 0.0.13–0.0.68, float16"],
     }
 
 

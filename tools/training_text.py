@@ -1,6 +1,6 @@
 """The demo reranker's training text, and the pairs that are drawn from it.
 
-A pair is a question, a passage and the logit that they are to get.
+A pair is (question, passage, label): label 1 if the passage answers the question, else 0.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ TEXT = Path(__file__).parent.parent / "data" / "training"
 HELD_OUT_EVERY = 16
 
 Pair = tuple[str, str, float]
-"""Question, passage, logit."""
 
 
 @dataclass(frozen=True)
