@@ -25,7 +25,9 @@ from analysis.heads import Head
 from analysis.sigmoids import sigmoid
 
 PathFormula = Literal["fused", "stepwise", "none"]
-TieRule = Literal["input order", "docid ascending", "docid descending", "expected"]
+TieRule = Literal[
+    "input order", "reversed input order", "docid ascending", "docid descending", "expected"
+]
 TIE_RULES: tuple[TieRule, ...] = get_args(TieRule)
 _NO_SIGMOID: PathFormula = "none"
 _KEYS = {

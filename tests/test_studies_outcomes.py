@@ -13,7 +13,7 @@ from analysis.datasets import from_pairs
 from analysis.engines import path_of
 from analysis.formats import FORMATS
 from analysis.metrics import average, evaluate
-from analysis.scorepath import FLOAT32_REFERENCE, TIE_RULES, ScorePath
+from analysis.scorepath import FLOAT32_REFERENCE, ScorePath
 from analysis.sigmoids import sigmoid
 from analysis.studies import outcomes
 from analysis.ties import apply, tied_in_top, with_tie_groups
@@ -102,7 +102,7 @@ def test_tie_rules_are_orders_and_expected_is_their_mean():
     rules = outcomes.by_tie_rule({"tied": TIED}).pivot(
         index="measure", columns="tie_rule", values="value"
     )
-    assert set(rules.columns) == set(TIE_RULES)
+    assert set(rules.columns) == set(outcomes.RULES)
     every = [
         pd.concat([evaluate(run, run, outcomes.MEASURES) for run in orders(query)])
         .groupby("measure")["expected"]

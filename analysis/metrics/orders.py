@@ -141,8 +141,9 @@ def _preference(passage_ids: pd.Series, rule: TieRule) -> Ints:
 
     Ids are compared by code point, which for UTF-8 is trec_eval's comparison by byte.
     """
-    if rule == "input order":
-        return np.arange(len(passage_ids))
+    if rule in ("input order", "reversed input order"):
+        order = np.arange(len(passage_ids))
+        return order if rule == "input order" else -order
     codes = pd.factorize(passage_ids, sort=True)[0]
     return codes if rule == "docid ascending" else -codes
 
