@@ -8,25 +8,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import re
 from collections import Counter
+from collections.abc import Iterable
 from functools import cache
 from math import prod
-from pathlib import Path
+from numbers import Real
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from safetensors import SafetensorError, safe_open
 
-from analysis.errors import InputError
+from analysis.errors import InputError, counted, printable, quoted
+from analysis.places import named_path
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedConfig
+    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 TOKENIZER_FILES = ("tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "*.model")
 
-_LONGEST_NAME = 255  # of a file, on every usual file system
+_BLOCK = re.compile(r"\.[0-9]+\.")
 _SAFE_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 _PICKLED_WEIGHTS = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 _TORCH_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
@@ -74,9 +79,7 @@ def local_folder(model: str | Path) -> Path | None:
 
     Raises :class:`InputError` if it is a file, or a path that does not exist.
     """
-    folder = Path(model).expanduser()
-    if len(folder.name) > _LONGEST_NAME:
-        raise InputError("the name is longer than any file's", "give a folder or a Hub id")
+    folder = named_path(model, "give a folder or a Hub id")
     if folder.is_dir():
         return folder.resolve()
     if folder.exists():
@@ -89,9 +92,11 @@ def local_folder(model: str | Path) -> Path | None:
 def weight_files(folder: Path, *, allow_pickle: bool = False) -> tuple[Path, ...]:
     """Return the files that hold a checkpoint's weights: safetensors, or pickles if allowed.
 
-    Raises :class:`InputError` if there is no ``config.json``, no such weights, or if a part of
-    them is missing.
+    Raises :class:`InputError` if there is no ``config.json``, no such weights, if a part of them
+    is missing, for an index that names other files than weights of its own folder and kind, and
+    for a pipe or a device among the files.
     """
+    _check_regular(folder)
     if not (folder / "config.json").is_file():
         adapter = (folder / "adapter_config.json").is_file()
         raise InputError(
@@ -113,13 +118,26 @@ def weight_files(folder: Path, *, allow_pickle: bool = False) -> tuple[Path, ...
     return files
 
 
+def _check_regular(folder: Path) -> None:
+    """Check that nothing in a folder is a pipe or a device: whoever opened one would wait."""
+    for file in sorted(folder.iterdir()):
+        if file.exists() and not (file.is_file() or file.is_dir()):
+            raise InputError("this is a pipe or a device, and no file", "remove it", file=file)
+
+
 def check_head(config: PreTrainedConfig, folder: Path) -> None:
     """Check that a checkpoint is a cross-encoder with one label, or with (no, yes).
 
     Raises :class:`InputError` otherwise.
     """
     named = config.architectures or []
-    own_code = "AutoModelForSequenceClassification" in getattr(config, "auto_map", {})
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        raise InputError(
+            f"architectures is {quoted(named)}",
+            "give a list with the name of one class",
+            file=folder / "config.json",
+        )
+    own_code = "AutoModelForSequenceClassification" in (getattr(config, "auto_map", None) or {})
     if named and not own_code and not any("SequenceClassification" in name for name in named):
         raise InputError(
             f"this is a {named[0]}, a network without a head that scores pairs",
@@ -131,6 +149,39 @@ def check_head(config: PreTrainedConfig, folder: Path) -> None:
             f"the network has num_labels = {config.num_labels}",
             "use a reranker with 1 label, or with 2 that mean (no, yes)",
             file=folder / "config.json",
+        )
+
+
+def check_longest(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Check that a tokeniser's longest input is a number of tokens."""
+    longest = tokenizer.model_max_length
+    if isinstance(longest, bool) or not isinstance(longest, Real) or not longest >= 1:
+        raise InputError(
+            f"model_max_length is {quoted(longest)}",
+            "give the number of tokens that the model takes",
+            file=folder / "tokenizer_config.json",
+        )
+
+
+def check_used(unexpected: Iterable[str], folder: Path) -> None:
+    """Check that the network has a place for a checkpoint's weights.
+
+    A block that is left over (``encoder.layer.11``) means that the config describes another,
+    smaller network, whose logits would be others: :class:`InputError`. What else is left over, such
+    as a language model's head, changes no logit and is named in a warning.
+    """
+    left = sorted(unexpected)
+    blocks = [name for name in left if _BLOCK.search(name)]
+    if blocks:
+        raise InputError(
+            f"the network has no place for {counted(len(blocks), 'weight')} of the checkpoint: "
+            f"{', '.join(blocks[:4])}",
+            "check the number of layers in config.json, or copy the checkpoint anew",
+            file=folder,
+        )
+    if left:
+        logging.getLogger(__name__).warning(
+            "%s: not used by the network: %s", folder, printable(", ".join(left))
         )
 
 
@@ -146,12 +197,26 @@ def _named(folder: Path, names: tuple[str, ...]) -> tuple[Path, ...]:
 
 
 def _parts(index: Path) -> tuple[Path, ...]:
-    """Return the weight files that an index lists."""
+    """Return the weight files that an index lists: files beside it, of the index's own kind.
+
+    A safetensors index that names a pickle would smuggle in what may run code, a name with a
+    folder would leave the checkpoint.
+    """
     try:
-        names = sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
-    except (ValueError, LookupError, AttributeError, TypeError) as error:
+        weight_map = json.loads(index.read_text("utf-8"))["weight_map"]
+        names = sorted(set(weight_map.values()))
+    except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
         raise InputError("this is no index of weights", "copy it anew", file=index) from error
+    if not names or not all(isinstance(name, str) for name in names):
+        raise InputError("this is no index of weights", "copy it anew", file=index)
+    kind = Path(index.name.removesuffix(".index.json")).suffix
     for name in names:
+        if PurePath(name).name != name or "\\" in name or not name.endswith(kind):
+            raise InputError(
+                f"the index names {quoted(name)}, which is no {kind} file beside it",
+                "copy the checkpoint anew from where you trust it",
+                file=index,
+            )
         if not (index.parent / name).is_file():
             raise InputError(f"{name} is missing", "copy the whole folder", file=index)
     return tuple(index.parent / name for name in names)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from json import dumps
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
@@ -20,6 +20,7 @@ from rich.console import Console
 from analysis.engines import run_engines
 from analysis.errors import InputError, counted, printable
 from analysis.formats import FORWARD_DTYPES
+from analysis.places import named_path, replacing
 from analysis.steps import saturation
 
 if TYPE_CHECKING:
@@ -41,7 +42,14 @@ app = typer.Typer(
 )
 
 Data = Annotated[
-    str, typer.Option(help="german, a JSONL/CSV/TSV file, a BEIR folder, ir_datasets:ID.")
+    str,
+    typer.Option(
+        help="german, a JSONL/CSV/TSV file, a folder (BEIR, MIRACL, MS MARCO, or such files), "
+        "ir_datasets:ID."
+    ),
+]
+Split = Annotated[
+    str | None, typer.Option(help="Split of a folder that has several, none of them test.")
 ]
 Model = Annotated[str, typer.Option(help="demo, a checkpoint's folder, or a Hub id.")]
 Dtypes = Annotated[list[str], typer.Option("--dtype", help="Forward dtype; repeat for several.")]
@@ -50,6 +58,7 @@ Dtypes = Annotated[list[str], typer.Option("--dtype", help="Forward dtype; repea
 @app.command()
 def report(
     data: Data = "german",
+    split: Split = None,
     model: Model = "demo",
     dtype: Dtypes = _DTYPES,
     out: Annotated[
@@ -59,13 +68,14 @@ def report(
     """Run the notebooks; write figures and one self-contained HTML page."""
     from analysis import reporting
 
-    reporting.report(model=model, data=data, dtypes=dtype, out=out, say=_echo)
+    reporting.report(model=model, data=_of_split(data, split), dtypes=dtype, out=out, say=_echo)
 
 
 @app.command()
 def score(
     out: Annotated[Path, typer.Argument(help="Parquet file for the logits.")],
     data: Data = "german",
+    split: Split = None,
     model: Model = "demo",
     dtype: Dtypes = _DTYPES,
     trust_remote_code: Annotated[
@@ -76,26 +86,34 @@ def score(
     from analysis import models, readers, scoring
     from analysis.store import Store
 
-    _refuse_folders(out)
-    out.parent.mkdir(parents=True, exist_ok=True)  # what fails, fails before the hours of scoring
+    out = _replaceable(out)  # what fails, fails before the hours of scoring
+    candidates = readers.read(_of_split(data, split))
+    _tell(candidates.notes)
     reranker = models.load(model, trust_remote_code=trust_remote_code)
-    logits = scoring.score(readers.read(data), reranker, dtype, store=Store())
-    logits.to_parquet(out, index=False)
-    _echo(f"{len(logits):,} logits: {out}")
+    logits = scoring.score(candidates, reranker, dtype, store=Store())
+    with replacing(out) as temporary:
+        logits.to_parquet(temporary, index=False)
+    _echo(printable(f"{len(logits):,} logits: {out}"))
 
 
 @app.command()
 def fingerprint(
-    scores: Annotated[str, typer.Argument(help="JSONL, CSV, TSV or TREC run file (.gz too).")],
+    scores: Annotated[
+        list[str], typer.Argument(help="Rows, runs or saved answers: files, or folders of them.")
+    ],
     json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
 ) -> None:
     """Tell from a file of scores, and of logits if it has them, which score path made them."""
     from analysis.fingerprinting import fingerprint as judge
     from analysis.readers import read_scores
 
-    frame = read_scores(scores).frame
+    found = read_scores(scores)
+    _tell(found.notes)
+    frame = found.frame
     logits = None if frame["logit"].isna().all() else frame["logit"].to_numpy()
-    verdict = judge(frame["score"].to_numpy(), logits)
+    verdict = judge(
+        frame["score"].to_numpy(), logits, queries=frame["query_id"], decimals=found.decimals
+    )
     _echo(dumps(verdict.to_dict(), ensure_ascii=False, indent=2) if json else verdict)
 
 
@@ -103,12 +121,13 @@ def fingerprint(
 def audit(
     url: Annotated[str | None, typer.Option(help="Address of a running reranking server.")] = None,
     scores: Annotated[
-        str | None, typer.Option(help="JSONL, CSV, TSV or TREC run file of scores (.gz too).")
-    ] = None,
+        list[str], typer.Option(help="Rows, runs or saved answers: file or folder; repeatable.")
+    ] = [],  # noqa: B006 -- typer's way to say "none"
     model: Annotated[
         str | None, typer.Option(help="demo, a checkpoint's folder, or a Hub id, to be run here.")
     ] = None,
     data: Data = "german",
+    split: Split = None,
     dtype: Annotated[
         str | None, typer.Option(help="Forward dtype (--model); float32 if not given.")
     ] = None,
@@ -146,9 +165,9 @@ def audit(
     try:
         found = audit(
             url=url,
-            scores=scores,
+            scores=scores or None,
             model=model,
-            data=data,
+            data=_of_split(data, split),
             dtype=dtype,
             path=path,
             server_model=server_model,
@@ -167,16 +186,21 @@ def audit(
 
 
 @app.command()
-def check(data: Annotated[str, typer.Argument(help="What to read; see `report --data`.")]) -> None:
-    """Read a set and say what is in it, or what is wrong with it."""
+def check(
+    data: Annotated[list[str], typer.Argument(help="What to read; see `report --data`.")],
+    split: Split = None,
+) -> None:
+    """Read a set, from one file or several, and say what is in it, or what is wrong with it."""
     from analysis import readers
 
-    candidates = readers.read(data)
+    candidates = readers.read(data if len(data) > 1 else data[0], split)
     queries = counted(candidates.n_queries, "query", "queries")
     graded = "all graded" if candidates.has_grades else "not all graded"
     _echo(
         printable(f"{candidates.name}: {queries}, {counted(candidates.n_pairs, 'pair')}, {graded}")
     )
+    for note in candidates.notes:
+        _echo(printable(note))
     for query_id in candidates.queries_without_candidates:
         _echo(printable(f"query {query_id} has no candidates and is left out"))
 
@@ -256,6 +280,21 @@ def _write(
         _write_file(html, page_html(found, conditions))
 
 
+def _of_split(data: str, split: str | None) -> str:
+    """The source that stands for one split of a folder."""
+    if split is None:
+        return data
+    from analysis.readers import split_file
+
+    return str(split_file(data, split))
+
+
+def _tell(notes: Iterable[str]) -> None:
+    """Say on standard error how something was read; standard output is for results."""
+    for note in notes:
+        _complain(note)
+
+
 def _refuse_folders(*files: Path | None) -> None:
     """Refuse folders in place of files to be written, before what is written takes its time."""
     for file in files:
@@ -263,7 +302,18 @@ def _refuse_folders(*files: Path | None) -> None:
             raise InputError("this is a folder", "name a file to be written", file=file)
 
 
-def _write_file(path: Path, text: str) -> None:
+def _replaceable(out: Path) -> Path:
+    """A file that a finished one may take the place of; its folder is made."""
+    file = named_path(out, "name a file to be written")
+    _refuse_folders(file)
+    if file.exists() and not file.is_file():
+        raise InputError("this is a pipe or a device", "name a file to be written", file=file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return file
+
+
+def _write_file(file: Path, text: str) -> None:
+    path = named_path(file, "name a file to be written")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

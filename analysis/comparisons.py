@@ -27,6 +27,7 @@ where two different sums are equal."""
 LEVEL = 0.05
 POWER = 0.8
 RESAMPLES = 9_999
+_MOST_QUERIES = 1e12
 BATCH = 1_000  # resamples held in memory at a time
 
 
@@ -124,14 +125,15 @@ def queries_needed(difference: Floats) -> int | None:
     For two queries or more; at level α = 0.05, two-sided, with power 0.8, and with the mean and
     standard deviation observed: n = ((z(1 − α/2) + z(power)) / d)² + z(1 − α/2)²/2, where z is
     the normal quantile and d = mean/std: Guenther's approximation (The American Statistician
-    35(4), 1981). None where the mean is 0: no number would do. A small
-    observed difference may be chance, and then so is this number.
+    35(4), 1981). None where the mean is 0, or vanishes beside its spread so that a million million
+    queries would not do. A small observed difference may be chance, and then so is this number.
     """
     mean, std = _mean_and_std(difference)
     if mean == 0:
         return None
     level, both = _normal_quantiles()
-    return max(2, int(np.ceil((both * std / mean) ** 2 + level**2 / 2)))
+    needed = np.ceil((both * std / mean) ** 2 + level**2 / 2)
+    return max(2, int(needed)) if needed <= _MOST_QUERIES else None
 
 
 def detectable(difference: Floats) -> float:

@@ -107,7 +107,8 @@ def effects_table(
 def _of_path(
     scored: pd.DataFrame, reference: pd.DataFrame | None, path: ScorePath, k: int
 ) -> dict[str, float]:
-    return count(scored, reference, k=k, bounded=path.has_sigmoid, tie_rule=path.tie_rule)
+    scored = scored.assign(score=scored["score"] / path.after.unit)
+    return count(scored, reference, k=k, bounded=path.saturates, tie_rule=path.tie_rule)
 
 
 def count(

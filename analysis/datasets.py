@@ -7,8 +7,8 @@ through it, so the floors above can trust what a set holds. What it answers to u
 - A query without candidates is listed in ``queries_without_candidates``; a set without any
   pair is an error.
 - A missing grade is ``<NA>``, for some pairs or for all: scores can be analysed, measures not.
-- Grades are whole numbers from 0 to 100. The German set uses 0–3, collections of one's own may
-  go further; a number above 100 is rather a score or an id in the wrong column.
+- Grades are numbers from 0 to 100, fractions allowed. The German set uses 0–3, collections of
+  one's own may go further; a number above 100 is rather a score or an id in the wrong column.
 - An empty passage is kept, because engines score it too. An empty query is an error.
 - A passage id names a passage within its query: the same id may have another text under
   another query. The same (query id, passage id) twice is an error, and so are two texts of one
@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,12 +28,13 @@ from typing import TypeVar
 
 import pandas as pd
 
-from analysis.errors import Place
+from analysis.errors import Place, quoted
 
 COLUMNS = ("query_id", "passage_id", "grade", "query", "passage")
 LARGEST_GRADE = 100
 
-_Value = TypeVar("_Value", str, int | None)
+_HIGHEST_ID = 10**100
+_Value = TypeVar("_Value", str, float | None)
 
 
 def as_id(value: object, place: Place) -> str:
@@ -40,17 +42,19 @@ def as_id(value: object, place: Place) -> str:
 
     Raises :class:`InputError` for anything else: NaN, ``None``, booleans, fractions, blanks.
     """
-    if isinstance(value, Integral) and not isinstance(value, bool):
+    if isinstance(value, Integral) and not isinstance(value, bool) and abs(value) < _HIGHEST_ID:
         return str(int(value))
     if isinstance(value, str) and value.strip():
         return as_text(value, place)
-    raise place.error(f"{value!r} is not an id", "give a non-empty string or a whole number")
+    raise place.error(f"{quoted(value)} is not an id", "give a non-empty string or a whole number")
 
 
 def as_text(value: object, place: Place) -> str:
     """Check a text, possibly empty; raises :class:`InputError` if it is no Unicode string."""
     if not isinstance(value, str):
-        raise place.error(f"{value!r} is not a text", 'give a string ("" for an empty passage)')
+        raise place.error(
+            f"{quoted(value)} is not a text", 'give a string ("" for an empty passage)'
+        )
     try:
         value.encode()
     except UnicodeEncodeError as error:
@@ -62,26 +66,26 @@ def as_text(value: object, place: Place) -> str:
     return value
 
 
-def as_grade(value: object, place: Place, *, negatives_as_zero: bool = False) -> int | None:
+def as_grade(value: object, place: Place, *, negatives_as_zero: bool = False) -> int | float | None:
     """Give a grade from 0 to ``LARGEST_GRADE``, or None if missing (None, NaN, ``<NA>``).
 
-    A whole number written as a fraction (2.0) is taken, because pandas writes it so when other
-    grades are missing. ``negatives_as_zero`` is for qrels: TREC writes −1 or −2 for spam and
-    the like, which count as not relevant. Raises :class:`InputError` for anything else.
+    A whole number written as a fraction (2.0), as pandas does where other grades are missing, is
+    given as an integer. ``negatives_as_zero`` is for qrels: TREC writes −1 or −2 for spam and the
+    like, which count as not relevant. Raises :class:`InputError` for anything else.
     """
     if value is None or value is pd.NA or (isinstance(value, Real) and value != value):
         return None
-    if not _is_whole(value):
+    if not isinstance(value, Real) or isinstance(value, bool) or abs(value) == math.inf:
         raise place.error(
-            f"{value!r} is not a grade", "give a whole number, or nothing if the grade is unknown"
+            f"{quoted(value)} is not a grade", "give a number, or nothing if the grade is unknown"
         )
-    grade = max(int(value), 0) if negatives_as_zero else int(value)
+    grade = max(value, 0) if negatives_as_zero else value
     if not 0 <= grade <= LARGEST_GRADE:
         raise place.error(
-            f"the grade {grade} is outside 0 to {LARGEST_GRADE}",
-            "use 0 for not relevant and small whole numbers for relevant, such as 1 to 3",
+            f"the grade {quoted(grade)} is outside 0 to {LARGEST_GRADE}",
+            "use 0 for not relevant and small numbers for relevant, such as 1 to 3",
         )
-    return grade
+    return int(grade) if float(grade).is_integer() else float(grade)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,13 +93,15 @@ class RerankingSet:
     """Queries with their candidates; made by :func:`from_pairs`, which validates.
 
     ``pairs`` has one row per (query, passage), in input order, with the columns ``query_id``,
-    ``passage_id`` (str), ``grade`` (Int64, ``<NA>`` if unknown), ``query``, ``passage`` (str).
-    Treat it as read-only: ``sha256`` is computed once.
+    ``passage_id`` (str), ``grade`` (Int64, or Float64 if one has a fraction; ``<NA>`` if unknown),
+    ``query``, ``passage`` (str). Treat it as read-only: ``sha256`` is computed once. ``notes`` are
+    sentences about what a reader chose or left out.
     """
 
     name: str
     pairs: pd.DataFrame
     queries_without_candidates: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def n_queries(self) -> int:
@@ -125,7 +131,7 @@ class RerankingSet:
         """
         digest = hashlib.sha256()
         for row in self.pairs[list(COLUMNS)].itertuples(index=False):
-            known = None if row.grade is pd.NA else int(row.grade)
+            known = None if row.grade is pd.NA else as_grade(row.grade, Place())
             digest.update(_line(row.query_id, row.passage_id, known, row.query, row.passage))
         digest.update(_line(*self.queries_without_candidates))
         return digest.hexdigest()
@@ -138,11 +144,12 @@ def from_pairs(
     *,
     file: object = None,
     lines: Sequence[int] | None = None,
+    notes: Iterable[str] = (),
 ) -> RerankingSet:
     """Validate pairs (columns as in :class:`RerankingSet`; ``grade`` may be left out) into a set.
 
     ``file`` and ``lines`` (one line number per row) say where the rows came from; without them
-    an error names the row, counted from 0. Other columns are dropped. Raises
+    an error names the row, counted from 0. Other columns are dropped. ``notes`` are kept. Raises
     :class:`InputError` for what the module's docstring calls an error.
     """
     absent = [column for column in COLUMNS if column not in pairs and column != "grade"]
@@ -159,12 +166,7 @@ def from_pairs(
         {
             "query_id": source.checked(pairs, "query_id", as_id),
             "passage_id": source.checked(pairs, "passage_id", as_id),
-            "grade": pd.array(
-                source.checked(pairs, "grade", as_grade)
-                if "grade" in pairs
-                else [None] * len(pairs),
-                dtype="Int64",
-            ),
+            "grade": _grades(pairs, source),
             "query": source.checked(pairs, "query", as_text),
             "passage": source.checked(pairs, "passage", as_text),
         }
@@ -173,7 +175,7 @@ def from_pairs(
     check_duplicates(checked, source)
     empty = [as_id(query, Place(file, None, "query_id")) for query in queries_without_candidates]
     _check_without_candidates(checked, empty, file)
-    return RerankingSet(name, checked, tuple(empty))
+    return RerankingSet(name, checked, tuple(empty), tuple(notes))
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,15 @@ class Source:
     ) -> list[_Value]:
         """Apply ``check`` to each value of a column."""
         return [check(value, self.place(row, field)) for row, value in enumerate(pairs[field])]
+
+
+def _grades(pairs: pd.DataFrame, source: Source) -> pd.api.extensions.ExtensionArray:
+    """Grades of all pairs, as whole numbers unless one has a fraction."""
+    if "grade" not in pairs:
+        return pd.array([None] * len(pairs), dtype="Int64")
+    grades = source.checked(pairs, "grade", as_grade)
+    fractions = any(isinstance(grade, float) for grade in grades)
+    return pd.array(grades, dtype="Float64" if fractions else "Int64")
 
 
 def _check_queries(pairs: pd.DataFrame, source: Source) -> None:
@@ -245,12 +256,6 @@ def _check_without_candidates(pairs: pd.DataFrame, empty: list[str], file: objec
                 "name each query once",
             )
         known.add(query_id)
-
-
-def _is_whole(value: object) -> bool:
-    if isinstance(value, Integral):
-        return not isinstance(value, bool)
-    return isinstance(value, Real) and float(value).is_integer()
 
 
 def _line(*values: object) -> bytes:

@@ -5,11 +5,16 @@ What is known stands in :mod:`analysis.catalogue`.
 
 from __future__ import annotations
 
+import re
+
 from packaging.version import InvalidVersion, Version
 
-from analysis.catalogue import CATALOGUE, CHECKPOINT, DEVICES, Device, Engine
+from analysis.catalogue import CATALOGUE, CHECKPOINT, DEVICES, SERVICES, Device, Engine
 from analysis.errors import InputError
 from analysis.scorepath import ScorePath
+
+_BUILD = re.compile("^b(?=[0-9])")
+"""llama.cpp numbers its builds: b6674."""
 
 
 def path_of(
@@ -79,6 +84,12 @@ def default_paths(
 def find_engine(engine: str, version: str | None = None) -> Engine:
     """Return the catalogue's entry for an engine and version; see :func:`path_of`."""
     entries = [entry for entry in CATALOGUE if entry.key == engine]
+    if engine in SERVICES:
+        raise InputError(
+            f"how {engine} computes its scores is not documented ({SERVICES[engine]})",
+            "take the fingerprint of its scores",
+            field="engine",
+        )
     if not entries:
         known = dict.fromkeys(entry.key for entry in CATALOGUE)
         raise InputError(
@@ -93,7 +104,7 @@ def find_engine(engine: str, version: str | None = None) -> Engine:
             )
         return entries[0]
     try:
-        number = Version(version)
+        number = Version(_BUILD.sub("", version))
     except InvalidVersion as error:
         raise InputError(
             f"{version!r} is no version", 'give it as pip does, such as "0.0.78"', field="version"
@@ -115,7 +126,10 @@ def run_engines() -> tuple[Engine, ...]:
 
 
 def known_paths() -> dict[ScorePath, str]:
-    """Return every path of the catalogue once, each with the names of all engines that take it."""
+    """Return every path of the catalogue once, each with the names of all engines that take it.
+
+    Paths that differ in their tie rule alone count as one.
+    """
     names: dict[str, tuple[ScorePath, list[str]]] = {}
     for engine in CATALOGUE:
         for path in engine.paths.values():

@@ -63,6 +63,15 @@ def checked_name(name: object, remedy: str) -> str | PathLike[str]:
     return name
 
 
+def quoted(value: object) -> str:
+    """Spell a value from outside for a sentence: at most 80 characters, whatever it is."""
+    try:
+        text = repr(value)
+    except Exception:  # an integer of 5,000 digits, or an object's own trouble
+        return f"a {type(value).__name__}"
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
 def is_control(character: str) -> bool:
     """Whether a character could steer a terminal, hide or turn text round, or be no character."""
     return unicodedata.category(character) in ("Cc", "Cf", "Cs") and character not in _JOINERS

@@ -34,6 +34,8 @@ from analysis.checkpoints import (
     ADAPTER_FILES,
     TOKENIZER_FILES,
     check_head,
+    check_longest,
+    check_used,
     download,
     local_folder,
     sha256_of,
@@ -107,8 +109,9 @@ class Reranker:
         """Load the network in exactly one dtype, on the device, in eval mode.
 
         An adapter is merged in float32 and the sum cast. Raises :class:`InputError` for a dtype
-        that networks do not run in, for weights that do not load, and where the checkpoint lacks
-        weights (a classification head most often), which transformers would fill at random.
+        that networks do not run in, for weights that do not load, where the checkpoint lacks
+        weights (a classification head most often), which transformers would fill at random, and
+        where it has more blocks than the network.
         """
         dtype = self._torch_dtype(forward_dtype)
         rounded = self._torch_dtype(self.weights_dtype or forward_dtype)
@@ -176,6 +179,7 @@ class Reranker:
             use_safetensors=self.weights[0].suffix == ".safetensors",
             output_loading_info=True,
         )
+        check_used(report["unexpected_keys"], self.folder)
         missing = sorted(set(report["missing_keys"]) - self._adapter_weights())
         if missing:
             raise InputError(
@@ -267,6 +271,7 @@ def _checked(
             file=folder,
         )
     tokenizer = _call(AutoTokenizer.from_pretrained, folder, folder, **trust, config=config)
+    check_longest(tokenizer, folder)
     if not tokenizer.is_fast or tokenizer.pad_token_id is None:
         raise InputError(
             "the tokeniser is a slow one or has no padding token",

@@ -23,8 +23,9 @@ from papermill.exceptions import PapermillExecutionError
 from analysis.errors import InputError
 from analysis.formats import FORWARD_DTYPES, check_forward_dtypes
 from analysis.notebooks import FIGURES_VARIABLE, VALUES_MIME
-from analysis.places import CHECKOUT, ENGINES, GERMAN, MODELS, NOTEBOOKS, PACKAGE
+from analysis.places import CHECKOUT, ENGINES, GERMAN, MODELS, NOTEBOOKS, PACKAGE, named_path
 from analysis.readers import read
+from analysis.readers.folders import folder_of
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_TEXT = "Interactive view: open this notebook in JupyterLab. Its static twin stands below."
@@ -85,11 +86,12 @@ def report(
         raise InputError("the report needs a folder to be written to", remedy)
     if out is None and parameters:
         raise InputError("the report on the shipped set would be replaced by yours", remedy)
-    if out is not None and Path(out).exists() and not Path(out).is_dir():
+    folder = CHECKOUT / "report" if out is None else named_path(out, remedy)
+    if folder.exists() and not folder.is_dir():
         raise InputError("this is a file", remedy, file=out)
     check_forward_dtypes(chosen["dtypes"], field="dtypes")
     read(data)  # what is wrong with it is said before a notebook starts
-    return make_report(Run(Path(out or CHECKOUT / "report"), parameters), say)
+    return make_report(Run(folder, parameters), say)
 
 
 def notebooks() -> list[Path]:
@@ -233,6 +235,7 @@ def _is_record(output: NotebookNode) -> bool:
 def _input_files(parameters: Mapping[str, object]) -> list[Path]:
     """The package, the shipped data and model, the locked versions, and a user's own files."""
     own = [Path(str(value)) for value in parameters.values()]
+    own += [found[0] for found in map(folder_of, own) if found]
     inputs = [PACKAGE, GERMAN.parent, MODELS, ENGINES, *own]
     files = {f for folder in inputs for f in folder.rglob("*") if f.is_file()}
     locked = [CHECKOUT / "constraints.txt"] if CHECKOUT else []
@@ -249,9 +252,11 @@ def _installed() -> str:
 
 def _absolute(source: str | Path) -> str:
     """Path of a local file or folder as seen from anywhere; other names stay as they are."""
-    if source in _NAMES or not Path(source).exists():
+    if source in _NAMES or not named_path(source, "give a name, a file or a folder").exists():
         return str(source)
-    return str(Path(source).resolve())
+    return str(
+        Path(source).expanduser().absolute()
+    )  # not where a link leads to: names say what files are
 
 
 def _lines(path: Path) -> list[str]:

@@ -1,7 +1,10 @@
 """The score path: every stage between a logit and its place in the order.
 
-    forward dtype → logit → [cast] → sigmoid formula in the activation dtype → [cast] → stored dtype
-    → order, under a tie rule
+    forward dtype → head → logit → [cast] → sigmoid formula in the activation dtype → [cast]
+    → stored dtype → what is done afterwards → order, under a tie rule
+
+Head (:mod:`analysis.heads`) and afterwards (:mod:`analysis.afterwards`) are empty on most paths:
+one logit leaves the network, and its score is passed on as it is.
 
 Engines differ in nothing else; :mod:`analysis.engines` names theirs. Whoever wants to know
 something about a path asks it, here or in :mod:`analysis.steps`; nobody takes it apart.
@@ -15,12 +18,16 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.afterwards import After
 from analysis.errors import InputError
 from analysis.formats import FORMATS, format_of, is_wide
+from analysis.heads import Head
 from analysis.sigmoids import sigmoid
 
 PathFormula = Literal["fused", "stepwise", "none"]
-TieRule = Literal["input order", "docid ascending", "docid descending", "expected"]
+TieRule = Literal[
+    "input order", "reversed input order", "docid ascending", "docid descending", "expected"
+]
 TIE_RULES: tuple[TieRule, ...] = get_args(TieRule)
 _NO_SIGMOID: PathFormula = "none"
 _KEYS = {
@@ -31,6 +38,9 @@ _KEYS = {
     "ties": "tie_rule",
 }
 """The stages as the plain text form of a path calls them, and as its fields are called."""
+_ONE, _NOTHING = Head(), After()
+_EMPTY: dict[str, Head | After] = {"head": _ONE, "after": _NOTHING}
+"""The stages that most paths have not, and what stands for none."""
 _WORDS = {"formula": get_args(PathFormula), "tie_rule": TIE_RULES}
 """The values of the stages that are no dtypes."""
 
@@ -42,9 +52,10 @@ class ScorePath:
     ``forward_dtype`` is what the network runs in. ``formula`` is evaluated in
     ``activation_dtype``: a wider one than the forward dtype is HPS (upcast before the
     activation). ``none`` returns the logit itself. ``stored_dtype`` is what the array, JSON or run
-    file holds. ``tie_rule`` says who comes first among equal scores. Two paths are equal when all
-    five stages are; the name does not count. An unknown stage raises
-    :class:`~analysis.errors.InputError`.
+    file holds. ``tie_rule`` says who comes first among equal scores. ``head`` says how the logit
+    comes from the network, ``after`` what is done to the score afterwards; both may be given in
+    plain text. Two paths are equal when all stages are; the name does not count. An unknown stage
+    raises :class:`~analysis.errors.InputError`.
     """
 
     forward_dtype: str = "float32"
@@ -53,8 +64,14 @@ class ScorePath:
     stored_dtype: str = "float32"
     tie_rule: TieRule = "input order"
     name: str = field(default="", compare=False)
+    head: Head = _ONE
+    after: After = _NOTHING
 
     def __post_init__(self) -> None:
+        for stage, empty in _EMPTY.items():
+            value = getattr(self, stage)
+            if isinstance(value, str):
+                object.__setattr__(self, stage, type(empty).of_text(value))
         for stage in _KEYS.values():
             _check_stage(stage, getattr(self, stage), stage)
 
@@ -65,42 +82,80 @@ class ScorePath:
         ``forward=float16,sigmoid=stepwise,activation=float16,stored=float16,ties=input order``;
         only ``forward`` must be there. Left out, the sigmoid is ``fused``, the activation dtype is
         the forward dtype, the stored dtype is the activation dtype, and ties stand in input order.
+        ``head=difference:bfloat16`` and ``after=shift:-4.5`` may follow.
         """
         parts = [part.partition("=") for part in str(text).split(",")]
         stages = {key.strip(): value.strip() for key, _, value in parts}
-        if len(stages) < len(parts) or not {"forward"} <= stages.keys() <= _KEYS.keys():
+        known = (*_KEYS, *_EMPTY)
+        if len(stages) < len(parts) or not {"forward"} <= stages.keys() <= set(known):
             raise InputError(
                 f"{text!r} is no score path",
                 f"write forward=DTYPE and, separated by commas, what differs from its defaults: "
-                f"{', '.join(list(_KEYS)[1:])}, each once",
+                f"{', '.join(known[1:])}, each once",
                 field="path",
             )
+        empty = {key: stages.pop(key) for key in _EMPTY if key in stages}
         for key, value in stages.items():
             _check_stage(_KEYS[key], value, key)
         stages.setdefault("activation", stages["forward"])
         stages.setdefault("stored", stages["activation"])
-        return cls(**{_KEYS[key]: value for key, value in stages.items()})
+        return cls(**{_KEYS[key]: value for key, value in stages.items()}, **empty)
 
     @property
     def text(self) -> str:
         """The path in plain text, for a command line; :meth:`of_text` reads it back."""
-        return ",".join(f"{key}={getattr(self, name)}" for key, name in _KEYS.items())
+        stages = {key: getattr(self, name) for key, name in _KEYS.items()} | self._filled
+        return ",".join(f"{key}={value}" for key, value in stages.items())
+
+    @property
+    def _filled(self) -> dict[str, str]:
+        """Head and afterwards in plain text, where they are not empty."""
+        stages = {stage: getattr(self, stage) for stage in _EMPTY}
+        return {stage: one.text for stage, one in stages.items() if one != _EMPTY[stage]}
 
     @property
     def has_sigmoid(self) -> bool:
-        """Whether scores are those of a sigmoid, in [0, 1]; otherwise they are the logits."""
-        return self.formula != _NO_SIGMOID
+        """Whether scores are those of a sigmoid, or of a softmax over two labels."""
+        return self.formula != _NO_SIGMOID or self.head.gives_probability
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether one logit leaves the network and nothing is done to its score afterwards."""
+        return self.head == _ONE and self.after == _NOTHING
+
+    @property
+    def saturates(self) -> bool:
+        """Whether a score at the very end, 0 or 1 (100 for percent), is one that was rounded there.
+
+        Not so where a clip or a list's own best and worst stand there.
+        """
+        return self.has_sigmoid and self.after.keeps_saturation
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether its scores rise with the logit, so that each stands for an interval of logits."""
+        return self.head.is_monotonic and not self.after.over_lists
+
+    @property
+    def logit_dtype(self) -> str:
+        """The dtype in which the logit leaves the head."""
+        return self.head.logit_dtype(self.forward_dtype)
+
+    @property
+    def sigmoid_dtype(self) -> str:
+        """The dtype that the sigmoid, or the softmax of the head, is evaluated in."""
+        return self.head.dtype if self.head.gives_probability else self.activation_dtype
 
     @property
     def is_hps(self) -> bool:
         """Whether logits are upcast before the sigmoid (high-precision scoring)."""
-        wider = format_of(self.activation_dtype).bits > format_of(self.forward_dtype).bits
+        wider = format_of(self.sigmoid_dtype).bits > format_of(self.forward_dtype).bits
         return self.has_sigmoid and wider
 
     @property
     def has_narrow_sigmoid(self) -> bool:
         """Whether the sigmoid is evaluated in fewer bits than float32 has."""
-        return self.has_sigmoid and not is_wide(self.activation_dtype)
+        return self.has_sigmoid and not is_wide(self.sigmoid_dtype)
 
     @property
     def has_short_routine(self) -> bool:
@@ -109,17 +164,28 @@ class ScorePath:
 
     @property
     def stages(self) -> dict[str, str]:
-        """The stages that leave a trace in the scores, by field: all but the tie rule."""
-        return {name: getattr(self, name) for name in list(_KEYS.values())[:-1]}
+        """The stages that leave a trace in the scores, by field: all but the tie rule.
+
+        Head and afterwards are left out where they are empty.
+        """
+        return {name: getattr(self, name) for name in list(_KEYS.values())[:-1]} | self._filled
 
     @property
-    def parts(self) -> tuple[str, str, str]:
-        """Those stages in words: the logits, the sigmoid, and what its score is stored as."""
-        if self.has_sigmoid:
-            middle = f"{self.formula} sigmoid in {self.activation_dtype}"
-        else:
-            middle = "no sigmoid"
-        return f"{self.forward_dtype} logits", middle, f"stored as {self.stored_dtype}"
+    def parts(self) -> tuple[str, ...]:
+        """Those stages in words: the logits, the sigmoid, and what its score is stored as.
+
+        The head stands behind the logits, what is done afterwards at the end, where they are not
+        empty.
+        """
+        parts = [f"{self.forward_dtype} logits"]
+        if self.head != _ONE:
+            parts.append(str(self.head))
+        if self.formula != _NO_SIGMOID:
+            parts.append(f"{self.formula} sigmoid in {self.activation_dtype}")
+        elif self.head.gives_logit:
+            parts.append("no sigmoid")
+        parts.append(f"stored as {self.stored_dtype}")
+        return tuple([*parts, str(self.after)] if self.after != _NOTHING else parts)
 
     @property
     def computation(self) -> str:
@@ -129,12 +195,15 @@ class ScorePath:
     def hps(self) -> ScorePath:
         """The path with its logits upcast: ``torch.sigmoid`` and scores in float32 or wider.
 
-        A path that is derived from another has no name: it is nobody's engine.
+        A pair of logits is upcast before it is subtracted or soft-maxed. A path that is derived
+        from another has no name: it is nobody's engine.
         """
         wide = self.forward_dtype if is_wide(self.forward_dtype) else "float32"
+        labels = self.formula == _NO_SIGMOID and not self.head.gives_logit
         return replace(
             self,
-            formula="fused",
+            formula=_NO_SIGMOID if labels else "fused",
+            head=replace(self.head, dtype=wide) if self.head.dtype else self.head,
             activation_dtype=wide,
             stored_dtype=wide,
             name="",
@@ -142,9 +211,11 @@ class ScorePath:
 
     def raw(self) -> ScorePath:
         """The path without a sigmoid: its scores are the logits, every bit of them."""
-        dtype = self.forward_dtype
+        dtype, head = self.logit_dtype, self.head
         return replace(
             self,
+            head=head if head.gives_logit else Head("difference", dtype),
+            after=_NOTHING,
             formula=_NO_SIGMOID,
             activation_dtype=dtype,
             stored_dtype=dtype,
@@ -171,24 +242,44 @@ class ScorePath:
         return replace(self, forward_dtype=forward_dtype, name="")
 
     def logits(self, logits: ArrayLike) -> NDArray[np.float64]:
-        """Logits as the network's forward dtype holds them: each rounded once.
+        """Logits as they leave the head, in the forward dtype as a rule: each rounded once.
 
         Logits that a forward pass in that dtype returned pass unchanged. Shape kept.
         """
-        return format_of(self.forward_dtype).round(logits).astype(np.float64)
+        return format_of(self.logit_dtype).round(logits).astype(np.float64)
 
-    def scores(self, logits: ArrayLike, *, short: bool = False) -> NDArray[np.float64]:
+    def scores(
+        self, logits: ArrayLike, *, short: bool = False, queries: ArrayLike | None = None
+    ) -> NDArray[np.float64]:
         """Scores of an array of logits (any shape), each exactly a value of the stored dtype.
 
         They come as float64, which holds every stored value exactly. NaN stays NaN; without a
-        sigmoid the scores are the logits, rounded to the stored dtype. ``short`` evaluates a fused
-        sigmoid as torch does it for an array as short as one query's: see
-        :func:`~analysis.sigmoids.sigmoid`.
+        sigmoid the scores are the logits, rounded to the stored dtype. A logit stands for a pair
+        (0, logit) where the head has two labels; :meth:`scores_of_pairs` takes both. ``short``
+        evaluates a fused sigmoid as torch does it for an array as short as one query's: see
+        :func:`~analysis.sigmoids.sigmoid`. ``queries`` (n,) names the query of each logit; what is
+        done over a query's list afterwards needs it, and raises :class:`InputError` without.
         """
-        forwarded = self.logits(logits)
-        if self.has_sigmoid:
-            forwarded = sigmoid(forwarded, self.formula, self.activation_dtype, short=short)
-        return format_of(self.stored_dtype).round(forwarded).astype(np.float64)
+        values = self.head.evaluate(self.logits(logits))
+        if self.formula == _NO_SIGMOID:
+            values = self.after.of_logits(values, format_of(self.logit_dtype))
+        else:
+            activation = format_of(self.activation_dtype)
+            values = sigmoid(
+                self.after.of_logits(values, activation), self.formula, activation, short=short
+            )
+        stored = format_of(self.stored_dtype).round(values).astype(np.float64)
+        return self.after.of_scores(stored, queries)
+
+    def scores_of_pairs(
+        self, no: ArrayLike, yes: ArrayLike, *, queries: ArrayLike | None = None
+    ) -> NDArray[np.float64]:
+        """Scores of pairs of logits (any shape, the same for both), by what the head does to them.
+
+        A head with one output takes ``yes``.
+        """
+        logits = self.head.difference(no, yes, self.forward_dtype)
+        return self.scores(logits, queries=queries)
 
     def __str__(self) -> str:
         stages = f"{self.computation} → ties by {self.tie_rule}"

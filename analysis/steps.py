@@ -39,7 +39,8 @@ class Saturation:
 
     ``one_from`` is the first logit of the forward dtype whose score is exactly 1.0 as stored,
     ``zero_up_to`` the last whose score is exactly 0.0. NaN: there is none, as on every path
-    without a sigmoid.
+    without a sigmoid, where what is done afterwards leaves no end of the sigmoid's, and where
+    scores do not rise with the logit.
     """
 
     one_from: float
@@ -52,11 +53,11 @@ def saturation(path: ScorePath) -> Saturation:
     >>> saturation(ScorePath("float16", "stepwise", "float16", "float16")).one_from
     7.625
     """
-    if not path.has_sigmoid:
+    if not path.saturates or not path.has_steps:
         return Saturation(np.nan, np.nan)
-    first = _first_logits(path, [0.0, np.nextafter(0, 1), 1.0])
+    first = _first_logits(path, [0.0, np.nextafter(0, 1), path.after.unit])
     lowest, highest = _domain(path)
-    logits = format_of(path.forward_dtype).from_ordinals
+    logits = format_of(path.logit_dtype).from_ordinals
     return Saturation(
         one_from=float(logits(first[2])) if first[2] <= highest else np.nan,
         zero_up_to=float(logits(first[1] - 1)) if first[1] > lowest else np.nan,
@@ -77,17 +78,17 @@ def staircase(path: ScorePath, low: float, high: float = 1.0) -> pd.DataFrame:
     Raises :class:`InputError` for a path without a sigmoid, whose scores are its logits, and for
     an interval with more than fifty million scores of the stored dtype.
     """
-    if not path.has_sigmoid:
+    if not path.saturates or not path.has_steps or path.after.unit != 1:
         raise InputError(
-            "a path without a sigmoid has no steps but its logits' own",
-            "ask its forward dtype for its values",
+            "a path without a sigmoid's own scores in [0, 1] has no steps but its logits' own",
+            "ask its forward dtype for its values, or leave out what is done afterwards",
             field="path",
         )
     if not 0 <= low <= high <= 1:
         raise InputError(
             f"[{low}, {high}] is no interval of scores", "choose 0 ≤ low ≤ high ≤ 1", field="low"
         )
-    forward, stored = format_of(path.forward_dtype), format_of(path.stored_dtype)
+    forward, stored = format_of(path.logit_dtype), format_of(path.stored_dtype)
     scores = stored.values(low, high)
     first = _first_logits(path, np.append(scores, np.nextafter(high, 2)))
     steps = pd.DataFrame({"score": scores, "one_minus_score": 1 - scores})
@@ -169,6 +170,8 @@ def hidden_logits(
             "give a finite factor above 0",
             field="calibration",
         )
+    if not path.has_steps:
+        return None
     distinct, counts = np.unique(np.asarray(scores, dtype=np.float64), return_counts=True)
     chosen = np.unique(np.linspace(0, len(distinct) - 1, _MOST_STEPS).round().astype(int))
     low, high = _as_stored(path, distinct[chosen], decimals)
@@ -192,9 +195,11 @@ def sets_apart(
     end in that print. That is a fact of the two paths. Whether the candidates at hand have
     different logits is another question, which only their logits answer.
     """
+    if not (path.has_steps and better.has_steps):
+        return np.zeros(np.shape(scores), dtype=bool)
     ends = _as_stored(path, np.asarray(scores, np.float64), decimals)
     first, last = _logits_between(path, *ends)
-    forward = format_of(path.forward_dtype)
+    forward = format_of(path.logit_dtype)
     widths = np.subtract(*(forward.from_ordinals(end).astype(np.float64) for end in (last, first)))
     lowest, highest = _scores(better, np.minimum(first, last)), _scores(better, last)
     return (widths > NOISE) & (lowest != highest)
@@ -227,7 +232,7 @@ def _widened(path: ScorePath, low: NDArray, high: NDArray) -> tuple[NDArray, NDA
         first, last = np.where(missing, near[0], first), np.where(missing, near[1], last)
         if np.any(first > last):
             return None
-    forward = format_of(path.forward_dtype)
+    forward = format_of(path.logit_dtype)
     logits = [forward.from_ordinals(ends).astype(np.float64) for ends in (first, last)]
     begin = logits[0] - forward.spacing_below(logits[0]) / 2
     end = logits[1] + forward.spacing_above(logits[1]) / 2
@@ -258,7 +263,7 @@ def _domain(path: ScorePath) -> tuple[int, int]:
 
     In ``float8_e4m3fn``, which has no infinities, a logit or an exponential that overflows is NaN.
     """
-    largest = int(format_of(path.forward_dtype).ordinals(format_of(path.forward_dtype).max))
+    largest = int(format_of(path.logit_dtype).ordinals(format_of(path.logit_dtype).max))
     zero, beyond = np.zeros(2, dtype=np.int64), np.full(2, largest + 1)
     signs = np.array([-1, 1])
     ends = _first(lambda ordinals: np.isnan(_scores(path, signs * ordinals)), zero, beyond) - 1
@@ -298,4 +303,4 @@ def _away(differs: Callable[[Ordinals], NDArray], own: Ordinals, sign: int, end:
 
 
 def _scores(path: ScorePath, ordinals: Ordinals) -> NDArray[np.float64]:
-    return path.scores(format_of(path.forward_dtype).from_ordinals(ordinals))
+    return path.scores(format_of(path.logit_dtype).from_ordinals(ordinals))

@@ -33,9 +33,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
+from pandas.api.types import is_integer_dtype
 
 from analysis.errors import InputError
-from analysis.places import cache_folder
+from analysis.places import cache_folder, named_path, replacing
 
 FOLDER_VARIABLE = "RERANK_PRECISION_STORE"
 BATCHES_PER_SHARD = 4
@@ -55,7 +56,7 @@ class Store:
 
     def __init__(self, folder: str | Path | None = None) -> None:
         chosen = folder or os.environ.get(FOLDER_VARIABLE) or cache_folder() / "logits"
-        self.folder = Path(chosen).expanduser()
+        self.folder = named_path(chosen, f"name a folder, for instance with {FOLDER_VARIABLE}")
 
     def __repr__(self) -> str:
         return f"Store({str(self.folder)!r})"
@@ -133,7 +134,7 @@ class _Entry:
     def write_key(self, key: Mapping[str, Any]) -> None:
         """Write the key for people to read; nothing else reads it."""
         text = json.dumps(key, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-        with _replacing(self.folder / "key.json") as temporary:
+        with replacing(self.folder / "key.json") as temporary:
             temporary.write_text(text, "utf-8")
 
     def fill(self, n_pairs: int, batches: Sequence[NDArray[np.int64]], compute: Compute) -> Logits:
@@ -189,7 +190,7 @@ class _Entry:
     def _write(self, name: str, table: pa.Table) -> None:
         """Write a table with the digest of its content."""
         table = table.replace_schema_metadata({_DIGEST: self._digest(name, table)})
-        with _replacing(self.folder / name) as temporary:
+        with replacing(self.folder / name) as temporary:
             # Ids and dtypes repeat, logits hardly do: a dictionary pays for texts alone.
             texts = [field.name for field in table.schema if pa.types.is_string(field.type)]
             pq.write_table(
@@ -221,19 +222,6 @@ def _shards(batches: Sequence[NDArray[np.int64]]) -> Iterator[_Shard]:
 
 def _columns(pairs: pd.DataFrame) -> pa.Table:
     """Arrow's columns of the pairs, without pandas' own description of them."""
-    types = {"grade": pa.int64()}
+    types = {"grade": pa.int64() if is_integer_dtype(pairs["grade"]) else pa.float64()}
     columns = {name: pa.array(pairs[name], types.get(name, pa.string())) for name in pairs}
     return pa.table(columns)
-
-
-@contextmanager
-def _replacing(file: Path) -> Iterator[Path]:
-    """Give a temporary file in the same folder; it takes the file's place once it is on disk.
-
-    Its name is fixed, so that what a killed run left is overwritten by the next.
-    """
-    temporary = file.with_name(f"{file.name}.tmp")
-    yield temporary
-    with temporary.open("rb+") as written:
-        os.fsync(written.fileno())
-    temporary.replace(file)

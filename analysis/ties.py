@@ -47,7 +47,9 @@ def apply(logits: pd.DataFrame, path: ScorePath | str) -> pd.DataFrame:
     check_ids(chosen, what)
     check_once(chosen, what)
     check_numbers(chosen, "logit", what)
-    scored = chosen.assign(path=path.name or str(path), score=path.scores(chosen["logit"]))
+    scored = chosen.assign(
+        path=path.name or str(path), score=path.scores(chosen["logit"], queries=chosen["query_id"])
+    )
     check_numbers(scored, "score", what)
     return with_tie_groups(scored.assign(rank=ranks(scored, path.tie_rule)))
 
@@ -64,7 +66,8 @@ def with_tie_groups(scored: pd.DataFrame) -> pd.DataFrame:
 def ranks(scored: pd.DataFrame, tie_rule: TieRule) -> pd.Series:
     """Rank of each row within its query by descending ``score``, under a tie rule.
 
-    ``input order`` keeps the rows' order (a stable sort); ``docid ascending`` and ``docid
+    ``input order`` keeps the rows' order (a stable sort), ``reversed input order`` turns it round
+    (an ascending stable sort that is read backwards); ``docid ascending`` and ``docid
     descending`` compare passage ids as strings (trec_eval: descending); ``expected`` gives each
     tied row the mean rank of its group.
     """
@@ -72,7 +75,9 @@ def ranks(scored: pd.DataFrame, tie_rule: TieRule) -> pd.Series:
     if tie_rule == "expected":
         return by_query.rank(method="average", ascending=False)
     ordered = scored
-    if tie_rule != "input order":
+    if tie_rule == "reversed input order":
+        ordered = scored.iloc[::-1]
+    elif tie_rule != "input order":
         ordered = scored.sort_values(
             "passage_id", ascending=tie_rule == "docid ascending", kind="stable"
         )

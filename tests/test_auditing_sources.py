@@ -172,6 +172,7 @@ UNFIT = {
     "cut off": '{"query_id": "q1", "sco',
     "of another form": '{"query_id": "q1"}',
     "a list": "[]",
+    "without end": "[" * 100_000,
     "not text": "\udc80",
     "of an unknown query": json.dumps(FITTING | {"query_id": "q9"}),
     "of a query named by a list": json.dumps(FITTING | {"query_id": ["q1"]}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import threading
@@ -129,6 +130,38 @@ def test_an_answer_without_end_is_cut_off():
     limits = Limits(answer_seconds=20, answer_bytes=1_000)
     error, _ = fails(lambda _: Reply(b" " * 100_000), limits)
     assert "longer than 1,000 bytes" in error.problem
+
+
+def test_gzip_is_read_and_no_more_of_it_than_the_limit():
+    packed = {"Content-Encoding": "gzip"}
+    with serving(lambda _: Reply(gzip.compress(b"[0.1]"), headers=packed)) as server:
+        assert post(server.url) == [0.1]
+        assert server.asked[0].headers["Accept-Encoding"] == "gzip"
+    bomb = gzip.compress(b"0" * 10_000_000)
+    limits = Limits(answer_seconds=20, answer_bytes=1_000)
+    error, _ = fails(lambda _: Reply(bomb, headers=packed), limits)
+    assert "longer than 1,000 bytes" in error.problem
+
+
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "deflate", "Geheimtext"])
+def test_answers_packed_otherwise_are_refused(encoding):
+    bomb = gzip.compress(gzip.compress(b"0" * 10_000_000))
+    error, asked = fails(lambda _: Reply(bomb, headers={"Content-Encoding": encoding}))
+    assert "packed in another way than gzip, or twice" in error.problem
+    assert asked == 1
+
+
+def test_damaged_gzip_is_refused():
+    error, _ = fails(lambda _: Reply(b"[0.1]", headers={"Content-Encoding": "gzip"}))
+    assert error.problem == "the answer is damaged gzip"
+    cut = gzip.compress(b"[0.1, 0.2]")[:-12]
+    error, _ = fails(lambda _: Reply(cut, headers={"Content-Encoding": "gzip"}))
+    assert "not complete JSON" in error.problem
+
+
+def test_the_limit_on_answers_can_be_set(monkeypatch):
+    monkeypatch.setenv("RERANK_PRECISION_ANSWER_BYTES", "1000")
+    assert Limits().answer_bytes == 1_000
 
 
 def test_dripping_bytes_do_not_hold_the_audit():

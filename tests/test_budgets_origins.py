@@ -107,7 +107,7 @@ def test_counts_are_those_of_the_table_of_effects(k):
     logits = random_logits()
     predicted = predict(logits, k=k)
     table = effects(logits, predicted["path"], k=k)
-    assert list(predicted["path"]) == list(known_paths())
+    assert list(predicted["path"]) == [path for path in known_paths() if path.is_plain]
     for row, counts in zip(predicted.itertuples(), table.itertuples(), strict=True):
         assert row.tied_in_top_measured == counts.tied_in_top
         assert row.ones_measured == (counts.ones if row.path.has_sigmoid else 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -108,10 +109,25 @@ def test_parts_are_those_of_the_index(tmp_path):
     assert [file.name for file in files] == ["a.safetensors", "b.safetensors"]
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"weight_map": []}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{}",
+        "[]",
+        '{"weight_map": []}',
+        '{"weight_map": {}}',
+        '{"weight_map": {"w": 1}}',
+        '{"weight_map": {"w": ["a"]}}',
+        '{"weight_map": {"w": 1, "v": "a.safetensors"}}',
+        "[" * 100_000,
+        "\xff",
+    ],
+    ids=range(10),
+)
 def test_damaged_index_is_an_error(tmp_path, content):
     touch(tmp_path, "config.json")
-    (tmp_path / "model.safetensors.index.json").write_text(content)
+    (tmp_path / "model.safetensors.index.json").write_text(content, "latin-1")
     with pytest.raises(InputError, match="this is no index of weights"):
         checkpoints.weight_files(tmp_path)
 
@@ -139,3 +155,45 @@ def test_weights_without_any_are_an_error(tmp_path):
     save_file({}, tmp_path / "model.safetensors")
     with pytest.raises(InputError, match="the file holds no weights"):
         checkpoints.stored_dtype((tmp_path / "model.safetensors",))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pytorch_model.bin",
+        "../a.safetensors",
+        "/etc/a.safetensors",
+        "sub/a.safetensors",
+        "..\\a.safetensors",
+        "..",
+        "",
+        "a.safetensors\x1b[31m",
+    ],
+)
+def test_an_index_names_weights_of_its_own_kind_in_its_own_folder(tmp_path, name):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    touch(folder, "config.json", "pytorch_model.bin")
+    touch(tmp_path, "a.safetensors")
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"w": name}}))
+    with pytest.raises(InputError, match=r"is no .safetensors file beside it") as caught:
+        checkpoints.weight_files(folder, allow_pickle=True)
+    assert str(caught.value).isprintable()
+
+
+def test_an_index_of_pickles_names_pickles(tmp_path):
+    touch(tmp_path, "config.json", "a.bin", "b.safetensors")
+    index = tmp_path / "pytorch_model.bin.index.json"
+    index.write_text(json.dumps({"weight_map": {"w": "a.bin"}}))
+    assert checkpoints.weight_files(tmp_path, allow_pickle=True) == (tmp_path / "a.bin",)
+    index.write_text(json.dumps({"weight_map": {"w": "b.safetensors"}}))
+    with pytest.raises(InputError, match=r"no .bin file"):
+        checkpoints.weight_files(tmp_path, allow_pickle=True)
+
+
+def test_nobody_waits_for_a_pipe_among_the_files(tmp_path):
+    touch(tmp_path, "config.json", "model.safetensors")
+    os.mkfifo(tmp_path / "tokenizer.json")
+    with pytest.raises(InputError, match=r"tokenizer.json: this is a pipe"):
+        checkpoints.weight_files(tmp_path)

@@ -141,6 +141,32 @@ def test_check_german():
     assert "all graded" in result.stdout
 
 
+def test_check_names_the_split_and_what_was_left_out(tmp_path):
+    (tmp_path / "corpus.jsonl").write_text('{"_id": "d", "text": "der Wald"}\n')
+    (tmp_path / "queries.jsonl").write_text('{"_id": "q", "text": "wo"}\n')
+    (tmp_path / "qrels").mkdir()
+    header = "query-id\tcorpus-id\tscore\n"
+    for split in ("dev", "train"):
+        (tmp_path / "qrels" / f"{split}.tsv").write_text(f"{header}q\td\t1\nq\tx\t1\n")
+    assert "--split" in refused(run("check", tmp_path))
+    result = run("check", tmp_path, "--split", "dev")
+    assert result.stdout == (
+        f"{tmp_path.name}/dev: 1 query, 1 pair, all graded\n"
+        "1 judged passage has no text in corpus.jsonl and is left out (the first is 'x')\n"
+    )
+    assert run("check", tmp_path / "qrels" / "dev.tsv").stdout == result.stdout
+    assert "only the folder" in refused(run("check", "german", "--split", "dev"))
+
+
+def test_scores_come_from_several_files(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.json").write_text('[{"index": 0, "score": 0.5}]')
+    files = tmp_path / "a.json", tmp_path / "b.json"
+    result = run("audit", "--scores", files[0], "--scores", files[1])
+    assert result.stdout.startswith(f"Audit of {files[0]}")
+    assert run("fingerprint", *files).stdout == run("fingerprint", tmp_path).stdout
+
+
 def test_check_counts_one_and_prints_no_control_character(tmp_path):
     file = tmp_path / "o\x1b[31mwn.jsonl"
     candidate = {"passage_id": "p", "text": "der Wald"}
@@ -209,6 +235,27 @@ def test_score_refuses_in_one_line(tmp_path, own_set, tiny_checkpoint, monkeypat
     line = refused(run("score", tmp_path / "out.parquet", *options))
     assert says in line
     assert not (tmp_path / "out.parquet").exists()
+
+
+def test_score_writes_files_only_and_leaves_the_old_one_where_it_fails(
+    tmp_path, own_set, tiny_checkpoint, monkeypatch
+):
+    monkeypatch.setenv("RERANK_PRECISION_STORE", str(tmp_path / "store"))
+    options = ("--data", own_set, "--model", tiny_checkpoint, "--dtype", "float32")
+    os.mkfifo(tmp_path / "pipe")
+    assert "pipe or a device" in refused(run("score", tmp_path / "pipe", *options))
+    assert "$RUN stands in its name" in refused(run("score", tmp_path / "$RUN", *options))
+    out = tmp_path / "out.parquet"
+    out.write_text("old")
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pd.DataFrame, "to_parquet", full)
+        failed = run("score", out, *options)
+    assert (failed.returncode, "No space left" in failed.stderr) == (2, True)
+    assert out.read_text() == "old"
 
 
 def test_report_of_own_data_needs_a_folder_of_its_own(own_set):

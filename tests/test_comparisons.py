@@ -152,6 +152,14 @@ def test_detectable_is_what_so_many_queries_are_needed_for():
     assert queries_needed(spread + smallest) in (40, 41)
 
 
+@pytest.mark.parametrize("vanishing", [1e-11, 1e-9, 1e-7])
+def test_no_number_of_queries_finds_a_vanishing_difference(vanishing):
+    row = compare(*made(np.array([vanishing, 0.3, -0.3]))).iloc[0]
+    assert row["queries_needed"] is pd.NA
+    assert row["difference"] == pytest.approx(vanishing / 3, rel=1e-4)
+    assert np.isfinite(row[["p_value", "low", "high", "detectable"]].astype(float)).all()
+
+
 def test_bad_input():
     with_other_query = SECOND_RUN.replace({"query_id": {"q4": "q5"}})
     assert "q4" in refused(differences, FIRST_RUN, with_other_query).problem

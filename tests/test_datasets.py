@@ -113,12 +113,22 @@ def test_whole_numbers_are_grades(value: object, grade: int) -> None:
     assert type(as_grade(value, HERE)) is int
 
 
+def test_grades_may_have_fractions() -> None:
+    assert [as_grade(value, HERE) for value in (0.5, np.float32(2.5), 99.9)] == [0.5, 2.5, 99.9]
+    assert as_grade(-0.5, HERE, negatives_as_zero=True) == 0
+    ours = small(grade=0.5)
+    assert ours.pairs["grade"].dtype == "Float64"
+    assert from_pairs("x", ours.pairs).sha256 == ours.sha256 != small().sha256
+    whole = from_pairs("x", small().pairs.astype({"grade": "Float64"}))
+    assert (whole.pairs["grade"].dtype, whole.sha256) == ("Int64", small().sha256)
+
+
 @pytest.mark.parametrize("value", [None, float("nan"), np.float32("nan"), pd.NA])
 def test_a_missing_grade_is_none(value: object) -> None:
     assert as_grade(value, HERE) is None
 
 
-@pytest.mark.parametrize("value", [True, False, np.True_, 2.5, float("inf"), "3", "", [3]])
+@pytest.mark.parametrize("value", [True, False, np.True_, float("inf"), "3", "", [3]])
 def test_other_grades_are_refused(value: object) -> None:
     assert "not a grade" in refused(as_grade, value, HERE).problem
 
@@ -153,7 +163,7 @@ def test_no_pairs_are_refused() -> None:
 
 
 def test_without_lines_an_error_names_the_row() -> None:
-    error = refused(from_pairs, "x", frame(("q", "p", 1, "W", "x"), ("q", "r", 2.5, "W", "y")))
+    error = refused(from_pairs, "x", frame(("q", "p", 1, "W", "x"), ("q", "r", "zwei", "W", "y")))
     assert (error.file, error.line, error.field) == (None, None, "row 1, grade")
 
 

@@ -37,7 +37,9 @@ def of_key(key: str) -> list:
         ("sentence-transformers", "5.7.0", "cpu", "float32 float32"),
         ("sentence-transformers", "6.0.0", "cpu", "float32 float32"),
         ("text-embeddings-inference", "1.8", "cuda", "float16 float32"),
+        ("text-embeddings-inference-ort", "1.8", "cpu", "float32 float32"),
         ("vllm", "0.11", "cuda", "float32 float32"),
+        ("llama.cpp", "b6674", "cpu", "float32 float32"),
     ],
 )
 def test_a_version_on_a_device_finds_its_path(engine, version, device, expected):
@@ -54,6 +56,10 @@ def test_a_version_on_a_device_finds_its_path(engine, version, device, expected)
         ("sentence-transformers", "6.2.0", ["bfloat16"]),
         ("mxbai-rerank-v1", "0.1.6", ["bfloat16"]),
         ("infinity", "0.0.68", ["float16"]),
+        # the head in float32 came between
+        ("vllm", "0.9.1", ["bfloat16"]),
+        ("vllm", "0.11", ["float32"]),
+        ("vllm-yes-no", "0.11", ["bfloat16"]),
     ],
 )
 def test_some_engines_follow_the_checkpoint(engine, version, expected):
@@ -132,6 +138,10 @@ def test_engines_without_a_sigmoid_return_logits(key):
     [
         (("vespa", "8.0", "cpu"), "engine: unknown engine 'vespa'.*Choose one of infinity, "),
         (("infinity", "0.0.10", "cpu"), "version: how infinity 0.0.10 scores is not known"),
+        (("vllm", "0.10.1", "cuda"), "version: how vllm 0.10.1 scores is not known.*<0.10; >=0.11"),
+        (("vllm", "99.0", "cuda"), "version: how vllm 99.0 scores is not known"),
+        (("llama.cpp", "b", "cpu"), "version: 'b' is no version"),
+        (("cohere", "3.5", "cpu"), "engine: how cohere computes its scores is not documented"),
         (("infinity", "latest", "cpu"), "version: 'latest' is no version"),
         (("haystack", "3.0", "cpu"), "version: how haystack 3.0 scores is not known.*<3"),
         (("infinity", "0.0.78", "tpu"), "device: unknown device 'tpu'.*Choose one of cuda, "),
@@ -162,7 +172,8 @@ def test_a_path_is_found_by_name_version_and_dtype():
     assert path_of("infinity@0.0.32", forward_dtype="float16") is path
     assert path_of(path) is path
     assert path_of("forward=float16,sigmoid=stepwise") == path
-    assert path_of("vllm") is path_of("vllm", "0.11") is path_of("vllm", None, "float32")
+    flashrank = path_of("flashrank")
+    assert flashrank is path_of("flashrank", "0.2") is path_of("flashrank", None, "float32")
 
 
 def test_every_known_path_is_listed_once_with_all_its_engines():
@@ -170,8 +181,9 @@ def test_every_known_path_is_listed_once_with_all_its_engines():
     assert len({path.computation for path in known}) == len(known)
     names = [name for names in known.values() for name in names.split("; ")]
     assert sorted(names) == sorted(entry.name for entry in CATALOGUE for _ in entry.paths)
+    engines = {path.computation: names.split("; ") for path, names in known.items()}
     for entry in CATALOGUE:
-        assert all(entry.name in known[path].split("; ") for path in entry.paths.values())
+        assert all(entry.name in engines[path.computation] for path in entry.paths.values())
 
 
 @pytest.mark.parametrize(
@@ -196,3 +208,46 @@ def test_every_known_path_is_listed_once_with_all_its_engines():
 def test_a_path_that_is_not_known_is_said(asked, says):
     with pytest.raises(InputError, match=says):
         path_of(*asked)
+
+
+# Yes/no language models
+
+
+@pytest.mark.parametrize(
+    ("engine", "version", "dtype", "computation"),
+    [
+        ("llama.cpp-qwen3", "b6674", "float32", "softmax over (no, yes) in float32"),
+        ("sentence-transformers-yes-no", "5.4.0", "bfloat16", "yes − no in bfloat16"),
+        ("sentence-transformers-yes-no", "6.2.0", "bfloat16", "yes − no in bfloat16"),
+        ("mxbai-rerank-v2", "0.1.6", "bfloat16", "yes − no in bfloat16"),
+        ("vllm-yes-no", "0.11", "bfloat16", "rows of the head subtracted in float32"),
+        ("qwen3-reranker", None, "float16", "exp log-softmax over (no, yes) in float16"),
+        ("mteb-qwen3", None, "bfloat16", "exp log-softmax over (no, yes) in float32"),
+        ("monot5", None, "bfloat16", "log-softmax over (no, yes) in bfloat16"),
+    ],
+)
+def test_a_pair_of_logits_has_a_head(engine, version, dtype, computation):
+    assert computation in path_of(engine, version, dtype).parts
+
+
+def test_only_rows_that_are_subtracted_first_tell_high_logits_apart():
+    """Logits of 24 to 27, where bfloat16 steps by 0.125."""
+    yes = 25 + np.random.default_rng(0).uniform(-0.4, 0.4, 29)
+    engines = {"sentence-transformers-yes-no": "6.2.0", "mteb-qwen3": None, "vllm-yes-no": "0.11"}
+    left = [
+        np.unique(path_of(engine, version, "bfloat16").scores_of_pairs(np.full(29, 25.0), yes)).size
+        for engine, version in engines.items()
+    ]
+    assert left[0] == left[1] < 10
+    assert left[2] == 29
+
+
+def test_llama_cpp_has_no_second_sigmoid_over_its_softmax():
+    """Within [0.5, 0.731] a sigmoid was taken of a softmax; the softmax itself reaches 0.9347."""
+    path = path_of("llama.cpp-qwen3", "b6674")
+    assert path.saturates
+    assert path.scores([2.6605]) == pytest.approx(0.9347, abs=1e-4)
+
+
+def test_text_embeddings_inference_reverses_its_ties():
+    assert path_of("text-embeddings-inference", "1.8", "float16").tie_rule == "reversed input order"

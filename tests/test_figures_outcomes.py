@@ -12,7 +12,7 @@ from analysis.comparisons import NOT_CERTAIN, SECOND
 from analysis.engines import path_of
 from analysis.figures import outcomes as views
 from analysis.figures.style import MARKS, Picture
-from analysis.scorepath import FLOAT32_REFERENCE, TIE_RULES
+from analysis.scorepath import FLOAT32_REFERENCE
 from analysis.studies import outcomes
 from analysis.ties import with_tie_groups
 
@@ -56,7 +56,7 @@ def test_spans_are_points_and_bars_inside_the_axes(ax):
 def test_every_rule_has_its_value_on_every_path(ax):
     own, ends = (frame[frame["measure"] == "RR@10"] for frame in (RULES, SPANS))
     drawn = views.tie_rules(ax, own, ends, NAMES)
-    assert set(views.RULE_LOOKS) == set(TIE_RULES)
+    assert set(views.RULE_LOOKS) == set(outcomes.RULES)
     for rule, marks in zip(views.RULE_LOOKS, drawn, strict=True):
         values = own.loc[own["tie_rule"] == rule, "value"]
         assert marks.get_offsets()[:, 0].tolist() == values.tolist()

@@ -6,7 +6,9 @@ import torch
 from score_lists import reranker_logits
 
 from analysis.fingerprinting.attainable import (
+    Grid,
     hypotheses,
+    of_grid,
     path_scores,
     scores_around,
     softmax_scores,
@@ -94,6 +96,6 @@ def test_no_evidence_where_every_score_is_attainable():
 
 
 def test_a_fine_grid_refutes_low_scores_between_its_logits():
-    grid = hypothesis("softmax", forward="multiples of 2^-10")
+    *_, grid = of_grid(Grid(step=2.0**-10), "equal steps")
     (scores,) = softmax_scores(np.array([-5.0, -5.0 + 2.0**-11]))
     assert (grid.widths(observe(scores)) > 0).tolist() == [True, False]

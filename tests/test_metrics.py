@@ -41,14 +41,39 @@ def test_names_are_read_and_written():
 
 
 @pytest.mark.parametrize(
-    "name", ["ndcg@10", "nDCG@0", "nDCG@-1", "nDCG@1.5", "nDCG@", "@10", "MAP", "", "nDCG@03"]
+    "name",
+    ["nDCG@0", "nDCG@-1", "nDCG@1.5", "nDCG@", "@10", "Rprec", "", "nDCG@03", "ndcg__10", None, 7],
 )
 def test_unknown_measures_are_refused(name):
     assert "nDCG, RR, AP, P, R, Success" in refused(measure_of, name).remedy
 
 
-def test_precision_needs_a_cutoff():
-    assert refused(measure_of, "P").problem == "P needs a cut-off"
+SPELLINGS = {
+    "nDCG": ["ndcg", "NDCG"],
+    "nDCG@10": ["ndcg_cut_10", "ndcg_cut.10", "ndcg_at_10", "ndcg@10", "NDCG@10"],
+    "AP": ["map", "MAP"],
+    "AP@100": ["map_cut_100", "map_cut.100", "map_at_100", "MAP@100"],
+    "RR": ["recip_rank", "MRR"],
+    "RR@10": ["mrr_at_10", "MRR@10"],
+    "P@5": ["P_5", "P.5", "precision_at_5", "p@5"],
+    "R@1000": ["recall_1000", "recall.1000", "recall_at_1000", "Recall@1000"],
+    "Success@1": ["success_1", "hit_rate_at_1", "success@1"],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "spelling"), [(name, one) for name, all_ in SPELLINGS.items() for one in all_]
+)
+def test_measures_by_the_names_of_trec_eval_and_mteb(name, spelling):
+    assert measure_of(spelling) == measure_of(name)
+
+
+@pytest.mark.parametrize("name", ["P", "precision", "ndcg_cut", "map_cut"])
+def test_some_measures_need_a_cutoff(name):
+    assert refused(measure_of, name).problem == f"{name} needs a cut-off"
+
+
+def test_no_measure_is_refused():
     assert refused(evaluate, run_of(1), qrels_of(1), []).field == "measure"
 
 
@@ -172,9 +197,40 @@ def test_nan_is_refused_by_name():
     assert overflowed.field == "score"
 
 
-@pytest.mark.parametrize("grade", [0.5, np.nan, np.inf])
+@pytest.mark.parametrize("grade", [np.nan, np.inf, 1e16])
 def test_grades_that_are_none(grade):
     assert refused(judge, run_of(1, 2), qrels_of(1, grade)).field == "grade"
+
+
+def test_grades_may_have_fractions():
+    run, qrels = run_of(3, 2, 1), qrels_of(0.5, 0.0, 1.5)
+    assert one(run, qrels, "nDCG@1")["expected"] == 0.5 / 1.5
+    assert one(run, qrels, "P@2")["expected"] == 1 / 2
+    assert one(run, qrels, "P@2", relevant_from=1)["expected"] == 0
+    assert one(run, qrels, "RR", relevant_from=1)["expected"] == 1 / 3
+    assert one(run, qrels, "nDCG@1", relevant_from=1)["expected"] == 0.5 / 1.5
+
+
+@pytest.mark.parametrize("grade", [0.1, 3e9, 2.0**53])
+def test_passages_of_any_one_grade_are_alike(grade):
+    row = one(run_of(1, 1, 1), qrels_of(grade, grade, grade), "nDCG@2")
+    assert row[["expected", "min", "max", "std"]].tolist() == [1, 1, 1, 0]
+
+
+def test_large_grades_do_not_overflow():
+    run, small, large = run_of(1, 1, 1, 1), qrels_of(1, 0, 3, 2), qrels_of(1e9, 0, 3e9, 2e9)
+    for name in ("nDCG", "nDCG@2"):
+        expected, ours = (
+            one(run, qrels, name)[["expected", "min", "max", "std"]].tolist()
+            for qrels in (small, large)
+        )
+        assert ours == pytest.approx(expected, rel=1e-14)
+
+
+@pytest.mark.parametrize("threshold", [0, -1, np.nan, np.inf, True, "1", [1]])
+def test_a_threshold_is_above_0(threshold):
+    error = refused(judge, run_of(1), qrels_of(1), relevant_from=threshold)
+    assert error.field == "relevant_from"
 
 
 def test_missing_grades_of_a_set_are_refused():

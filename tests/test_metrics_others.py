@@ -43,10 +43,10 @@ def random_frames(queries: int, passages: int, seed: int = 0) -> tuple[pd.DataFr
     return run, pairs[judged][["query_id", "passage_id", "grade"]]
 
 
-def in_trec_eval(run: pd.DataFrame, qrels: pd.DataFrame) -> pd.DataFrame:
+def in_trec_eval(run: pd.DataFrame, qrels: pd.DataFrame, level: int = 1) -> pd.DataFrame:
     """Every measure of every query as trec_eval gives it, under our names."""
     evaluator = pytrec_eval.RelevanceEvaluator(
-        nested(qrels, "grade"), pytrec_eval.supported_measures
+        nested(qrels, "grade"), pytrec_eval.supported_measures, relevance_level=level
     )
     values = pd.DataFrame(evaluator.evaluate(nested(run, "score"))).T
     return pd.DataFrame({ours: values[theirs] for ours, theirs in IN_TREC_EVAL.items()})
@@ -68,6 +68,14 @@ def test_oblivious_values_are_trec_evals():
     run, qrels = random_frames(200, 30)
     theirs = in_trec_eval(run, qrels)
     ours = column(evaluate(run, qrels, IN_TREC_EVAL, stored_dtype="float32"), "oblivious", theirs)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=TOLERANCE)
+
+
+def test_the_threshold_is_trec_evals_relevance_level():
+    run, qrels = random_frames(200, 30, seed=3)
+    theirs = in_trec_eval(run, qrels, level=2)
+    found = evaluate(run, qrels, IN_TREC_EVAL.values(), stored_dtype="float32", relevant_from=2)
+    ours = column(found, "oblivious", theirs)
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=TOLERANCE)
 
 

@@ -20,17 +20,17 @@ MEASURES += ["R", "R@2", "Success@1", "Success@3", "Success"]
 TOLERANCE = 1e-12
 
 
-def value(measure: str, ranking: tuple[int, ...], grades: list[int]) -> float:
+def value(measure: str, ranking: tuple[int, ...], grades: list[int], least: int) -> float:
     """A measure of one definite order, by its definition; ``grades`` are all judged ones."""
     label, _, cutoff = measure.partition("@")
     top = ranking[: int(cutoff)] if cutoff else ranking
-    relevant = sum(grade > 0 for grade in grades)
-    hits = [place for place, grade in enumerate(top, 1) if grade > 0]
-    if not relevant:
-        return 0.0
     if label == "nDCG":
         ideal = sorted(grades, reverse=True)[: int(cutoff) if cutoff else None]
-        return dcg(top) / dcg(ideal)
+        return dcg(top) / dcg(ideal) if any(grades) else 0.0
+    relevant = sum(grade >= least for grade in grades)
+    hits = [place for place, grade in enumerate(top, 1) if grade >= least]
+    if not relevant:
+        return 0.0
     if label == "AP":
         return sum(count / place for count, place in enumerate(hits, 1)) / relevant
     return {
@@ -89,20 +89,30 @@ def qrels(cases) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["query_id", "passage_id", "grade"])
 
 
+@pytest.fixture(scope="module", params=[1, 2])
+def least(request) -> int:
+    """Lowest grade that counts as relevant."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def by_orders(cases) -> dict[str, np.ndarray]:
+def by_orders(cases, least) -> dict[str, np.ndarray]:
     """Mean, minimum, maximum and standard deviation over orders; (n_cases, 4) per measure."""
     found = defaultdict(list)
     for scores, grades, missing in cases:
         every = orders(scores, grades)
         for measure in MEASURES:
-            memory = {order: value(measure, order, grades + missing) for order in set(every)}
+            memory = {order: value(measure, order, grades + missing, least) for order in set(every)}
             values = np.array([memory[order] for order in every])
             found[measure].append((values.mean(), values.min(), values.max(), values.std()))
     return {measure: np.array(rows) for measure, rows in found.items()}
 
 
 @pytest.mark.parametrize("measure", MEASURES)
-def test_values_are_those_over_all_orders(run, qrels, by_orders, measure):
-    ours = evaluate(run, qrels, [measure])[["expected", "min", "max", "std"]].to_numpy()
-    np.testing.assert_allclose(ours, by_orders[measure], rtol=0, atol=TOLERANCE)
+def test_values_are_those_over_all_orders(run, qrels, by_orders, least, measure):
+    """In tenths too: there fractions of grades have no exact binary form."""
+    for unit in (1, 0.1):
+        graded = qrels.assign(grade=qrels["grade"] * unit)
+        ours = evaluate(run, graded, [measure], relevant_from=least * unit)
+        values = ours[["expected", "min", "max", "std"]].to_numpy()
+        np.testing.assert_allclose(values, by_orders[measure], rtol=0, atol=TOLERANCE)

@@ -288,10 +288,37 @@ def test_a_folder_without_a_tokeniser_is_refused(checkpoint):
 
 
 def test_a_name_longer_than_any_is_refused():
-    assert "longer" in refused(load, "x" * 300).problem
+    assert "too long" in refused(load, "x" * 300).problem
 
 
 @pytest.mark.parametrize("model", [None, 5, ""])
 def test_what_is_no_name_is_refused(model):
     with pytest.raises(InputError, match=r"no name|name is empty"):
         load(model)
+
+
+def test_a_config_of_a_smaller_network_is_refused(checkpoint):
+    change_config(checkpoint, num_hidden_layers=1)
+    with pytest.raises(InputError, match=r"no place for 16 weights .*encoder\.layer\.1\."):
+        load(checkpoint).network("float32")
+
+
+def test_other_weights_that_are_left_over_are_named(checkpoint, caplog):
+    change_weights(checkpoint, lambda t: t.update({"cls.bias\x1b[31m": torch.zeros(7)}))
+    assert load(checkpoint).network("float32")
+    assert "not used by the network: cls.bias\ufffd[31m" in caplog.text
+
+
+@pytest.mark.parametrize("architectures", ["Bert", [1], {"a": 1}, [None], 7])
+def test_architectures_that_are_no_list_of_names_are_refused(checkpoint, architectures):
+    change_config(checkpoint, architectures=architectures)
+    with pytest.raises(InputError, match=r"config.json: architectures is .* list"):
+        load(checkpoint)
+
+
+@pytest.mark.parametrize("longest", ["512", 0, -1, True, [1], {}, float("nan")])
+def test_a_longest_input_that_is_no_number_is_refused(checkpoint, longest):
+    file = checkpoint / "tokenizer_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"model_max_length": longest}))
+    with pytest.raises(InputError, match=r"tokenizer_config.json: model_max_length is .* tokens"):
+        load(checkpoint)

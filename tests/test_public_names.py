@@ -13,7 +13,7 @@ path_of read recommend report score verified_top_k view"""
 FACES = {
     auditing: "Condition Findings audit",
     budgets: "ErrorBudget budget_of error_budget noise_floor predict staged_logits",
-    fingerprinting: "Verdict fingerprint",
+    fingerprinting: "StageVerdict Verdict fingerprint",
 }
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import gzip
+from contextlib import suppress
+from json import dumps
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from reader_files import passage, query, refused, write
 
 from analysis import readers
 from analysis.datasets import RerankingSet
+from analysis.errors import InputError
 from analysis.readers import read, read_csv, read_jsonl, read_trec
 
 LINES = (
@@ -95,7 +100,7 @@ def test_a_missing_source_is_refused(tmp_path: Path, name: str) -> None:
 
 def test_a_folder_that_is_no_beir_folder_is_refused(tmp_path: Path) -> None:
     error = refused(read, tmp_path)
-    assert "no corpus.jsonl" in error.problem
+    assert error.problem == "this folder has no file that is read"
     assert "BEIR" in error.remedy
 
 
@@ -162,7 +167,7 @@ def test_a_damaged_gzip_file_is_refused(tmp_path: Path, damage: str) -> None:
 def test_a_folder_named_like_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").mkdir()
     assert "directory" in refused(read_jsonl, tmp_path / "a.jsonl").problem
-    assert "not a BEIR folder" in refused(read, tmp_path / "a.jsonl").problem
+    assert "no file that is read" in refused(read, tmp_path / "a.jsonl").problem
 
 
 def test_readers_say_that_a_file_is_missing(tmp_path: Path) -> None:
@@ -177,14 +182,16 @@ def test_public_names() -> None:
         "check_scores",
         "load_german",
         "read",
-        "read_beir",
         "read_csv",
+        "read_folder",
         "read_ir_datasets",
         "read_jsonl",
         "read_qrels",
         "read_run",
         "read_scores",
+        "read_top1000",
         "read_trec",
+        "split_file",
     ]
 
 
@@ -200,3 +207,43 @@ def test_what_is_no_name_is_refused(source) -> None:
     error = refused(read, source)
     assert "no name" in error.problem or error.problem == "the name is empty"
     assert "from_pairs" in error.remedy
+
+
+KEYS = [
+    *("query_id", "query", "candidates", "passage_id", "text", "grade", "docid", "title"),
+    *("positive", "negative", "documents", "positive_passages", "negative_passages"),
+]
+SCRAPS = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(KEYS),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=10,
+)
+
+
+@given(
+    st.binary(max_size=80) | st.lists(SCRAPS).map(lambda all_: "\n".join(map(dumps, all_)).encode())
+)
+def test_any_content_gives_a_set_or_one_error(tmp_path_factory, content: bytes) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    for name in ("a.jsonl", "a.csv", "a.tsv", "top1000.dev", "a.jsonl.gz"):
+        (folder / name).write_bytes(content)
+        with suppress(InputError):
+            assert read(folder / name).n_pairs
+
+
+@given(st.lists(SCRAPS, max_size=3), st.text(max_size=40), st.text(max_size=40))
+def test_any_folder_gives_a_set_or_one_error(tmp_path_factory, corpus, queries, qrels) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    write(folder / "corpus.jsonl", {"_id": "d", "text": "x"}, *corpus)
+    write(folder / "queries.jsonl", {"_id": "q", "text": "x"}, queries)
+    header = "query-id\tcorpus-id\tscore"
+    write(folder / "qrels" / "test.tsv", header, "q\td\t1", qrels)
+    with suppress(InputError):
+        assert read(folder).n_pairs

@@ -10,7 +10,7 @@ import pytest
 from reader_files import refused, write
 
 from analysis.datasets import RerankingSet
-from analysis.readers import read_beir, read_trec
+from analysis.readers import read_folder, read_trec
 
 RUN = "q1 Q0 d2 1 0.9 tag", "q1\tQ0\td1\t2\t0.8\ttag", "q2 Q0 d1 1 -1e-3 tag"
 QRELS = "q1 0 d1 2", "q1 0 d9 3", "q3 0 d1 1"
@@ -123,7 +123,9 @@ def test_only_wanted_texts_must_be_unique(tmp_path: Path) -> None:
             "grade",
             "on line 1 and again on line 4",
         ),
-        ({"a_qrels": ("q1 0 d1 1.5",)}, "a.qrels", 1, "grade", "'1.5' is not a grade"),
+        ({"a_qrels": ("q1 0 d1 1,5",)}, "a.qrels", 1, "grade", "'1,5' is not a grade"),
+        ({"a_qrels": ("q1 0 d1 1_0",)}, "a.qrels", 1, "grade", "'1_0' is not a grade"),
+        ({"a_qrels": ("q1 0 d1 nan",)}, "a.qrels", 1, "grade", "'nan' is not a grade"),
         ({"a_qrels": ("q1 0 d1 ja",)}, "a.qrels", 1, "grade", "'ja' is not a grade"),
         ({"a_qrels": ("q1 0 d1 1000",)}, "a.qrels", 1, "grade", "outside"),
         ({"queries_tsv": ("q1\t ", "q2\tWo?")}, "a.run", 1, "query", "'q1' is empty"),
@@ -179,7 +181,7 @@ def test_a_missing_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_beir_takes_the_judged_passages_in_the_order_of_the_qrels(tmp_path: Path) -> None:
-    ours = read_beir(beir_folder(tmp_path / "b"))
+    ours = read_folder(beir_folder(tmp_path / "b"))
     assert rows(ours) == [
         ["q2", "d1", 1, "Kopf eins"],
         ["q1", "3", 0, ""],
@@ -190,7 +192,7 @@ def test_beir_takes_the_judged_passages_in_the_order_of_the_qrels(tmp_path: Path
 
 def test_beir_takes_candidates_from_a_run(tmp_path: Path) -> None:
     run = write(tmp_path / "a.run", "q2 Q0 3 1 9 x", "q2 Q0 d1 2 8 x")
-    ours = read_beir(beir_folder(tmp_path / "b"), run)
+    ours = read_folder(beir_folder(tmp_path / "b"), run)
     assert rows(ours) == [["q2", "3", 0, ""], ["q2", "d1", 1, "Kopf eins"]]
     assert ours.queries_without_candidates == ("q1",)
 
@@ -198,28 +200,32 @@ def test_beir_takes_candidates_from_a_run(tmp_path: Path) -> None:
 def test_beir_reads_another_split_and_gzip(tmp_path: Path) -> None:
     folder = beir_folder(tmp_path / "b")
     shutil.move(folder / "qrels" / "test.tsv", folder / "qrels" / "dev.tsv")
-    expected = read_beir(folder, split="dev")
+    expected = read_folder(folder, split="dev")
     for path in (folder / "corpus.jsonl", folder / "queries.jsonl", folder / "qrels" / "dev.tsv"):
         Path(f"{path}.gz").write_bytes(gzip.compress(path.read_bytes()))
         path.unlink()
-    assert read_beir(str(folder), split="dev").sha256 == expected.sha256
-    assert "no qrels/test.tsv (its splits: dev)" in refused(read_beir, folder).problem
+    assert read_folder(str(folder), split="dev").sha256 == expected.sha256
+    assert read_folder(folder).name == "b/dev"  # the only one
 
 
 def test_beir_in_the_working_folder_has_its_name(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(beir_folder(tmp_path / "b"))
-    assert read_beir(".").name == "b/test"
+    assert read_folder(".").name == "b/test"
 
 
 @pytest.mark.parametrize(
-    ("part", "note"),
-    [("corpus.jsonl", ""), ("queries.jsonl", ""), ("qrels/test.tsv", " (its splits: none)")],
+    ("part", "named"),
+    [
+        ("corpus.jsonl", "corpus.jsonl"),
+        ("queries.jsonl", "queries.jsonl"),
+        ("qrels/test.tsv", "qrels/<split>.tsv"),
+    ],
 )
-def test_a_missing_part_of_a_beir_folder_is_named(tmp_path, part, note) -> None:
+def test_a_missing_part_of_a_beir_folder_is_named(tmp_path, part, named) -> None:
     folder = beir_folder(tmp_path / "b")
     (folder / part).unlink()
-    error = refused(read_beir, folder)
-    assert (error.file, error.problem) == (folder, f"this BEIR folder has no {part}{note}")
+    error = refused(read_folder, folder)
+    assert (error.file, error.problem) == (folder, f"this BEIR folder has no {named}")
 
 
 @pytest.mark.parametrize(
@@ -228,14 +234,14 @@ def test_a_missing_part_of_a_beir_folder_is_named(tmp_path, part, note) -> None:
         (["q1\td1"], 2, None, "2 columns instead of 3"),
         (["q1\t0\td1\t1"], 2, None, "4 columns instead of 3"),
         (["q1\td1\t1", "q1\td1\t0"], 3, "grade", "on line 2 and again on line 3"),
-        (["q1\td1\t0.5"], 2, "grade", "'0.5' is not a grade"),
-        (["q1\td1\t1", "q1\td9\t1"], 3, "passage_id", "'d9' has no text in"),
+        (["q1\td1\t0,5"], 2, "grade", "'0,5' is not a grade"),
+        (["q1\td8\t1", "q1\td9\t1"], 2, "passage_id", "'d8' has no text in"),
         (["q9\td1\t1"], 2, "query_id", "'q9' has no text in"),
     ],
 )
 def test_bad_beir_qrels_are_refused(tmp_path, lines, line, field, problem) -> None:
     folder = beir_folder(tmp_path / "b", *lines)
-    error = refused(read_beir, folder)
+    error = refused(read_folder, folder)
     assert (error.file, error.line, error.field) == (folder / "qrels/test.tsv", line, field)
     assert problem in error.problem
 
@@ -244,10 +250,10 @@ def test_bad_beir_qrels_are_refused(tmp_path, lines, line, field, problem) -> No
 def test_beir_qrels_need_their_header(tmp_path: Path, header: str) -> None:
     folder = beir_folder(tmp_path / "b")
     write(folder / "qrels" / "test.tsv", header)
-    assert "the header is" in refused(read_beir, folder).problem
+    assert "the header is" in refused(read_folder, folder).problem
 
 
 def test_beir_qrels_without_judgements_are_refused(tmp_path: Path) -> None:
     folder = beir_folder(tmp_path / "b")
     write(folder / "qrels" / "test.tsv", "query-id\tcorpus-id\tscore")
-    assert "no (query, passage) pair" in refused(read_beir, folder).problem
+    assert "no (query, passage) pair" in refused(read_folder, folder).problem

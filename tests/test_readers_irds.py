@@ -123,7 +123,7 @@ def test_of_several_judgements_the_highest_counts(catalogue) -> None:
         ({"qrels": (Qrel("q1", "d9", 1),)}, "'d9' has no text in its documents"),
         ({"qrels": (Qrel("q9", "d1", 1),)}, "'q9' has no text in its queries"),
         ({"qrels": ()}, "no (query, passage) pair"),
-        ({"qrels": (Qrel("q1", "d1", 1.5),)}, "1.5 is not a grade"),
+        ({"qrels": (Qrel("q1", "d1", "1"),)}, "'1' is not a grade"),
         ({"queries": (Text("q1", " "),)}, "'q1' is empty"),
         ({"queries": (Qrel("q1", "d1", 1),)}, "Qrel has several fields"),
         ({"scored": (Scored("q1", "d1", 1), Scored("q1", "d1", 2))}, "row 0 and again on row 1"),

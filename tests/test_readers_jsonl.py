@@ -82,7 +82,7 @@ GOOD = query("q1", passage("p1"))
         (query("q", passage("a", "\ud83d")), "candidates[0].text", "surrogate"),
         (query("q", passage("a"), text=["W"]), "query", "not a text"),
         (query("q", passage("a"), text=" "), "query", "'q' is empty"),
-        (query("q", passage("a", grade=2.5)), "candidates[0].grade", "not a grade"),
+        (query("q", passage("a", grade=[2])), "candidates[0].grade", "not a grade"),
         (query("q", passage("a", grade="3")), "candidates[0].grade", "not a grade"),
         (query("q", passage("a", grade=True)), "candidates[0].grade", "not a grade"),
         (query("q", passage("a", grade=-1)), "candidates[0].grade", "outside"),
@@ -98,6 +98,9 @@ GOOD = query("q1", passage("p1"))
         ("1" * 5000, None, "invalid JSON"),
         ("[]", None, "a JSON list, not an object"),
         ("null", None, "not an object"),
+        ('{"query_id": "q", "query": "W", "query": "V"}', None, "'query' stands twice"),
+        ('{"query_id": "q", "candidates": [{"text": "", "text": ""}]}', None, "twice"),
+        ('{"query_id": 1_0}', None, "invalid JSON"),
     ],
 )  # fmt: skip
 def test_bad_input_is_refused_with_line_and_field(tmp_path, line, field, problem) -> None:

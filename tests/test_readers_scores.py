@@ -127,6 +127,13 @@ REFUSED = [
         "stands on line 1 and again on line 2",
     ),
     ("a.parquet", "", None, None, "suffix '.parquet'"),
+    ("a.jsonl", GOOD.replace('"p"', '"p", "score": 1'), 1, None, "'score' stands twice"),
+    ("a.jsonl", GOOD.replace("0.5", "0_5"), 1, None, "invalid JSON"),
+    ("a.csv", "query_id,passage_id,score\nq,p,98.5%\n", 2, "score", "a percentage"),
+    ("a.csv", 'query_id,passage_id,score\nq,p,"0,9995"\n', 2, "score", "decimal comma"),
+    ("a.csv", "query_id,passage_id,score\nq,p,tensor(0.9995)\n", 2, "score", "torch tensor"),
+    ("a.tsv", "q\tp\t1\nq\tr\t2\n", 1, None, "3 cells instead of query_id, passage_id, rank"),
+    ("a.tsv", "q\tp\t1\t0.5\nq\tr\t2\n", 2, None, "3 cells instead of"),
 ]
 
 
@@ -140,6 +147,54 @@ def test_bad_input_names_file_line_and_field(tmp_path, name, text, line, field, 
     assert (error.file, error.line, error.field) == (file, line, field)
     assert says in error.problem
     assert error.remedy
+
+
+def test_pyterriers_columns(tmp_path):
+    rows = "qid,docid,docno,rank,score,query\n1,12,d12,0,17.5,chem\n1,13,d13,1,16.25,chem\n"
+    file = tmp_path / "p.csv"
+    file.write_text(rows)
+    frame = read_scores(file).frame
+    assert frame["passage_id"].tolist() == ["d12", "d13"]
+    given = check_scores(pd.read_csv(file).set_index("rank"))
+    pd.testing.assert_frame_equal(given, frame)
+    results = tmp_path / "p.res.gz"
+    results.write_bytes(gzip.compress(b"1 Q0 d12 0 17.5 pyterrier\n1 Q0 d13 1 16.25 pyterrier\n"))
+    pd.testing.assert_frame_equal(read_scores(results).frame, frame)
+
+
+def test_ms_marcos_run_with_scores(tmp_path):
+    file = write_lines(tmp_path / "run.dev.tsv", '7\tp"1\t1\t0.500', "7\tp2\t2\t0.250")
+    scores = read_scores(file)
+    assert scores.frame["passage_id"].tolist() == ['p"1', "p2"]
+    assert (scores.frame["score"].tolist(), scores.decimals) == ([0.5, 0.25], 3)
+
+
+def test_numpys_wrapper_is_taken_off_and_named(tmp_path):
+    rows = [("q1", "a", "np.float32(0.99951)"), ("q1", "b", "np.float32(0.99855)")]
+    scores = read_scores(write(tmp_path, "csv", rows))
+    assert scores.frame["score"].tolist() == [0.99951, 0.99855]
+    assert scores.decimals == 5
+    assert scores.notes == ("scores are written as np.float32(…)",)
+
+
+def test_several_files_and_a_folder_of_them(tmp_path):
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    one = write(folder, "jsonl", ROWS[:2])
+    other = write(folder, "csv", ROWS[2:])
+    write_lines(folder / ".hidden.csv", "x")
+    write_lines(folder / "README.md", "x")
+    together = read_scores([one, str(other)])
+    assert together.frame["score"].tolist() == [0.999, 0.1, 1.0]
+    assert (together.decimals, together.notes) == (4, ("2 files",))
+    assert read_scores(folder).frame["score"].tolist() == [1.0, 0.999, 0.1]  # by name
+    again = write(tmp_path, "tsv", ROWS[:1])
+    error = refused(read_scores, [one, again])
+    assert error.problem == "passage 'a' of query 'q1' stands in scores.jsonl too"
+    assert error.file == again
+    assert refused(read_scores, []).problem == "no file is given"
+    (tmp_path / "empty").mkdir()
+    assert "no file that is read" in refused(read_scores, tmp_path / "empty").problem
 
 
 def test_a_missing_file(tmp_path):

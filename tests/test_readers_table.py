@@ -69,7 +69,7 @@ def test_a_document_longer_than_the_csv_modules_limit(tmp_path: Path) -> None:
         ([",W,p,x,1"], 3, "query_id", "'' is not an id"),
         (["q,W,,x,1"], 3, "passage_id", "'' is not an id"),
         (["q,,p,x,1"], 3, "query", "'q' is empty"),
-        (["q,W,p,x,2.5"], 3, "grade", "'2.5' is not a grade"),
+        (["q,W,p,x,2_5"], 3, "grade", "'2_5' is not a grade"),
         (["q,W,p,x,NA"], 3, "grade", "'NA' is not a grade"),
         (["q,W,p,x,nan"], 3, "grade", "'nan' is not a grade"),
         (["q,W,p,x,1e0"], 3, "grade", "'1e0' is not a grade"),

@@ -1,5 +1,6 @@
 """Score paths: stages applied in order, engines as their values."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -142,7 +143,7 @@ def test_other_texts_are_no_path(text):
 
 
 def test_a_path_says_of_itself_what_it_is():
-    for path in STAGES + CATALOGUED:
+    for path in STAGES + [path for path in CATALOGUED if path.is_plain]:
         assert path.has_sigmoid == (path.formula != "none")
         bits = FORMATS[path.forward_dtype].bits, FORMATS[path.activation_dtype].bits
         assert path.is_hps == (path.has_sigmoid and bits[1] > bits[0])
@@ -206,3 +207,77 @@ def test_within_changes_the_network_alone():
 def test_an_engine_has_one_object_for_each_path():
     assert path_of("haystack", "2.31.0", "float16") is path_of("haystack", "2.0.1", "float16")
     assert path_of("haystack@2.31.0:float16") is find_engine("haystack", "2.31.0").paths["float16"]
+
+
+# head and afterwards
+
+BFLOAT16_PAIR = "forward=bfloat16,sigmoid=fused,activation=float32,stored=float32,ties=input order"
+FULL = f"{BFLOAT16_PAIR},head=difference:bfloat16,after=shift:-4.5"
+
+
+def test_a_path_without_head_and_afterwards_reads_as_before():
+    path = ScorePath("bfloat16")
+    assert path.text == BFLOAT16_PAIR
+    assert (path.is_plain, path.logit_dtype) == (True, "bfloat16")
+    assert "head" not in path.stages
+
+
+def test_head_and_afterwards_go_through_plain_text_and_stages():
+    path = ScorePath.of_text(FULL)
+    assert path.text == FULL
+    assert ScorePath(**path.stages) == path
+    assert path != ScorePath("bfloat16")
+    assert path.computation == (
+        "bfloat16 logits → yes − no in bfloat16 → fused sigmoid in float32 → stored as float32 → "
+        "logit shifted by -4.5"
+    )
+
+
+def test_a_softmax_over_two_labels_takes_the_place_of_the_sigmoid():
+    path = ScorePath("bfloat16", "none", "float32", "float32", head="softmax:float32")
+    assert path.computation == (
+        "bfloat16 logits → softmax over (no, yes) in float32 → stored as float32"
+    )
+    assert (path.has_sigmoid, path.saturates, path.is_hps) == (True, True, True)
+    assert path.scores([0.0]) == 0.5
+    twice = replace(path, formula="fused")
+    assert twice.scores([-40.0, 40.0]).tolist() == [0.5, pytest.approx(0.7310586)]
+
+
+def test_upcasting_a_pair_subtracts_it_in_float32():
+    own = ScorePath("bfloat16", "fused", "bfloat16", "bfloat16", head="difference:bfloat16")
+    assert own.hps().head.dtype == "float32"
+    assert own.raw().computation == (
+        "bfloat16 logits → yes − no in bfloat16 → no sigmoid → stored as bfloat16"
+    )
+    softmax = ScorePath("float16", "none", "float16", "float16", head="exp log-softmax:float16")
+    assert softmax.hps().computation == (
+        "float16 logits → exp log-softmax over (no, yes) in float32 → stored as float32"
+    )
+    assert not softmax.raw().has_sigmoid
+
+
+@pytest.mark.parametrize("half", ["float16", "bfloat16"])
+@pytest.mark.parametrize("head", ["softmax", "softmax:float32", "log-softmax", "exp log-softmax"])
+def test_only_a_half_log_softmax_turns_logits_round(half, head):
+    """That of torch, on a CPU, does: it rounds the sum, its logarithm and the result."""
+    head = head if ":" in head else f"{head}:{half}"
+    path = ScorePath(half, "none", half, half, head=head)
+    scores = path.scores(FORMATS[half].values(-100.0, 100.0))
+    assert bool(np.all(np.diff(scores) >= 0)) == path.has_steps == ("log" not in head)
+
+
+def test_a_pair_has_the_score_of_its_difference():
+    path = ScorePath("float16", head="difference:float16")
+    no, yes = np.array([24.3, 25.0]), np.array([25.1, 20.0])
+    rounded = [np.float16(label).astype(float) for label in (no, yes)]
+    difference = np.float16(rounded[1] - rounded[0]).astype(float)
+    assert (
+        path.scores_of_pairs(no, yes).tolist() == ScorePath("float16").scores(difference).tolist()
+    )
+
+
+@pytest.mark.parametrize("text", ["forward=float16,head=softmax", "forward=float16,after=clip:1"])
+def test_a_head_or_an_afterwards_that_is_none_is_refused(text):
+    with pytest.raises(InputError, match=r"head|after"):
+        ScorePath.of_text(text)

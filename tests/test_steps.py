@@ -65,8 +65,8 @@ def assert_steps(steps, logits, scores, low, high):
 
 @pytest.mark.parametrize("path", CATALOGUED, ids=lambda path: path.name)
 def test_every_catalogue_path_saturates_where_its_own_scores_do(path):
-    found, forward = saturation(path), FORMATS[path.forward_dtype]
-    if not path.has_sigmoid:
+    found, forward = saturation(path), FORMATS[path.logit_dtype]
+    if not path.has_sigmoid or not path.has_steps:
         assert np.isnan([found.one_from, found.zero_up_to]).all()
         return
     ends = [forward.next_below(found.one_from), found.one_from]

@@ -131,7 +131,7 @@ def test_spoilt_lists_are_never_taken_for_what_they_are_not():
     kinds = {one.name: fingerprint(one.scores, one.logits).kind for one in lists}
     assert kinds["as the engine returned them"] == "sigmoid"
     assert kinds["rounded to 3 decimals"] == "cannot tell"
-    assert kinds["the median in place of every score"] == "cannot tell"
+    assert kinds["the median in place of every score"] == "constant"
     assert kinds["1.0 in place of every score"] == "cannot tell"
     assert kinds[f"every second score by {FLOAT32.name}"] == "mixture"
     assert kinds["the sigmoid applied twice"] == "sigmoid twice"
@@ -230,7 +230,7 @@ def test_odds_add_up_to_those_of_the_verdict(run):
     own, lines = reading.own, reading.lines
     verdict = fingerprint(run.scores)
     assert own.odds.size == verdict.n_distinct
-    assert own.odds[-1] == pytest.approx(verdict.odds)
+    assert verdict.odds >= own.odds[-1] - 1e-9  # it knows besides which steps the logits share
     assert not own.refuted
     assert own.decided_after < 100
     refuted = [line for line in lines if line.refuted]

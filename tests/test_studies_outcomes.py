@@ -13,7 +13,7 @@ from analysis.datasets import from_pairs
 from analysis.engines import path_of
 from analysis.formats import FORMATS
 from analysis.metrics import average, evaluate
-from analysis.scorepath import FLOAT32_REFERENCE, TIE_RULES, ScorePath
+from analysis.scorepath import FLOAT32_REFERENCE, ScorePath
 from analysis.sigmoids import sigmoid
 from analysis.studies import outcomes
 from analysis.ties import apply, tied_in_top, with_tie_groups
@@ -102,7 +102,7 @@ def test_tie_rules_are_orders_and_expected_is_their_mean():
     rules = outcomes.by_tie_rule({"tied": TIED}).pivot(
         index="measure", columns="tie_rule", values="value"
     )
-    assert set(rules.columns) == set(TIE_RULES)
+    assert set(rules.columns) == set(outcomes.RULES)
     every = [
         pd.concat([evaluate(run, run, outcomes.MEASURES) for run in orders(query)])
         .groupby("measure")["expected"]
@@ -202,6 +202,13 @@ def test_other_tools_take_lists_of_one_and_first_hits_below_the_cutoff():
     beside = outcomes.beside_other_tools({"run": pd.concat([deep, alone], ignore_index=True)})
     assert beside["theirs"].tolist() == pytest.approx(beside["ours"].tolist(), abs=1e-12)
     assert beside["ours"].tolist() == [0.5, 0.5, 0.5]
+
+
+def test_trec_eval_is_not_asked_about_grades_with_fractions():
+    halves = {name: run.assign(grade=run["grade"] / 2) for name, run in RUNS.items()}
+    beside = outcomes.beside_other_tools(halves)
+    assert set(beside["tool"]) == {"sklearn"}
+    np.testing.assert_allclose(beside["theirs"], beside["ours"], rtol=0, atol=1e-12)
 
 
 def test_tools_that_are_not_installed_have_no_rows(monkeypatch):

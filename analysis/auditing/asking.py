@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from numbers import Real
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from analysis.scorepath import ScorePath
 def audit(
     *,
     url: str | None = None,
-    scores: str | Path | pd.DataFrame | None = None,
+    scores: str | Path | Sequence[str | Path] | pd.DataFrame | None = None,
     model: str | None = None,
     data: str | Path = "german",
     dtype: str | None = None,
@@ -30,8 +31,9 @@ def audit(
 ) -> Findings:
     """Tell from scores how they were computed, what that hides and what to do about it.
 
-    One source is given: ``url``, the address of a running reranking server; ``scores``, a file or a
-    frame with the columns ``query_id, passage_id, score`` and perhaps ``logit``; or ``model``, to
+    One source is given: ``url``, the address of a running reranking server; ``scores``, a file,
+    several or a folder (:mod:`analysis.readers.scores`), or a frame with the columns ``query_id,
+    passage_id, score`` and perhaps ``logit``; or ``model``, to
     be run here in the forward ``dtype`` (float32) with the score ``path`` (a float32 sigmoid;
     see :func:`~analysis.engines.path_of`, whose texts do as well). A server and a model are
     asked for the scores of ``data``; ``server_model`` is the name a server knows its model by,
@@ -66,10 +68,11 @@ def audit(
     )
 
 
-def _of_scores(scores: str | Path | pd.DataFrame) -> Scored:
+def _of_scores(scores: str | Path | Sequence[str | Path] | pd.DataFrame) -> Scored:
     if isinstance(scores, pd.DataFrame):
         return from_frame(scores)
-    if isinstance(scores, str | Path):
+    several = isinstance(scores, list | tuple)
+    if all(isinstance(one, str | Path) for one in (scores if several else [scores])):
         return from_file(scores)
     raise InputError(
         f"a {type(scores).__name__} has no queries and passages",

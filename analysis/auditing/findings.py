@@ -82,12 +82,16 @@ def findings(scored: Scored) -> Findings:
     """Audit scores, whatever their source."""
     frame = scored.frame
     logits = frame["logit"].to_numpy() if scored.has_logits else None
-    verdict = fingerprint(frame["score"].to_numpy(), logits)
+    verdict = fingerprint(
+        frame["score"].to_numpy(), logits, queries=frame["query_id"], decimals=scored.decimals
+    )
     path = scored.path or _known(verdict)
+    unit = 1.0 if scored.path else verdict.unit
     groups = tie_groups(with_tie_groups(frame))
     in_top = groups[groups["first_rank"] <= TOP_K]
-    effects = _effects(scored, bounded=path.has_sigmoid if path else verdict.kind != "logits")
-    shared = frame.loc[tied_in_top(frame, TOP_K), "score"].unique()
+    bounded = path.has_sigmoid if path else verdict.bounded
+    effects = _effects(scored, bounded=bounded, unit=unit)
+    shared = frame.loc[tied_in_top(frame, TOP_K), "score"].unique() / unit
     exactly = apart = None
     if scored.float32_logits is not None:
         exactly = int(tied_in_top(frame.assign(score=scored.float32_logits), TOP_K).sum())
@@ -106,14 +110,15 @@ def findings(scored: Scored) -> Findings:
     )
 
 
-def _effects(scored: Scored, *, bounded: bool) -> pd.DataFrame:
+def _effects(scored: Scored, *, bounded: bool, unit: float) -> pd.DataFrame:
     """Count the scores as they are and, where logits are known, under better paths.
 
     HPS and raw logits take the logits that the scores came from; float32 throughout takes those
     of a float32 forward pass, where there are any. Scores without a sigmoid stay without one.
+    ``unit`` is the score that stands for 1.
     """
     frame, best = scored.frame, None
-    runs = {table.AS_IT_IS: (frame["score"], bounded)}
+    runs = {table.AS_IT_IS: (frame["score"] / unit, bounded)}
     wide = ScorePath("float64", "fused", "float32", "float32")
     if scored.has_logits:
         own = best = frame["logit"]
@@ -134,12 +139,15 @@ def _effects(scored: Scored, *, bounded: bool) -> pd.DataFrame:
 def _known(verdict: Verdict) -> ScorePath | None:
     """The path of a verdict that is decided: the one found, or the first of some all but alike.
 
-    Alike are those that run in the same dtypes and evaluate a wide sigmoid.
+    Alike are those that run in the same dtypes, which are certain, and evaluate a wide sigmoid;
+    nothing else was done to the logits.
     """
-    if verdict.kind == "cannot tell" or verdict.odds < DECIDED:
+    if verdict.kind == "cannot tell" or verdict.odds < DECIDED or verdict.stage("after").certain:
         return None
+    forward = verdict.stage("forward dtype").values
     dtypes = {(path.forward_dtype, path.activation_dtype) for path in verdict.paths}
     alike = len(dtypes) == 1 and is_wide(verdict.paths[0].activation_dtype)
+    alike = alike and forward == (verdict.paths[0].forward_dtype,)
     return verdict.path or (verdict.paths[0] if alike else None)
 
 

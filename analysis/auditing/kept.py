@@ -14,11 +14,11 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from analysis.auditing.answers import finite
 from analysis.errors import InputError
-from analysis.places import cache_folder
+from analysis.limits import FILE
+from analysis.places import cache_folder, named_path
 
 FOLDER_VARIABLE = "RERANK_PRECISION_AUDITS"
 _DEFAULT_FOLDER = cache_folder() / "audit"
@@ -40,7 +40,10 @@ class KeptAnswers:
     """
 
     def __init__(self, key: Mapping[str, object]) -> None:
-        folder = Path(os.environ.get(FOLDER_VARIABLE) or _DEFAULT_FOLDER).expanduser()
+        folder = named_path(
+            os.environ.get(FOLDER_VARIABLE) or _DEFAULT_FOLDER,
+            f"name a folder with {FOLDER_VARIABLE}",
+        )
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
         self._file = folder / f"{digest[:16]}.jsonl"
         try:
@@ -58,10 +61,10 @@ class KeptAnswers:
         ``sizes`` has the number of candidates by query id; ``logits`` says whether there must be
         logits too. Whatever else the file holds is left out, to be asked for again.
         """
-        if not self._file.exists():
+        if not self._file.is_file() or self._file.stat().st_size > FILE.value:
             return {}
-        lines = self._file.read_text("utf-8", errors="replace").splitlines()
-        answers = (_answer(line, sizes, logits) for line in lines)
+        with self._file.open(encoding="utf-8", errors="replace") as lines:
+            answers = [_answer(line, sizes, logits) for line in lines]
         return {answer.query_id: answer for answer in answers if answer is not None}
 
     def add(self, answer: Answer) -> None:
@@ -82,6 +85,6 @@ def _answer(line: str, sizes: Mapping[str, int], logits: bool) -> Answer | None:
         size = sizes[answer.query_id]
         lists = [answer.scores, answer.logits] if logits else [answer.scores]
         fits = all(len(numbers) == size and None not in map(finite, numbers) for numbers in lists)
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
     return answer if fits else None

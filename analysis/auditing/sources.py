@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -31,7 +31,8 @@ class Scored:
     ``logit`` is NaN in all rows if the source does not give it. ``kind`` is ``url``, ``scores``
     or ``model``, ``name`` what may be shown of it, ``details`` more of that (texts). ``path`` is
     the score path if the audit itself applied it, ``float32_logits`` the same pairs' logits of a
-    float32 forward pass, where they were computed.
+    float32 forward pass, where they were computed. ``decimals`` says that the source prints every
+    score with so many.
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Scored:
     details: dict[str, str] = field(default_factory=dict)
     path: ScorePath | None = None
     float32_logits: pd.Series | None = None
+    decimals: int | None = None
 
     @property
     def has_logits(self) -> bool:
@@ -76,11 +78,15 @@ def from_server(
     return Scored("url", shown(url), frame, details)
 
 
-def from_file(source: str | Path) -> Scored:
-    """Read scores from a file (:func:`analysis.readers.read_scores`)."""
+def from_file(source: str | Path | Sequence[str | Path]) -> Scored:
+    """Read scores from a file, or from several (:func:`analysis.readers.read_scores`)."""
     scores = read_scores(source)
     digits = "as many as needed" if scores.decimals is None else f"always {scores.decimals}"
-    return Scored("scores", str(source), scores.frame, {"decimals printed": digits})
+    details = {"decimals printed": digits}
+    details |= {"read": "; ".join(scores.notes)} if scores.notes else {}
+    first, *others = [source] if isinstance(source, str | Path) else source
+    name = f"{first} and {len(others)} more" if others else str(first)
+    return Scored("scores", name, scores.frame, details, decimals=scores.decimals)
 
 
 def from_frame(scores: pd.DataFrame) -> Scored:
@@ -109,7 +115,7 @@ def from_model(
     logits = scoring.score(dataset, reranker, dtypes, store=Store())
     by_dtype = {name: rows.reset_index(drop=True) for name, rows in logits.groupby("forward_dtype")}
     frame = by_dtype[dtype][["query_id", "passage_id", "logit"]].copy()
-    frame.insert(2, "score", path.scores(frame["logit"]))
+    frame.insert(2, "score", path.scores(frame["logit"], queries=frame["query_id"]))
     details = {"data": dataset.name, "score path applied": str(path)}
     return Scored("model", model, frame, details, path, by_dtype["float32"]["logit"])
 

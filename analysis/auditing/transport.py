@@ -11,14 +11,17 @@ import json
 import os
 import random
 import time
+import zlib
+from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Thread
 from typing import Self
 
 import httpx
 
 from analysis.errors import InputError, counted
+from analysis.limits import ANSWER
 
 TOKEN_VARIABLE = "RERANK_PRECISION_TOKEN"
 """Environment variable with the token that is sent as ``Authorization: Bearer``."""
@@ -66,14 +69,15 @@ class Limits:
     """How much time and how many bytes a server gets.
 
     ``answer_seconds`` is for one attempt from connecting to the last byte, however slowly the
-    bytes drip. Between attempts the wait doubles from ``first_wait`` seconds up to
+    bytes drip. ``answer_bytes`` counts after decompression; ``RERANK_PRECISION_ANSWER_BYTES`` sets
+    it otherwise. Between attempts the wait doubles from ``first_wait`` seconds up to
     ``longest_wait``, with some jitter; a server's ``Retry-After`` can lengthen it, up to
     ``longest_wait``.
     """
 
     answer_seconds: float = 300.0
     connect_seconds: float = 10.0
-    answer_bytes: int = 16 * 2**20
+    answer_bytes: int = field(default_factory=lambda: ANSWER.value)
     attempts: int = 4
     first_wait: float = 0.5
     longest_wait: float = 30.0
@@ -90,7 +94,8 @@ class Transport:
         self.limits = limits or Limits()
         self.has_token = bool(_token())
         self._client = httpx.Client(
-            headers={"Content-Type": "application/json"} | _authorization(),
+            headers={"Content-Type": "application/json", "Accept-Encoding": "gzip"}
+            | _authorization(),
             timeout=httpx.Timeout(self.limits.answer_seconds, connect=self.limits.connect_seconds),
             follow_redirects=False,
         )
@@ -177,10 +182,14 @@ class Transport:
         return counted(self.limits.attempts, "attempt")
 
     def _body(self, url: httpx.URL, response: httpx.Response) -> bytes:
-        """Read the body up to the limit."""
+        """Read the body up to the limit, and unpack no more than that.
+
+        httpx would unpack a chunk whole, and gzip inside gzip too: a kilobyte becomes a gigabyte.
+        """
         limit, body = self.limits.answer_bytes, bytearray()
-        for chunk in response.iter_bytes():
-            body += chunk
+        unpacked = _unpacker(url, response)
+        for chunk in response.iter_raw():
+            body += unpacked(chunk, limit + 1 - len(body))
             if len(body) > limit:
                 raise ServerError(
                     f"the answer is longer than {limit:,} bytes",
@@ -263,6 +272,31 @@ def _parsed(url: httpx.URL, body: bytes) -> object:
             "check that this is the reranking endpoint, with nothing in between that cuts answers",
             url=url,
         ) from None
+
+
+def _unpacker(url: httpx.URL, response: httpx.Response) -> Callable[[bytes, int], bytes]:
+    """What unpacks the next bytes of an answer, but not more than it is told to give."""
+    packed = response.headers.get("content-encoding", "").strip().lower()
+    if packed in ("", "identity"):
+        return lambda chunk, most: chunk[:most]
+    if packed not in ("gzip", "x-gzip"):
+        raise ServerError(
+            "the answer is packed in another way than gzip, or twice",
+            "let it be sent as it is, or as gzip",
+            url=url,
+        )
+    gzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
+
+    def unpacked(chunk: bytes, most: int) -> bytes:
+        """Unpack a chunk; bytes behind the end of the gzip are none of the answer."""
+        try:
+            return b"" if gzip.eof else gzip.decompress(chunk, most)
+        except zlib.error:
+            raise ServerError(
+                "the answer is damaged gzip", "let it be sent as it is", url=url
+            ) from None
+
+    return unpacked
 
 
 def _named(response: httpx.Response) -> str:

@@ -22,7 +22,7 @@ _COUNTS = ("ones", "tied_in_top")
 def predict(
     logits: pd.DataFrame, paths: Iterable[ScorePath] | None = None, *, k: int = 10
 ) -> pd.DataFrame:
-    """Predict saturation and top-``k`` ties of paths, by default all known, and compare.
+    """Predict saturation and top-``k`` ties of paths, by default all known of one logit.
 
     ``logits`` are a frame of :func:`analysis.scoring.score` with float32 logits; without them
     :class:`InputError` is raised. One row per path: ``path``, the :class:`.ScorePath`; and for the
@@ -38,7 +38,9 @@ def predict(
             "score with forward_dtypes including 'float32'",
             field="forward_dtype",
         )
-    rows = [_row(path, by_dtype, k) for path in (known_paths() if paths is None else paths)]
+    if paths is None:
+        paths = [path for path in known_paths() if path.is_plain]
+    rows = [_row(path, by_dtype, k) for path in paths]
     return pd.DataFrame(rows).astype({name: "Int64" for name in rows[0] if name != "path"})
 
 
@@ -60,5 +62,5 @@ def _flags(path: ScorePath, logits: pd.DataFrame, k: int) -> pd.DataFrame:
     """Tell of each candidate whether it counts, in the columns of :data:`_COUNTS`."""
     scored = logits[["query_id"]].reset_index(drop=True)
     scored["score"] = path.scores(logits["logit"])
-    ones = (scored["score"] == 1.0) & path.has_sigmoid
+    ones = (scored["score"] == 1.0) & path.saturates
     return pd.DataFrame({"ones": ones, "tied_in_top": tied_in_top(scored, k)})

@@ -38,6 +38,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.errors import InputError
 from analysis.formats import format_of
 from analysis.scorepath import ScorePath
 from analysis.sigmoids import sigmoid
@@ -74,6 +75,14 @@ class StagedPath:
     reference: Values
     weights: Values
     forward: Values
+
+    def __post_init__(self) -> None:
+        if not self.path.is_plain:
+            raise InputError(
+                f"the stages of {self.path.computation} are not those that a budget splits",
+                "give a path of one logit with nothing done afterwards",
+                field="path",
+            )
 
     def logits(self, swapped: Swapped) -> Values:
         """Logits of all pairs, as the formula receives them."""

@@ -244,8 +244,8 @@ def predicted_and_measured(ax: Axes, table: pd.DataFrame, name: str) -> list[Lin
 
 
 def _two_lines(path: ScorePath) -> str:
-    logits, sigmoid, stored = path.parts
-    return f"{logits} → {sigmoid}\n→ {stored}"
+    *computed, stored = path.parts
+    return f"{' → '.join(computed)}\n→ {stored}"
 
 
 def _limits(table: pd.DataFrame) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from analysis.comparisons import EQUAL, FIRST, NOT_CERTAIN, SECOND
 from analysis.figures.bars import longest, stacked_bars
 from analysis.figures.style import FAINT, INK, MARKS, OKABE_ITO, Picture, style
-from analysis.scorepath import TIE_RULES, ScorePath
+from analysis.scorepath import ScorePath
 from analysis.studies.outcomes import MEASURES, REMEDIES, K
 
 RULE_LOOKS = {
@@ -121,7 +121,7 @@ def tie_rules(
     ends = spans.set_index("path").loc[names]
     for height, row in enumerate(ends.itertuples()):
         ax.barh(height, row.max - row.min, left=row.min, height=0.7, color="#ECECEC", zorder=0)
-    offsets = np.linspace(-0.24, 0.24, len(TIE_RULES))
+    offsets = np.linspace(-0.24, 0.24, len(RULE_LOOKS))
     drawn = []
     for (rule, (marker, color)), offset in zip(RULE_LOOKS.items(), offsets, strict=True):
         values = rules[rules["tie_rule"] == rule].set_index("path").loc[names, "value"]

@@ -34,7 +34,7 @@ def reranking(
     """
     other = against.name or against.computation
     caption = f"“{query}”: {other} against {path.name or path.computation}."
-    counts = count(scored, reference, bounded=path.has_sigmoid, tie_rule=path.tie_rule)
+    counts = count(scored, reference, bounded=path.saturates, tie_rule=path.tie_rule)
     ranks = (
         f"ranks of {len(scored)} passages under the {other} and under the path, tied "
         f"ones as bands, {counts['moved']} of them moved."

@@ -16,10 +16,12 @@ from numpy.typing import ArrayLike
 from analysis.errors import InputError
 from analysis.fingerprinting.deciding import decide_alone
 from analysis.fingerprinting.given import Pairs, decide_given
+from analysis.fingerprinting.kinds import decide_by_range
+from analysis.fingerprinting.lists import decide_lists
 from analysis.fingerprinting.observed import Observed, Scores, observe
-from analysis.fingerprinting.verdict import Verdict
+from analysis.fingerprinting.verdict import StageVerdict, Verdict
 
-__all__ = ["Verdict", "fingerprint"]
+__all__ = ["StageVerdict", "Verdict", "fingerprint"]
 
 _MOST_JUDGED = 50_000
 """Of a longer list so many distinct scores are judged, spread evenly over the sorted ones."""
@@ -28,34 +30,68 @@ _LOW_SCORE = 0.25
 _ENOUGH_SCORES = 100
 
 
-def fingerprint(scores: ArrayLike, logits: ArrayLike | None = None) -> Verdict:
-    """Say which score path made a list of scores.
+def fingerprint(
+    scores: ArrayLike,
+    logits: ArrayLike | None = None,
+    *,
+    queries: ArrayLike | None = None,
+    decimals: int | None = None,
+) -> Verdict:
+    """Say which score path made a list of scores, stage by stage, or what else they are.
 
     ``scores`` have the shape ``(n,)``, in any order, with duplicates as they are, as parsed from
     JSON or a run file or as an array of any float dtype; ``logits``, where the engine offers
-    them, are the raw logits of the same passages in the same order. An empty list, or one of a
+    them, are the raw logits of the same passages in the same order. ``queries`` names the query
+    of each score: what was normalised over the candidates of a query shows only with it.
+    ``decimals`` says that the file prints every score with so many. An empty list, or one of a
     single value, carries no evidence and gets ``cannot tell``.
 
     Evidence is exact membership in the set of scores that a path can return, computed on this
     machine (:mod:`analysis.fingerprinting.evidence` has the reckoning). Raises
-    :class:`~analysis.errors.InputError` for other shapes, for logits of another length, and for
-    values that are no finite numbers. Where no path maps the logits given to the scores, the
-    scores are judged alone.
+    :class:`~analysis.errors.InputError` for other shapes, for logits or queries of another length,
+    and for values that are no finite numbers. Where no path maps the logits given to the scores,
+    the scores are judged alone.
     """
     given = _numbers(scores, "scores")
+    lists = _lists(given, queries)
     distinct = np.unique(given)
     if distinct.size == 0:
         nothing = Verdict("cannot tell", reason="there are no scores")
         return _completed(nothing, given, distinct, with_logits=False)
-    observed = observe(distinct)
-    judged = observed.spread(_MOST_JUDGED)
-    if logits is None:
-        found = decide_alone(given, judged)
-    else:
-        pairs = _pairs(given, _numbers(logits, "logits"), observed)
-        found = decide_given(pairs) or _without(decide_alone(given, judged))
-    found = replace(found, decimals=observed.decimals)
+    observed = observe(distinct, decimals)
+    found = None
+    if logits is not None:
+        found = decide_given(_pairs(given, _numbers(logits, "logits"), observed))
+    if found is None:
+        found = _by_scores(given, lists, observed)
+        found = found if logits is None else _without(found)
+    found = replace(found, decimals=observed.decimals, digits=observed.digits)
     return _completed(found, given, distinct, with_logits=logits is not None)
+
+
+def _by_scores(scores: Scores, lists: list[Scores], observed: Observed) -> Verdict:
+    judged = observed.spread(_MOST_JUDGED)
+    return (
+        decide_lists(lists, observed)
+        or decide_by_range(scores, judged)
+        or decide_alone(scores, judged)
+    )
+
+
+def _lists(scores: Scores, queries: ArrayLike | None) -> list[Scores]:
+    """The scores of each query; all together where no queries are known."""
+    if queries is None:
+        return [scores]
+    names = np.asarray(queries)
+    if names.shape != scores.shape:
+        raise InputError(
+            f"{names.size} queries for {scores.size} scores",
+            "name the query of each score, in the same order",
+            field="queries",
+        )
+    order = np.argsort(names, kind="stable")
+    starts = np.flatnonzero(names[order][1:] != names[order][:-1]) + 1
+    return np.split(scores[order], starts)
 
 
 def _without(verdict: Verdict) -> Verdict:
@@ -125,13 +161,14 @@ def _judged(distinct: Scores) -> str:
 
 def _wanted(verdict: Verdict, distinct: Scores, with_logits: bool) -> str:
     """What would tell more about scores whose path is not decided."""
+    if verdict.kind not in ("sigmoid", "softmax", "percent", "cannot tell"):
+        return ""
     wanted: list[str] = []
     if distinct.size < _ENOUGH_SCORES:
         wanted.append(f"at least {_ENOUGH_SCORES} distinct scores")
-    if verdict.decimals is not None:
+    if verdict.decimals is not None or verdict.digits is not None:
         wanted.append("scores with all their digits")
-    if verdict.kind in ("sigmoid", "cannot tell"):
-        if verdict.paths and (distinct < _LOW_SCORE).sum() < _ENOUGH_SCORES / 2:
-            wanted.append(f"more scores below {_LOW_SCORE:g}, where paths differ most")
-        wanted += [] if with_logits else ["the raw logits"]
+    if verdict.paths and (distinct < _LOW_SCORE).sum() < _ENOUGH_SCORES / 2:
+        wanted.append(f"more scores below {_LOW_SCORE:g}, where paths differ most")
+    wanted += [] if with_logits else ["the raw logits"]
     return "; ".join(wanted)

@@ -1,7 +1,9 @@
 """The paths that a fingerprint decides among, each as the set of scores that it can return.
 
 Half-precision logits are few: their scores are enumerated, once per path, and kept. Of float32
-logits there are too many: the few around the logit of a score are evaluated instead.
+logits there are too many: the few around the logit of a score are evaluated instead. So are those
+on a :class:`Grid` of another kind, which :mod:`analysis.fingerprinting.regular` finds in a list:
+half logits that were scaled or shifted, and logits in equal steps.
 
 ``torch.sigmoid`` has two routines that differ in the last bit: a vector kernel, and a scalar one
 for short or strided arrays and for what is left at an end. An engine's scores come from both, so
@@ -18,7 +20,7 @@ logits has finer steps than a half score, so any smooth distribution gives the s
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Literal
 
@@ -39,8 +41,6 @@ _NEIGHBOURS = 6
 _NARROWEST = 1e-9
 """Logits this dense, around 0, are lost in a running sum: they are no evidence."""
 _BEYOND = 0.01
-_DIFFERENCE_BITS = range(6, 21)
-"""Differences of two half logits are multiples of 2⁻⁶ (large bfloat16) to 2⁻²⁰ (small float16)."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,16 @@ class Hypothesis:
     """A set of attainable scores and the paths that attain it.
 
     ``widths`` says how wide a range of logits gives each observed score: 0 where none does, NaN
-    where the score is no evidence. Family ``smooth`` leaves no trace but its stored dtype.
+    where the score is no evidence. ``forward`` names the logits: a dtype, or in words what steps
+    they have; empty in the family ``smooth``, which leaves no trace but its stored dtype.
+    ``after`` is what was done to the logits before the sigmoid, in words.
     """
 
     family: Literal["sigmoid", "softmax", "smooth"]
     forward: str
     paths: Paths
     widths: Callable[[Observed], Scores]
+    after: str = ""
 
     @property
     def wide(self) -> bool:
@@ -63,12 +66,44 @@ class Hypothesis:
             return is_wide(self.paths[0].stored_dtype)
         return self.family == "softmax"
 
+    @property
+    def sparse(self) -> bool:
+        """Whether its logits are so far apart that hitting one by chance is rare."""
+        return self.forward not in ("", "float32")
+
 
 @cache
 def hypotheses() -> tuple[Hypothesis, ...]:
     """Every hypothesis; the sets behind them are built when they are first asked for."""
     from_halves = tuple(half for forward in HALVES for half in _half_logits(forward))
-    return (*from_halves, *_float32_logits(), *_softmax(), *map(_smooth, HALVES))
+    float32 = of_grid(Grid(FORMATS["float32"]), "float32")
+    return (*from_halves, *float32, *map(_smooth, HALVES))
+
+
+def of_grid(grid: Grid, forward: str, after: str = "") -> tuple[Hypothesis, ...]:
+    """Wide sigmoids, and the softmax, of logits on a grid."""
+    named = forward if forward in FORMATS else "float32"
+    given = [
+        (group, partial(path_scores, group[0].within("float32"))) for group in wide_paths(named)
+    ]
+    sigmoids = [
+        Hypothesis(
+            "sigmoid", forward, group, partial(_grid_widths, grid=grid, evaluate=scores), after
+        )
+        for group, scores in given
+    ]
+    softmax = partial(_grid_widths, grid=grid, evaluate=softmax_scores)
+    return (*sigmoids, Hypothesis("softmax", forward, (), softmax, after))
+
+
+def in_steps(one: Hypothesis, step: float) -> Hypothesis:
+    """The same hypothesis, of logits that are multiples of a step as well."""
+
+    def widths(observed: Observed) -> Scores:
+        own = one.widths(observed)
+        return np.where(own > 0, np.maximum(own, step), own)
+
+    return replace(one, widths=widths)
 
 
 def wide_paths(forward: str) -> tuple[Paths, ...]:
@@ -179,29 +214,49 @@ def _table(scores: Scores, widths: Scores) -> _Table:
 
 
 @dataclass(frozen=True)
-class _Grid:
-    """Logits in regular steps: the values of a format, or multiples of one step."""
+class Grid:
+    """Logits that can occur: values of a format or multiples of a step, scaled, then shifted.
+
+    Scaling and shifting are done in float32, as engines do it.
+    """
 
     number_format: Format | None = None
     step: float = 0.0
+    factor: float = 1.0
+    offset: float = 0.0
 
     def spacing(self, logits: Scores) -> Scores:
         """Distance between neighbouring logits there."""
         if self.number_format is None:
             return np.full(logits.shape, self.step)
-        return self.number_format.spacing(np.abs(logits))
+        own = np.abs((logits - self.offset) / self.factor)
+        return self.number_format.spacing(own) * self.factor
+
+    def nearest(self, logits: Scores) -> Scores:
+        """The logit of the grid next to each logit, in float64."""
+        own = (logits - self.offset) / self.factor
+        if self.number_format is None:
+            return np.rint(own / self.step) * self.step * self.factor + self.offset
+        return self.number_format.round(own).astype(np.float64) * self.factor + self.offset
 
     def around(self, logits: Scores) -> Scores:
         """Candidates nearest to each logit, shape ``(n, 2 * _NEIGHBOURS + 1)``."""
         offsets = np.arange(-_NEIGHBOURS, _NEIGHBOURS + 1)
+        own = (logits - self.offset) / self.factor
         if self.number_format is None:
-            return (np.rint(logits / self.step)[:, None] + offsets) * self.step
-        ordinals = self.number_format.ordinals(logits)[:, None] + offsets
-        return self.number_format.from_ordinals(ordinals).astype(np.float64)
+            return self._moved((np.rint(own / self.step)[:, None] + offsets) * self.step)
+        ordinals = self.number_format.ordinals(own)[:, None] + offsets
+        return self._moved(self.number_format.from_ordinals(ordinals).astype(np.float64))
+
+    def _moved(self, logits: Scores) -> Scores:
+        if (self.factor, self.offset) == (1.0, 0.0):
+            return logits
+        moved = logits.astype(np.float32) * np.float32(self.factor) + np.float32(self.offset)
+        return moved.astype(np.float64)
 
 
 def _grid_widths(
-    observed: Observed, grid: _Grid, evaluate: Callable[[Scores], list[Scores]]
+    observed: Observed, grid: Grid, evaluate: Callable[[Scores], list[Scores]]
 ) -> Scores:
     """Logit width behind each observed score, for logits on a fine grid.
 
@@ -230,29 +285,6 @@ def _half_logits(forward: str) -> list[Hypothesis]:
 
 def _looked_up(paths: Paths) -> Callable[[Observed], Scores]:
     return lambda observed: _path_table(paths).widths(observed)
-
-
-def _float32_logits() -> list[Hypothesis]:
-    grid = _Grid(FORMATS["float32"])
-    return [
-        Hypothesis(
-            "sigmoid",
-            "float32",
-            group,
-            partial(_grid_widths, grid=grid, evaluate=partial(path_scores, group[0])),
-        )
-        for group in wide_paths("float32")
-    ]
-
-
-def _softmax() -> list[Hypothesis]:
-    grids = {"float32": _Grid(FORMATS["float32"])} | {
-        f"multiples of 2^-{bits}": _Grid(step=2.0**-bits) for bits in _DIFFERENCE_BITS
-    }
-    return [
-        Hypothesis("softmax", name, (), partial(_grid_widths, grid=grid, evaluate=softmax_scores))
-        for name, grid in grids.items()
-    ]
 
 
 def _smooth(stored: str) -> Hypothesis:

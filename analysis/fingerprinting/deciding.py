@@ -1,15 +1,17 @@
-"""From scores alone to a verdict: their range first, then the sets of scores, then two of those.
+"""From scores in [0, 1] alone to a verdict: the sets of scores, one or two of them, or all but few.
 
 Each rule here abstains rather than guess: a path is named only where no other one is left.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.errors import counted
-from analysis.fingerprinting.attainable import Hypothesis, hypotheses
+from analysis.fingerprinting.attainable import Hypothesis, hypotheses, in_steps
 from analysis.fingerprinting.evidence import (
     ALLOWED,
     DECIDED,
@@ -20,70 +22,112 @@ from analysis.fingerprinting.evidence import (
     best_odds,
     chance_odds,
     excess_odds,
-    forward_dtypes,
     near_misses,
     weigh,
 )
-from analysis.fingerprinting.hidden import decide_hidden
-from analysis.fingerprinting.observed import Observed, Scores, fewest_decimals
-from analysis.fingerprinting.verdict import Verdict
-from analysis.formats import HALVES, format_of
-from analysis.scorepath import ScorePath
+from analysis.fingerprinting.observed import Observed, Scores
+from analysis.fingerprinting.regular import (
+    ODD,
+    Logits,
+    equal_steps,
+    mostly_in_steps,
+    moved_halves,
+    spare_bit,
+    weigh_rivals,
+)
+from analysis.fingerprinting.stages import stage_verdicts
+from analysis.fingerprinting.verdict import StageVerdict, Verdict, certain
+from analysis.formats import FORMATS, HALVES, format_of
+from analysis.steps import OTHER_MACHINE_STEPS
 
-_FEW_DECIMALS = 4
-"""Whole and rounded numbers are values of a half type without having been computed in it."""
 _LOWEST_TWICE, _HIGHEST_TWICE = 0.5, 0.7311
 """Sigmoids of 0 and of 1; the upper one is 0.73106, before it is rounded to a stored dtype."""
 _EDGE = 0.05
 _FEWEST_AT_AN_EDGE, _FEWEST_DISTINCT = 3, 8
 _FEWEST_OUTSIDE = 5
 _LARGEST_CHANCE = 0.5
+_DERIVED = "half logits subtracted or shifted"
 _WIDER = 2.0
 """Just below 1 a float32 sigmoid returns every other float32 score: each stands for two cells."""
 _CLEARLY_MORE = 1.5
 """Chance is reckoned from average spacings, so a small excess over it is none."""
+_BOUNDS = [digit * 10.0**-place for place in range(1, 13) for digit in (1, 2, 5)]
+"""Round distances from 0 and from 1 at which scores are clipped."""
 
 
 def decide_alone(scores: Scores, observed: Observed) -> Verdict:
     """Decide about scores without their logits; ``observed`` are the distinct ones among them."""
-    if observed.scores[0] < 0 or observed.scores[-1] > 1:
-        return _logits(observed)
+    weighed = gather(observed)
     if np.all((scores >= _LOWEST_TWICE) & (scores <= _HIGHEST_TWICE)):
-        return _twice(scores, observed.scores)
-    weighed = weigh(observed, hypotheses())
+        return _twice(scores, observed, weighed)
     return (
-        decide_hidden(observed, weighed)
-        or _mixture(observed, weighed)
-        or _weighed(observed, weighed)
+        _all_but_few(observed, weighed)
+        or _two_parts(observed, weighed)
+        or decide_weighed(observed, weighed)
     )
 
 
-# --- what the range of the scores shows: raw logits, a sigmoid too many
+def gather(observed: Observed) -> list[Weighed]:
+    """Weigh every hypothesis about scores, those that the list itself suggests too; best first."""
+    weighed = weigh(observed, hypotheses())
+    plain = [one for one in weighed if one.hypothesis.sparse]
+    logits = Logits.of(observed)
+    steps = equal_steps(logits)
+    step = steps.grid.step if steps is not None and steps.decided and steps.is_dyadic else 0.0
+    if step:
+        plain += weigh(observed, [in_steps(one.hypothesis, step) for one in plain])
+    spare = _with_bits_to_spare(weighed, plain, logits, step)
+    moved = moved_halves(logits) if spare or not plain else []
+    in_equal, off_grid = weigh_rivals(observed, steps, moved)
+    attained = plain or any(one.exact for one in in_equal)
+    near = [] if attained else _other_machine(observed, weighed)
+    known = [one for one in weighed if not one.hypothesis.sparse]
+    return _best_first(known + plain + spare + in_equal + (near or off_grid))
 
 
-def _logits(observed: Observed) -> Verdict:
-    """Decide about values of which some are below 0 or above 1: no sigmoid made them."""
-    values = observed.scores
-    outside = int(((values < 0) | (values > 1)).sum())
-    are = "is" if outside == 1 else "are"
-    of_all = counted(values.size, "distinct value")
-    reason = f"{outside:,} of {of_all} {are} below 0 or above 1"
-    decimals = fewest_decimals(values)
-    if decimals is not None and decimals <= _FEW_DECIMALS:
-        return Verdict("logits", reason=f"{reason}; rounded values hide their dtype")
-    forwards, odds = forward_dtypes(values, observed.stored)
-    paths = tuple(ScorePath(dtype).raw() for dtype in forwards)
-    dtypes = " or ".join(forwards) if forwards else "no dtype that is known"
-    return Verdict(
-        "logits",
-        path=paths[0] if len(paths) == 1 else None,
-        paths=paths,
-        odds=odds,
-        reason=f"{reason}; they are values of {dtypes}, {against_chance(odds)}",
-    )
+def _with_bits_to_spare(
+    weighed: list[Weighed], plain: list[Weighed], logits: Logits, step: float
+) -> list[Weighed]:
+    """Rivals of logits that do not use all the bits of their dtype: those of another may do.
+
+    A half type whose last bit is seldom set was subtracted in or shifted into; most differences of
+    half logits are float32 values with many zeros at their end.
+    """
+    derived = {half: spare_bit(logits, format_of(half), step) >= ODD for half in HALVES}
+    derived["float32"] = mostly_in_steps(logits)
+    return [
+        replace(one, hypothesis=replace(one.hypothesis, forward=_DERIVED), exact=False)
+        for one in [*(w for w in weighed if w.hypothesis.forward == "float32"), *plain]
+        if one.hypothesis.wide and derived[one.hypothesis.forward]
+    ]
 
 
-def _twice(scores: Scores, distinct: Scores) -> Verdict:
+def _best_first(weighed: list[Weighed]) -> list[Weighed]:
+    return sorted(weighed, key=lambda one: -one.odds)
+
+
+def _other_machine(observed: Observed, weighed: list[Weighed]) -> list[Weighed]:
+    """Half logits under a wide sigmoid, to within what another machine's ``exp`` may differ.
+
+    None where a softmax attains every score: to a few last bits it is a sigmoid.
+    """
+    if not observed.exact or any(one.hypothesis.family == "softmax" for one in weighed):
+        return []
+    wide = [
+        one
+        for one in hypotheses()
+        if one.forward in HALVES and one.wide and one.paths[0].stored_dtype == observed.stored.name
+    ]
+    near = weigh(observed.widened(OTHER_MACHINE_STEPS), wide)
+    if not near or near[0].odds <= best_odds(weighed) + ALLOWED:
+        return []
+    return [replace(one, exact=False) for one in near]
+
+
+# --- a sigmoid too many
+
+
+def _twice(scores: Scores, observed: Observed, weighed: list[Weighed]) -> Verdict:
     """Decide about scores that all lie in [0.5, 0.7311].
 
     A second sigmoid maps scores near 0 and near 1, where most scores are, to the two ends of that
@@ -97,51 +141,77 @@ def _twice(scores: Scores, distinct: Scores) -> Verdict:
         f"{lie} in [{_LOWEST_TWICE:g}, {_HIGHEST_TWICE:g}], {low:,} at "
         f"its lower end and {high:,} at its upper end"
     )
-    enough = min(low, high) >= _FEWEST_AT_AN_EDGE and distinct.size >= _FEWEST_DISTINCT
+    enough = min(low, high) >= _FEWEST_AT_AN_EDGE and observed.scores.size >= _FEWEST_DISTINCT
     if enough and odds >= DECIDED:
         return Verdict("sigmoid twice", odds=odds, reason=f"{where}, {against_chance(odds)}")
     return Verdict(
         "cannot tell",
         odds=odds if enough else 0.0,
         reason=f"{where}: a sigmoid applied twice, or once to logits between 0 and 1",
+        stages=stage_verdicts(weighed, observed)[:1],
     )
 
 
 # --- one set for all scores
 
 
-def _one_path(observed: Observed) -> Verdict:
-    """Decide which single path, if any, made all of the scores."""
-    weighed = weigh(observed, hypotheses())
-    return decide_hidden(observed, weighed) or _weighed(observed, weighed)
-
-
-def _weighed(observed: Observed, weighed: list[Weighed]) -> Verdict:
+def decide_weighed(observed: Observed, weighed: list[Weighed]) -> Verdict:
     """Decide from the hypotheses that no score refutes, best first."""
     odds = best_odds(weighed)
-    if odds < DECIDED:
-        return _undecided(observed, weighed)
-    left = allowed(weighed + near_misses(observed, hypotheses()))
+    near = near_misses(observed, hypotheses()) if weighed else []
+    capped = [replace(one, odds=min(one.odds, weighed[0].odds), exact=False) for one in near]
+    every = _best_first(weighed + capped)
+    left = allowed(every)
     families = {one.hypothesis.family for one in left}
-    if families == {"softmax"}:
-        return _softmax(left[0])
-    if families != {"sigmoid"}:
-        return _undecided(observed, weighed)
-    return _sigmoid(observed, left, odds)
+    if odds >= DECIDED and families == {"softmax"}:
+        found = _softmax(left[0])
+    elif odds >= DECIDED and families == {"sigmoid"}:
+        found = _sigmoid(observed, left, odds)
+    else:
+        found = _undecided(observed, weighed)
+    return replace(found, stages=stage_verdicts(every, observed))
 
 
 def _sigmoid(observed: Observed, left: list[Weighed], odds: float) -> Verdict:
-    paths = all_paths(one.hypothesis.paths for one in left)
-    fits = f"all {observed.scores.size:,} distinct scores are attained by {paths[0].computation}"
-    if len(left) > 1:
-        fits += f", and too few speak against {left[1].hypothesis.paths[0].computation}"
+    paths, best = all_paths(one.hypothesis.paths for one in left), left[0]
+    size = observed.scores.size
+    others = [one.hypothesis for one in left if _making(one) != _making(best)]
+    plain = not best.hypothesis.after and best.hypothesis.forward in FORMATS
+    if not best.exact:
+        fits = (
+            f"all {size:,} distinct scores lie near sigmoids of {_logits(best.hypothesis)}; the "
+            "formula stays open: another machine's exponential, or both formulas in one list"
+        )
+    elif plain:
+        fits = f"all {size:,} distinct scores are attained by {paths[0].computation}"
+    else:
+        fits = f"all {size:,} distinct scores are sigmoids of {_logits(best.hypothesis)}"
+    if others and best.exact:
+        fits += f", and too few speak against {_named(others[0])}"
     return Verdict(
         "sigmoid",
-        path=paths[0] if len(left) == 1 else None,
+        path=paths[0] if plain and best.exact and not others else None,
         paths=paths,
         odds=odds,
-        reason=f"{fits}; {left[0].telling:,} of them are evidence, {against_chance(odds)}",
+        reason=f"{fits}; {best.telling:,} of them are evidence, {against_chance(odds)}",
     )
+
+
+def _making(one: Weighed) -> tuple[object, ...]:
+    """What tells hypotheses apart: those of one making differ in how rare its scores are."""
+    return one.hypothesis.paths, one.hypothesis.forward, one.hypothesis.after
+
+
+def _logits(one: Hypothesis) -> str:
+    """The logits of a hypothesis in words."""
+    logits = f"{one.forward} logits" if one.forward in FORMATS else f"logits in {one.forward}"
+    return f"{logits} ({one.after})" if one.after else logits
+
+
+def _named(one: Hypothesis) -> str:
+    if one.family == "softmax":
+        return f"a softmax of {_logits(one)}"
+    return one.paths[0].computation if one.forward in FORMATS else f"a sigmoid of {_logits(one)}"
 
 
 def _softmax(found: Weighed) -> Verdict:
@@ -149,7 +219,7 @@ def _softmax(found: Weighed) -> Verdict:
     logits = (
         "float32 logits, or half ones of very different sizes"
         if forward == "float32"
-        else f"half logits (their differences are {forward})"
+        else f"half logits (their differences lie in {forward})"
     )
     return Verdict(
         "softmax",
@@ -174,27 +244,92 @@ def _undecided(observed: Observed, weighed: list[Weighed]) -> Verdict:
     else:
         reason = (
             f"{_known_explain(left)} {scores} (log-odds {best:.1f} against chance), and too little "
-            "speaks against a path of another kind"
+            "speaks against one of another kind"
         )
     paths = all_paths(one.paths for one in left)
     return Verdict("cannot tell", paths=paths, odds=best, reason=reason)
 
 
 def _known_explain(left: list[Hypothesis]) -> str:
-    known = f"of {len(hypotheses())} known computations"
-    return f"one {known} explains" if len(left) == 1 else f"{len(left)} {known} explain"
+    return "one computation explains" if len(left) == 1 else f"{len(left)} computations explain"
+
+
+# --- all scores but a few: bounds to which they were clipped, or foreign values
+
+
+def _all_but_few(observed: Observed, weighed: list[Weighed]) -> Verdict | None:
+    """Decide about scores of half logits among which a few are none of them, or return None."""
+    if best_odds(weighed) >= DECIDED and weighed[0].hypothesis.sparse:
+        return None
+    foreign = _foreign(observed, weighed[0].odds if weighed else 0.0)
+    if foreign is None:
+        return None
+    rest = observed.take(~foreign)
+    found = decide_weighed(rest, gather(rest))
+    if not any(one.certain for one in found.stages):
+        return None
+    values = ", ".join(f"{value:.9g}" for value in observed.scores[foreign])
+    bounds = [_bound(observed, place) for place in np.flatnonzero(foreign)]
+    if all(bounds):
+        stages = certain(found.stages, found.odds, after=f"clipped at {' and at '.join(bounds)}")
+        reason = f"clipped at {values}; of the others, {found.reason}"
+        return replace(found, path=None, stages=stages, reason=reason)
+    return replace(
+        found,
+        kind="cannot tell",
+        path=None,
+        reason=f"{counted(int(foreign.sum()), 'score')} of another making ({values}) among "
+        f"{observed.scores.size:,} distinct ones; of the others, {found.reason}",
+    )
+
+
+def _foreign(observed: Observed, odds: float) -> NDArray[np.bool_] | None:
+    """The few scores that the best half logits do not attain, if they attain the rest decidedly.
+
+    They must explain the rest better than anything explains all of the scores.
+    """
+    size, best = observed.scores.size, None
+    if size < 2 * _FEWEST_OUTSIDE:
+        return None
+    near = observed.widened(OTHER_MACHINE_STEPS) if observed.exact else observed
+    for one in hypotheses():
+        if one.forward not in HALVES and one.family != "smooth":
+            continue
+        held_to = near if one.wide else observed
+        widths = one.widths(held_to)
+        foreign = widths == 0
+        count = int(foreign.sum())
+        if not 0 < count < _FEWEST_OUTSIDE:
+            continue
+        gains = np.log10(np.where(foreign, np.nan, widths) / held_to.cells())
+        gain = float(np.nansum(gains)) - count * np.log10(size)
+        if gain >= max(DECIDED, odds + ALLOWED) and (best is None or gain > best[0]):
+            best = gain, foreign
+    return None if best is None else best[1]
+
+
+def _bound(observed: Observed, place: int) -> str:
+    """The round bound that a score at an end of the list stands for; empty if it is none."""
+    score = observed.scores[place]
+    if place == 0:
+        return next((f"{b:g}" for b in _BOUNDS if observed.stored.round(b) == score), "")
+    if place == observed.scores.size - 1:
+        return next((f"1 − {b:g}" for b in _BOUNDS if observed.stored.round(1 - b) == score), "")
+    return ""
 
 
 # --- two sets: members of a sparse one far beyond chance, and a rest
 
 
-def _mixture(observed: Observed, weighed: list[Weighed]) -> Verdict | None:
+def _two_parts(observed: Observed, weighed: list[Weighed]) -> Verdict | None:
     """Decide whether two paths made the scores, or return None.
 
     Under the best hypothesis that explains all scores, or under a smooth distribution if there is
-    none, a part stands out that belongs to a sparser set. Both parts must be decided.
+    none, a part stands out that belongs to a sparser set. Both parts must be decided. Where one
+    path attains every score it may have made them all: then the forward dtype stays open.
     """
-    if best_odds(weighed) >= DECIDED and weighed[0].hypothesis.family == "softmax":
+    single = best_odds(weighed) >= DECIDED
+    if single and weighed[0].hypothesis.family == "softmax":
         return None  # differences of half logits are often half logits themselves
     inside = _standing_out(observed, _chance_widths(observed, weighed))
     if inside is None:
@@ -202,11 +337,15 @@ def _mixture(observed: Observed, weighed: list[Weighed]) -> Verdict | None:
     outside = observed.take(~inside)
     if int(np.isfinite(outside.cells()).sum()) < _FEWEST_OUTSIDE:
         return None
-    first, second = _one_path(observed.take(inside)), _one_path(outside)
-    size, count = observed.scores.size, int(inside.sum())
+    first = _of_one_path(observed.take(inside))
     if first.kind != "sigmoid":
         return None
+    size, count = observed.scores.size, int(inside.sum())
     some = f"{count:,} of {size:,} distinct scores are attained by {first.paths[0].forward_dtype} "
+    if single:
+        alike = weighed[0].hypothesis.forward == first.paths[0].forward_dtype
+        return None if alike else _one_or_two(observed, weighed, first, some)
+    second = _of_one_path(outside)
     if second.kind not in ("sigmoid", "softmax"):
         rest = "carry no evidence of their own" if second.paths else "are attained by no known path"
         return Verdict("cannot tell", paths=first.paths, reason=f"{some}logits; the others {rest}")
@@ -215,6 +354,29 @@ def _mixture(observed: Observed, weighed: list[Weighed]) -> Verdict | None:
         paths=all_paths([first.paths, second.paths]),
         odds=min(first.odds, second.odds),
         reason=f"{some}logits, which the other {size - count:,} refute; of those, {second.reason}",
+    )
+
+
+def _of_one_path(observed: Observed) -> Verdict:
+    return decide_weighed(observed, gather(observed))
+
+
+def _one_or_two(observed: Observed, weighed: list[Weighed], part: Verdict, some: str) -> Verdict:
+    """One path attains every score, yet part of them would be sparser by themselves."""
+    found = decide_weighed(observed, weighed)
+    forward = found.stage("forward dtype")
+    values = dict.fromkeys((*forward.values, part.paths[0].forward_dtype))
+    opened = replace(forward, values=tuple(values), odds=0.0, wanted="lists of one source each")
+    stages: tuple[StageVerdict, ...] = tuple(
+        opened if one is forward else one for one in found.stages
+    )
+    return replace(
+        found,
+        path=None,
+        paths=all_paths([found.paths, part.paths]),
+        stages=stages,
+        reason=f"{found.reason}; but {some}logits, more than chance would have: two lists in one, "
+        "or differences of half logits",
     )
 
 
@@ -227,7 +389,7 @@ def _chance_widths(observed: Observed, weighed: list[Weighed]) -> Scores:
     if not weighed:
         return cells
     widths = weighed[0].hypothesis.widths(observed)
-    return np.where(np.isnan(widths), cells, widths)
+    return np.where(widths > 0, widths, cells)
 
 
 def _standing_out(observed: Observed, widths: Scores) -> NDArray[np.bool_] | None:

@@ -34,11 +34,15 @@ _PROBED = 2_000
 
 @dataclass(frozen=True)
 class Weighed:
-    """A hypothesis that no score refutes: log10 odds against smooth scores, and on how many."""
+    """A hypothesis that no score refutes: log10 odds against smooth scores, and on how many.
+
+    ``exact`` is false where scores come near the hypothesis without being attained bit for bit.
+    """
 
     hypothesis: Hypothesis
     odds: float
     telling: int
+    exact: bool = True
 
 
 def weigh(observed: Observed, candidates: Iterable[Hypothesis]) -> list[Weighed]:

@@ -17,7 +17,7 @@ from analysis.fingerprinting.attainable import (
 )
 from analysis.fingerprinting.evidence import DECIDED, FEWEST_AGAINST, all_paths, forward_dtypes
 from analysis.fingerprinting.observed import Observed, Scores
-from analysis.fingerprinting.verdict import Kind, Verdict
+from analysis.fingerprinting.verdict import Kind, Stage, StageVerdict, Verdict
 from analysis.formats import FORMATS, HALVES, format_of
 from analysis.scorepath import ScorePath
 
@@ -42,9 +42,17 @@ class Pairs:
 
 def decide_given(pairs: Pairs) -> Verdict | None:
     """Decide from raw logits and scores together; None if no known path maps one to the other."""
-    forwards, _ = forward_dtypes(pairs.logits, FORMATS["float64"])
+    forwards, odds = forward_dtypes(pairs.logits, FORMATS["float64"])
     if not forwards:
         return None
+    found = _decide(pairs, forwards)
+    if found is None:
+        return None
+    forward = _stage("forward dtype", forwards, odds)
+    return replace(found, stages=(*_stages(found), forward))
+
+
+def _decide(pairs: Pairs, forwards: tuple[str, ...]) -> Verdict | None:
     if pairs.misses([pairs.logits]) == 0 and not _no_logits(pairs):
         return _unchanged(pairs, forwards)
     for factor in _factors(pairs):
@@ -56,6 +64,22 @@ def decide_given(pairs: Pairs) -> Verdict | None:
     if _is_twice(pairs):
         return _found(pairs, "sigmoid twice", [], "the sigmoid of the sigmoid gives every score")
     return None
+
+
+def _stages(found: Verdict) -> Iterator[StageVerdict]:
+    """What the paths that are left have in common; the logits themselves show the rest."""
+    stored = tuple(dict.fromkeys(path.stored_dtype for path in found.paths))
+    sigmoids = [f"{path.formula} in {path.activation_dtype}" for path in found.paths]
+    yield _stage("stored dtype", stored, found.odds)
+    if found.kind != "logits":
+        yield _stage("sigmoid", tuple(dict.fromkeys(sigmoids)), found.odds)
+
+
+def _stage(stage: Stage, values: tuple[str, ...], odds: float) -> StageVerdict:
+    if len(values) == 1 and odds >= DECIDED:
+        return StageVerdict(stage, values, odds)
+    wanted = "more pairs of a logit and its score"
+    return StageVerdict(stage, values if len(values) > 1 else (), wanted=wanted)
 
 
 def _unchanged(pairs: Pairs, forwards: tuple[str, ...]) -> Verdict:

@@ -1,14 +1,16 @@
 """How scores were stored and printed: each distinct score as the interval it stands for.
 
 A score that arrives as a number may be the value itself, the shortest decimal print of a float32
-or float16 (JSON), or a number rounded to n decimals (``%.4f``) or n significant digits (``%.9g``).
+or float16 (JSON), or a number rounded to n decimals (``%.4f``) or n significant digits (``%.6g``).
 In the first two cases the value is known exactly; in the others, only the interval that rounds to
-the print.
+the print. Which of them it is, is decided by rarity: of two prints that write every score the
+coarser one, and a rounded print only where the shortest prints of float32 values would hardly all
+be as short.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +19,15 @@ from analysis.formats import FORMATS, Format
 
 Scores = NDArray[np.float64]
 
-_FEW_DECIMALS, _SOME_DECIMALS, _MOST_DECIMALS = 4, 7, 12
+_FEW_DECIMALS, _MOST_DECIMALS = 4, 12
 _PRINTS_COMPARED = 2_000
 _FLOAT32_DIGITS = 9
 """So many digits tell every two float32 values apart."""
+_ROUNDED_ODDS = 3.0
+"""Log10 odds of a rounded print against shortest float32 prints that are as short by chance."""
 _SMALLEST_READ = 1e-10
+_READER_ERROR = 2.0**-50
+"""What a hasty decimal parser, such as that of ``pandas.read_json``, errs by at most."""
 _HALF_STEP = 0.5 * (1 + 1e-6)
 """Half a unit of the last decimal, a little more: how a tie was rounded is not known."""
 
@@ -31,8 +37,8 @@ class Observed:
     """Distinct scores, ascending, each with the closed interval [low, high] it stands for.
 
     ``spacing`` is the distance between neighbouring scores that could have been stored;
-    ``stored`` the format they came in, or the one their digits name. All arrays have the shape
-    ``(n_distinct,)``.
+    ``stored`` the format they came in, or the one their digits name. ``decimals`` or ``digits``
+    say how they were rounded, if they were. All arrays have the shape ``(n_distinct,)``.
     """
 
     scores: Scores
@@ -41,11 +47,12 @@ class Observed:
     spacing: Scores
     stored: Format
     decimals: int | None = None
+    digits: int | None = None
 
     @property
     def exact(self) -> bool:
         """Whether each score is known to its last bit."""
-        return self.decimals is None
+        return self.decimals is None and self.digits is None
 
     def cells(self) -> Scores:
         """Width, in logits, that one storable score stands for under a smooth distribution.
@@ -62,8 +69,8 @@ class Observed:
 
     def take(self, chosen: NDArray[np.intp] | NDArray[np.bool_]) -> Observed:
         """Return the chosen scores (indices or mask) with their intervals."""
-        parts = (part[chosen] for part in (self.scores, self.low, self.high, self.spacing))
-        return Observed(*parts, self.stored, self.decimals)
+        parts = ("scores", "low", "high", "spacing")
+        return replace(self, **{part: getattr(self, part)[chosen] for part in parts})
 
     def spread(self, most: int) -> Observed:
         """At most so many scores, evenly spread over the sorted ones."""
@@ -74,65 +81,86 @@ class Observed:
     def widened(self, steps: int) -> Observed:
         """Allow each score so many representable values to either side."""
         reach = steps * self.spacing
-        return Observed(
-            self.scores,
-            self.low - reach,
-            self.high + reach,
-            self.spacing * (2 * steps + 1),
-            self.stored,
-            self.decimals,
+        spacing = self.spacing * (2 * steps + 1)
+        return replace(self, low=self.low - reach, high=self.high + reach, spacing=spacing)
+
+    def divided(self, unit: float) -> Observed:
+        """The scores before they were multiplied by ``unit``, in float64 or in what stores them.
+
+        Each stands for all scores whose product rounds to it.
+        """
+        scores = self.scores / unit
+        error = 0.0 if self._holds(scores) else self.stored.eps / 2
+        return replace(
+            self,
+            scores=scores,
+            low=self.low / unit * (1 - error),
+            high=self.high / unit * (1 + error),
+            spacing=np.maximum(self.spacing / unit, self.stored.spacing(scores)),
+            decimals=None if self.decimals is None else self.decimals + round(np.log10(unit)),
         )
 
+    def _holds(self, values: Scores) -> bool:
+        return self.exact and _held_by(self.stored, values)
 
-def observe(scores: Scores) -> Observed:
-    """Read distinct scores, ascending and in [0, 1], as what they were stored or printed as.
 
-    Few decimals are read as such; more may be the shortest print of a float16, bfloat16 or
-    float32, which is then taken to that very value. Anything else is float64.
+def observe(scores: Scores, decimals: int | None = None) -> Observed:
+    """Read distinct scores, ascending, as what they were stored or printed as.
+
+    ``decimals`` says that the file prints each of them with so many. Otherwise few decimals are
+    read as such; more may be the shortest print of a float16, bfloat16 or float32, which is then
+    taken to that very value. Anything else is float64.
     """
+    if decimals is not None and decimals <= _MOST_DECIMALS and _written(scores, 10.0**-decimals):
+        return _rounded(scores, decimals)
     if _held_by(FORMATS["float32"], scores):
         return _exactly(scores, FORMATS["float32"])
-    decimals = fewest_decimals(scores)
-    if decimals is not None and decimals <= _FEW_DECIMALS:
-        return _rounded(scores, decimals)
+    fewest, digits = fewest_decimals(scores), _fewest_digits(scores)
+    if fewest is not None and fewest <= _FEW_DECIMALS:
+        return _rounded(scores, fewest)
     for half in (FORMATS["float16"], FORMATS["bfloat16"]):
         if _printed_from(half, scores):
             return _exactly(_nearest(half, scores), FORMATS["float32"])
-    if decimals is not None and decimals <= _SOME_DECIMALS:
-        return _rounded(scores, decimals)
-    digits = _fewest_digits(scores)
-    if digits is not None and digits <= _SOME_DECIMALS:
-        return _rounded_to_digits(scores, digits)
+    rounded = _coarser(scores, fewest, digits)
+    if rounded is not None and _rounded_odds(rounded) >= _ROUNDED_ODDS:
+        return rounded
     telling = [None] if digits is None or digits < _FLOAT32_DIGITS else [None, digits]
     if any(_printed_from(FORMATS["float32"], scores, number) for number in telling):
         return _exactly(_nearest(FORMATS["float32"], scores), FORMATS["float32"])
-    if digits is not None and (decimals is None or digits < decimals):
-        return _rounded_to_digits(scores, digits)
-    if decimals is not None:
-        return _rounded(scores, decimals)
-    return _exactly(scores, FORMATS["float64"])
+    return rounded or _exactly(scores, FORMATS["float64"])
 
 
 def _exactly(scores: Scores, stored: Format) -> Observed:
-    return Observed(scores, scores, scores, stored.spacing_below(scores), stored)
+    return Observed(scores, scores, scores, stored.spacing_below(np.abs(scores)), stored)
 
 
 def _rounded(scores: Scores, decimals: int) -> Observed:
-    unit = 10.0**-decimals
-    reach = _HALF_STEP * unit
-    spacing = np.full(scores.shape, unit)
-    return Observed(scores, scores - reach, scores + reach, spacing, FORMATS["float64"], decimals)
+    return _to_units(scores, np.full(scores.shape, 10.0**-decimals), decimals=decimals)
 
 
-def _rounded_to_digits(scores: Scores, digits: int) -> Observed:
-    unit = _units(scores, digits)
-    reach = _HALF_STEP * unit
-    return Observed(scores, scores - reach, scores + reach, unit, FORMATS["float64"], digits)
+def _to_units(scores: Scores, units: Scores, **printed: int) -> Observed:
+    reach = _HALF_STEP * units
+    return Observed(scores, scores - reach, scores + reach, units, FORMATS["float64"], **printed)
+
+
+def _coarser(scores: Scores, decimals: int | None, digits: int | None) -> Observed | None:
+    """The scores as rounded to decimals or to digits, whichever says more about them."""
+    prints = [] if decimals is None else [_rounded(scores, decimals)]
+    if digits is not None:
+        prints.append(_to_units(scores, _units(scores, digits), digits=digits))
+    return max(prints, key=lambda one: np.log10(one.spacing).sum(), default=None)
+
+
+def _rounded_odds(rounded: Observed) -> float:
+    """Log10 odds against float32 values whose shortest prints all are as short as these."""
+    spacing = FORMATS["float32"].spacing(np.abs(rounded.scores))
+    return float(-np.log10(np.minimum(1.0, spacing / rounded.spacing)).sum())
 
 
 def _units(scores: Scores, digits: int) -> Scores:
     """Value of the last of so many significant digits of each score."""
-    first = np.floor(np.log10(np.where(scores > 0, scores, 1.0)))
+    sizes = np.abs(scores)
+    first = np.floor(np.log10(np.where(sizes > 0, sizes, 1.0)))
     return 10.0 ** (first - digits + 1)
 
 
@@ -144,28 +172,28 @@ def _held_by(number_format: Format, scores: Scores) -> bool:
     return bool(np.all(_nearest(number_format, scores) == scores))
 
 
+def _written(scores: Scores, units: Scores | float) -> bool:
+    """Whether every score is a multiple of its unit, but for what a reader's parser loses."""
+    scale = np.where(np.asarray(units) <= 1, np.rint(1 / np.asarray(units)), 1 / units)
+    errors = np.abs(np.rint(scores * scale) / scale - scores)
+    return bool(np.all(errors <= _READER_ERROR * np.abs(scores)))
+
+
 def fewest_decimals(scores: Scores) -> int | None:
     """Fewest decimals that write every score, or None: more than a rounded file has."""
-    for decimals in range(_MOST_DECIMALS + 1):
-        unit = 10.0**decimals
-        if np.all(np.rint(scores * unit) / unit == scores):
-            return decimals
-    return None
+    every = range(_MOST_DECIMALS + 1)
+    return next((number for number in every if _written(scores, 10.0**-number)), None)
 
 
 def _fewest_digits(scores: Scores) -> int | None:
-    """Fewest significant digits that write every score (``%.9g``), or None.
+    """Fewest significant digits that write every score (``%.6g``), or None.
 
-    None as well for values outside [0, 1], and where one is so small that its digits cannot be
-    read off in float64.
+    None as well where a score is so small that its digits cannot be read off in float64.
     """
-    if scores[0] < 0 or scores[-1] > 1 or np.any((scores > 0) & (scores < _SMALLEST_READ)):
+    if np.any((scores != 0) & (np.abs(scores) < _SMALLEST_READ)):
         return None
-    for digits in range(1, _MOST_DECIMALS + 1):
-        scale = np.rint(1 / _units(scores, digits))
-        if np.all(np.rint(scores * scale) / scale == scores):
-            return digits
-    return None
+    every = range(1, _MOST_DECIMALS + 1)
+    return next((number for number in every if _written(scores, _units(scores, number))), None)
 
 
 def _printed_from(number_format: Format, scores: Scores, digits: int | None = None) -> bool:
@@ -177,4 +205,5 @@ def _printed_from(number_format: Format, scores: Scores, digits: int | None = No
     values = number_format.round(some)
     texts = map(str, values) if digits is None else (f"{float(v):.{digits}g}" for v in values)
     printed = np.array([float(text) for text in texts])
-    return bool(np.all(printed == some)) and np.unique(values).size == some.size
+    close = np.abs(printed - some) <= _READER_ERROR * np.abs(some)
+    return bool(np.all(close)) and np.unique(values).size == some.size

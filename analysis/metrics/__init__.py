@@ -8,8 +8,9 @@ once; nothing is sampled.
 
 Conventions, which are trec_eval's unless said otherwise:
 
-- Gains are linear: the gain of a passage is its grade. Relevant is a grade of at least 1;
-  negative grades and passages without a judgement count as 0.
+- Gains are linear: the gain of a passage is its grade, which may have a fraction. Relevant is any
+  grade above 0, or from ``relevant_from`` on, which is trec_eval's ``-l``; nDCG does not ask.
+  Negative grades and passages without a judgement count as 0.
 - Judged relevant passages that the run does not have count: in the ideal ranking of nDCG and as
   part of the number that AP and R divide by.
 - P@k divides by k for shorter lists too. AP@k divides by the number of relevant passages.

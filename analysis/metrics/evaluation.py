@@ -24,21 +24,26 @@ def evaluate(
     measures: str | Measure | Iterable[str | Measure],
     *,
     stored_dtype: str | None = None,
+    relevant_from: float | None = None,
     tie_rule: TieRule = "docid descending",
 ) -> pd.DataFrame:
     """Evaluate a run under its ties; frames as :func:`~analysis.metrics.judged.judge` takes them.
 
-    ``measures`` is one measure or several. Returns one row per measure and judged query, measures
-    in the order given, queries in that of the qrels: ``query_id, measure, expected, min, max, std,
-    oblivious, bias, tie_rule, stored_dtype``. ``std`` is the standard deviation over tie orders;
-    ``oblivious`` is the value under ``tie_rule`` (trec_eval's by default) and ``bias`` is
-    ``oblivious - expected``; ``stored_dtype`` is the dtype that ties were counted in, "" for scores
-    as they came.
+    ``measures`` is one measure or several, by its name here, in trec_eval or in mteb
+    (:func:`~analysis.metrics.measures.measure_of`). Every measure but nDCG asks whether a passage
+    is relevant: it is from the grade ``relevant_from`` on, by default with any above 0.
+
+    Returns one row per measure and judged query, measures in the order given, queries in that of
+    the qrels: ``query_id, measure, expected, min, max, std, oblivious, bias, tie_rule,
+    stored_dtype``. ``std`` is the standard deviation over tie orders; ``oblivious`` is the value
+    under ``tie_rule`` (trec_eval's by default) and ``bias`` is ``oblivious - expected``;
+    ``stored_dtype`` is the dtype that ties were counted in, "" for scores as they came.
 
     Raises :class:`InputError` as :func:`~analysis.metrics.judged.judge` does, for a measure that
     there is not, and for the tie rule ``expected``, which gives no order.
     """
-    return evaluate_judged(judge(run, qrels, stored_dtype=stored_dtype), measures, tie_rule)
+    judged = judge(run, qrels, stored_dtype=stored_dtype, relevant_from=relevant_from)
+    return evaluate_judged(judged, measures, tie_rule)
 
 
 def evaluate_judged(

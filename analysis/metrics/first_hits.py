@@ -26,11 +26,11 @@ class FirstHits:
 
     @classmethod
     def of_groups(cls, groups: TieGroups, cutoff: int | None) -> FirstHits:
-        """Walk down each query's first group.
+        """Walk down each query's first group with a relevant passage.
 
         The probability of i places without a hit is Π (n − r − j)/(n − j) over j < i.
         """
-        first = groups.first()
+        first = groups.first_relevant()
         lengths = np.minimum(first.within(cutoff), first.size - first.relevant + 1)
         owner, offset = ranges(lengths)
         left = first.size[owner] - offset

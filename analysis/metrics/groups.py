@@ -1,4 +1,8 @@
-"""Tie groups that hold relevant passages: all that a measure needs to know about a ranking."""
+"""Tie groups that hold graded passages: all that a measure needs to know about a ranking.
+
+A passage with a grade above 0 brings that gain; whether it is also *relevant* is a question of the
+threshold. Gains are float64, so that grades may have fractions and be large.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,11 @@ from analysis.metrics.sums import Floats, Ints
 
 @dataclass(frozen=True)
 class TieGroups:
-    """Tie groups with at least one relevant passage, by query and from the best score down.
+    """Tie groups with at least one gain, by query and from the best score down.
 
     Groups without one add nothing to any measure and are left out; they are seen in ``above``.
-    All arrays have the shape (n_groups,) and hold whole numbers. A ranking without ties is the
-    special case of groups of size 1 (:meth:`of_places`): an expected value there is *the* value.
+    All arrays have the shape (n_groups,). A ranking without ties is the special case of groups of
+    size 1 (:meth:`of_places`): an expected value there is *the* value.
     """
 
     n_queries: int
@@ -30,19 +34,30 @@ class TieGroups:
     """Passages of the query with a better score."""
     relevant_above: Ints
     """Relevant passages of the query with a better score."""
-    gain: Ints
-    """Sum of the grades."""
-    squared_gain: Ints
-    """Sum of the squared grades."""
+    gain: Floats
+    """Sum of the gains."""
+    unequal: Floats
+    """Size times Σ(gain − mean gain)²: exactly 0 where all passages of the group are alike."""
 
     @classmethod
-    def of_places(cls, n_queries: int, query: Ints, place: Ints, gain: Ints) -> TieGroups:
-        """Make a ranking without ties: one group per relevant passage, whose ``place`` is its rank.
+    def of_places(
+        cls, n_queries: int, query: Ints, place: Ints, gain: Floats, relevant: NDArray[np.bool_]
+    ) -> TieGroups:
+        """Make a ranking without ties: one group per passage with a gain; ``place`` is its rank.
 
         The arrays must be sorted by query, then by place.
         """
         one = np.ones(len(query), dtype=np.int64)
-        return cls(n_queries, query, one, one, place - 1, rank_within(query), gain, gain**2)
+        return cls(
+            n_queries,
+            query,
+            size=one,
+            relevant=relevant.astype(np.int64),
+            above=place - 1,
+            relevant_above=earlier_within(query, relevant),
+            gain=gain,
+            unequal=np.zeros(len(query)),
+        )
 
     def within(self, cutoff: int | None) -> Ints:
         """How many places of each group lie within the first ``cutoff`` ranks (None: all)."""
@@ -52,9 +67,10 @@ class TieGroups:
         """Sums of ``values`` (n_groups,) over each query's groups, shape (n_queries,)."""
         return np.bincount(self.query, weights=values, minlength=self.n_queries)
 
-    def first(self) -> TieGroups:
-        """Keep each query's first group."""
-        return self.where(rank_within(self.query) == 0)
+    def first_relevant(self) -> TieGroups:
+        """Keep each query's first group with a relevant passage."""
+        relevant = self.where(self.relevant > 0)
+        return relevant.where(rank_within(relevant.query) == 0)
 
     def where(self, chosen: NDArray[np.bool_]) -> TieGroups:
         """Keep the ``chosen`` groups."""
@@ -66,7 +82,7 @@ class TieGroups:
 class Judgements:
     """What the qrels alone say: the number of relevant passages per query, and the best ranking.
 
-    ``n_relevant`` has the shape (n_queries,); ``ideal`` ranks every judged relevant passage,
+    ``n_relevant`` has the shape (n_queries,); ``ideal`` ranks every judged passage with a gain,
     retrieved or not, by falling grade.
     """
 
@@ -74,12 +90,16 @@ class Judgements:
     ideal: TieGroups
 
     @classmethod
-    def of_grades(cls, n_queries: int, query: Ints, grade: Ints) -> Judgements:
-        """Collect relevant passages, given by their query's position and their grade (≥ 1)."""
+    def of_grades(
+        cls, n_queries: int, query: Ints, grade: Floats, relevant_from: float
+    ) -> Judgements:
+        """Collect judged passages, given by their query's position and their grade (above 0)."""
         order = np.lexsort((-grade, query))
         query, grade = query[order], grade[order]
-        ideal = TieGroups.of_places(n_queries, query, rank_within(query) + 1, grade)
-        return cls(np.bincount(query, minlength=n_queries), ideal)
+        relevant = grade >= relevant_from
+        place = rank_within(query) + 1
+        ideal = TieGroups.of_places(n_queries, query, place, grade, relevant)
+        return cls(np.bincount(query[relevant], minlength=n_queries), ideal)
 
 
 def rank_within(block: Ints) -> Ints:
@@ -88,3 +108,9 @@ def rank_within(block: Ints) -> Ints:
     begins = np.ones(len(block), dtype=bool)
     begins[1:] = block[1:] != block[:-1]
     return index - np.maximum.accumulate(np.where(begins, index, 0))
+
+
+def earlier_within(block: Ints, counted: NDArray[np.bool_]) -> Ints:
+    """How many ``counted`` elements stand before each one in its run of equal values."""
+    before = np.cumsum(counted) - counted
+    return before - before[np.arange(len(block)) - rank_within(block)]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.errors import InputError
+from analysis.errors import InputError, quoted
 from analysis.formats import format_of
 from analysis.frames import check_columns, check_ids, check_once
 from analysis.metrics.groups import Judgements
@@ -16,6 +17,8 @@ from analysis.metrics.sums import Floats, Ints
 
 RUN_COLUMNS = ("query_id", "passage_id", "score")
 QRELS_COLUMNS = ("query_id", "passage_id", "grade")
+_HIGHEST_GRADE = 2.0**53
+"""Squares of more would lose what tells them apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,16 +27,18 @@ class JudgedRun:
 
     ``query_ids`` (n_queries,) are those of the qrels, in their order. ``query`` (position in
     ``query_ids``), ``passage_id``, ``score`` (after the cast) and ``grade`` (0 without a
-    judgement) have the shape (n_rows,) and the run's order. ``stored_dtype`` is what scores were
-    cast to, "" if they were taken as they came.
+    judgement) have the shape (n_rows,) and the run's order. ``relevant_from`` is the lowest grade
+    that counts as relevant. ``stored_dtype`` is what scores were cast to, "" if they were taken
+    as they came.
     """
 
     query_ids: pd.Index
     query: Ints
     passage_id: pd.Series
     score: Floats
-    grade: Ints
+    grade: Floats
     judgements: Judgements
+    relevant_from: float
     stored_dtype: str
     queries_without_qrels: tuple[str, ...]
     """Queries of the run that nobody judged; they are left out."""
@@ -48,21 +53,29 @@ class JudgedRun:
         return (self.query.astype(np.uint64) << np.uint64(32)) | _falling(self.score)
 
 
-def judge(run: pd.DataFrame, qrels: pd.DataFrame, *, stored_dtype: str | None = None) -> JudgedRun:
+def judge(
+    run: pd.DataFrame,
+    qrels: pd.DataFrame,
+    *,
+    stored_dtype: str | None = None,
+    relevant_from: float | None = None,
+) -> JudgedRun:
     """Join a run (``query_id, passage_id, score``) with qrels (``query_id, passage_id, grade``).
 
     Other columns are ignored. Ids are strings, or whole numbers, which stand for their digits.
-    Scores are rounded to ``stored_dtype`` before ties are counted (None: taken as they are). What
+    Scores are rounded to ``stored_dtype`` before ties are counted (None: taken as they are).
+    ``relevant_from`` is the lowest grade that counts as relevant (None: any above 0). What
     happens to queries that only one of the two frames has is said in :mod:`analysis.metrics`.
 
     Raises :class:`InputError` for a missing column, an empty frame, an id that is none, a score
-    or grade that is no number or NaN, a grade that is no whole number, a (query, passage) that
-    stands twice, and frames without a common query.
+    or grade that is no number or NaN, a grade that is infinite or above 2⁵³, a (query, passage)
+    that stands twice, frames without a common query, and a threshold that is not above 0.
     """
+    threshold = _checked_threshold(relevant_from)
     run = checked_frame(run, RUN_COLUMNS, "run")
     qrels = checked_frame(qrels, QRELS_COLUMNS, "qrels")
     score = checked_scores(run, stored_dtype, "run")
-    relevant = qrels.assign(grade=_grades(qrels)).query("grade > 0")
+    graded = qrels.assign(grade=_grades(qrels)).query("grade > 0")
     query_ids = pd.Index(qrels["query_id"].unique())
     query = query_ids.get_indexer(run["query_id"])
     known = query >= 0
@@ -73,18 +86,20 @@ def judge(run: pd.DataFrame, qrels: pd.DataFrame, *, stored_dtype: str | None = 
             "give the qrels of the same queries, with the same ids",
             field="query_id",
         )
-    grade = run.merge(relevant, on=["query_id", "passage_id"], how="left")["grade"]
+    grade = run.merge(graded, on=["query_id", "passage_id"], how="left")["grade"]
     return JudgedRun(
         query_ids=query_ids,
         query=query[known],
         passage_id=run["passage_id"][known],
         score=score[known],
-        grade=grade.fillna(0).to_numpy(dtype=np.int64)[known],
+        grade=grade.fillna(0).to_numpy(dtype=np.float64)[known],
         judgements=Judgements.of_grades(
             len(query_ids),
-            query_ids.get_indexer(relevant["query_id"]),
-            relevant["grade"].to_numpy(),
+            query_ids.get_indexer(graded["query_id"]),
+            graded["grade"].to_numpy(),
+            threshold,
         ),
+        relevant_from=threshold,
         stored_dtype=stored_dtype or "",
         queries_without_qrels=tuple(run["query_id"][~known].unique()),
     )
@@ -124,19 +139,32 @@ def checked_scores(run: pd.DataFrame, stored_dtype: str | None, source: str) -> 
     return score
 
 
-def _grades(qrels: pd.DataFrame) -> Ints:
+def _grades(qrels: pd.DataFrame) -> Floats:
     grade = _numbers(qrels, "grade", "qrels")
-    # NaN is not equal to itself, so a missing grade is found here too.
-    wrong = (grade != np.floor(grade)) | np.isinf(grade)
+    wrong = ~(grade <= _HIGHEST_GRADE)  # NaN too
     if wrong.any():
         first = qrels.iloc[int(wrong.argmax())]
         raise InputError(
             f"the grade of query {first.query_id!r}, passage {first.passage_id!r} is "
             f"{grade[wrong][0]}",
-            "give whole numbers, 0 for not relevant, or leave the row out",
+            "give a number, 0 for not relevant, or leave the row out",
             field="grade",
         )
-    return np.maximum(grade, 0).astype(np.int64)
+    return np.maximum(grade, 0.0)
+
+
+def _checked_threshold(relevant_from: float | None) -> float:
+    """Lowest grade that counts as relevant; the smallest number above 0 if none is given."""
+    if relevant_from is None:
+        return float(np.nextafter(0, 1))
+    number = isinstance(relevant_from, Real) and not isinstance(relevant_from, bool)
+    if not number or not 0 < relevant_from < np.inf:
+        raise InputError(
+            f"{quoted(relevant_from)} is no grade from which on a passage could be relevant",
+            "give a number above 0, such as 2",
+            field="relevant_from",
+        )
+    return float(relevant_from)
 
 
 def _numbers(frame: pd.DataFrame, name: str, source: str) -> Floats:

@@ -23,7 +23,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.errors import InputError
+from analysis.errors import InputError, quoted
 from analysis.metrics.first_hits import FirstHits
 from analysis.metrics.groups import Judgements, TieGroups
 from analysis.metrics.sums import Floats, Ints, PrefixSums, ranges
@@ -71,10 +71,8 @@ class _NDCG(Measure):
 
     def variance(self, groups: TieGroups, judgements: Judgements) -> Floats:
         """As :meth:`Measure.variance`."""
-        unequal = groups.size * groups.squared_gain - groups.gain**2  # n Σ(g - ḡ)², exactly
-        groups = groups.where((unequal > 0) & (groups.within(self.cutoff) > 0))
-        unequal = groups.size * groups.squared_gain - groups.gain**2
-        of_gains = unequal / (groups.size * (groups.size - 1))
+        groups = groups.where((groups.unequal > 0) & (groups.within(self.cutoff) > 0))
+        of_gains = groups.unequal / (groups.size * (groups.size - 1))
         variance = groups.per_query(self._unequal_discounts(groups) * of_gains)
         return _share(variance, self._dcg(judgements.ideal) ** 2)
 
@@ -192,8 +190,8 @@ class _AveragePrecision(Measure):
 
     def variance(self, groups: TieGroups, judgements: Judgements) -> Floats:
         """As :meth:`Measure.variance`."""
-        mixed = (groups.relevant < groups.size) & (groups.within(self.cutoff) > 0)
-        groups = groups.where(mixed)
+        mixed = (groups.relevant > 0) & (groups.relevant < groups.size)
+        groups = groups.where(mixed & (groups.within(self.cutoff) > 0))
         variance = groups.per_query(self._group_variance(groups))
         return _share(variance, judgements.n_relevant.astype(np.float64) ** 2)
 
@@ -244,28 +242,44 @@ MEASURES: dict[str, type[Measure]] = {
 }
 """Every measure this package knows, by its name without a cut-off."""
 
-_NAME = re.compile(r"([A-Za-z]+)(?:@([1-9][0-9]{0,8}))?")
+_SPELLINGS = {
+    "nDCG": ("ndcg", "ndcg_cut"),
+    "AP": ("ap", "map", "map_cut"),
+    "RR": ("rr", "mrr", "recip_rank"),
+    "P": ("p", "precision"),
+    "R": ("r", "recall"),
+    "Success": ("success", "hit_rate"),
+}
+"""How trec_eval (``ndcg_cut_10``, ``map``, ``recip_rank``), pytrec_eval (``ndcg_cut.10``), mteb
+(``ndcg_at_10``, ``hit_rate_at_10``) and papers (``MRR@10``) call them, in small letters."""
+_LABELS = {name: label for label, names in _SPELLINGS.items() for name in names}
+_CUT = "_cut"  # trec_eval's word for "at a cut-off", of which it prints several if none is named
+_NAME = re.compile(r"([A-Za-z]+(?:_[A-Za-z]+)*?)(?:(?:@|_at_|_|\.)([1-9][0-9]{0,8}))?")
 
 
 def measure_of(name: str | Measure) -> Measure:
     """Return the measure of that name, such as ``nDCG@10`` or ``AP``.
 
-    Raises :class:`InputError` for an unknown name, a cut-off that is no whole number above 0,
-    and ``P`` without one.
+    The names of trec_eval and mteb do as well (``ndcg_cut_10``, ``map``, ``mrr_at_10``), in
+    capital or small letters. Raises :class:`InputError` for an unknown name, a cut-off that is no
+    whole number above 0, and ``P`` without one.
     """
     if isinstance(name, Measure):
         return name
     match = _NAME.fullmatch(name) if isinstance(name, str) else None
-    if match is None or match[1] not in MEASURES:
+    word = match[1].lower() if match else ""
+    if word not in _LABELS:
         raise InputError(
-            f"unknown measure {name!r}",
+            f"unknown measure {quoted(name)}",
             f"choose one of {', '.join(MEASURES)}, with a cut-off such as nDCG@10",
             field="measure",
         )
-    measure = MEASURES[match[1]](None if match[2] is None else int(match[2]))
-    if measure.needs_cutoff and measure.cutoff is None:
+    measure = MEASURES[_LABELS[word]](None if match[2] is None else int(match[2]))
+    if measure.cutoff is None and (measure.needs_cutoff or word.endswith(_CUT)):
         raise InputError(
-            f"{name} needs a cut-off", f"write it as {name}@10, for instance", field="measure"
+            f"{name} needs a cut-off",
+            f"write it as {measure.label}@10, for instance",
+            field="measure",
         )
     return measure
 

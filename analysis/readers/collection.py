@@ -1,31 +1,22 @@
-"""What BEIR, TREC and ir_datasets share: candidates, judgements and texts kept apart, by id."""
+"""What folders, TREC files and ir_datasets share: candidates, judgements and texts, by id."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from analysis.datasets import COLUMNS, RerankingSet, as_grade, as_id, as_text, from_pairs
-from analysis.errors import Place, counted
-from analysis.readers.lines import json_objects, member, separated_rows, suffix_of, whole_number
+from analysis.datasets import COLUMNS, RerankingSet, as_id, as_text, from_pairs
+from analysis.errors import Place, counted, quoted
+from analysis.readers.lines import separated_rows, suffix_of
+from analysis.readers.objects import json_objects, member
+from analysis.readers.qrels import Candidate, Qrels
 
-
-class Candidate(NamedTuple):
-    """A passage to be scored for a query, and the line that says so (None if there is none)."""
-
-    query_id: str
-    passage_id: str
-    line: int | None = None
-
-
-class Qrels(NamedTuple):
-    """Judgements: grades by query and passage id, and the judged passages in their order."""
-
-    grades: dict[str, dict[str, int]]
-    candidates: list[Candidate]
+_IDS = ("_id", "id", "pid", "docid", "doc_id", "docno", "passage_id", "qid", "query_id")
+_TEXTS = ("text", "passage", "contents", "body", "query")
+_DOCUMENT = 4  # MS MARCO's documents have four cells: id, url, title, body
 
 
 class Texts(NamedTuple):
@@ -38,20 +29,25 @@ class Texts(NamedTuple):
 def joined(
     name: str,
     file: object,
-    candidates: Sequence[Candidate],
-    qrels: Qrels | None,
+    run: Sequence[Candidate] | None,
     queries: Texts,
     passages: Texts,
+    qrels: Qrels | None,
     topics: Iterable[str],
 ) -> RerankingSet:
-    """Make the set of ``candidates``, in their order, with grades from ``qrels`` and with texts.
+    """Make the set of a run's candidates, in their order, with grades from ``qrels`` and texts.
 
+    Without a run the judged passages are the candidates; those whose passage or query has no text
+    are left out, and counted in the set's notes: published collections have such judgements.
     ``topics`` are the query ids that were asked: those without a candidate are listed in
     ``queries_without_candidates``. ``file`` is what the candidates were read from. Raises
-    :class:`InputError` for a candidate whose query or passage has no text.
+    :class:`InputError` for a candidate of a run without a text, and where no candidate has one.
     """
-    _check_texts(file, "query_id", [item.query_id for item in candidates], candidates, queries)
-    _check_texts(file, "passage_id", [item.passage_id for item in candidates], candidates, passages)
+    listed = qrels.candidates if run is None else run
+    candidates, notes = (listed, []) if run else _with_texts(listed, queries, passages)
+    if run or not candidates:
+        _check_texts(file, "query_id", listed, queries)
+        _check_texts(file, "passage_id", listed, passages)
     rows = [
         (
             item.query_id,
@@ -63,101 +59,135 @@ def joined(
         for item in candidates
     ]
     asked = {item.query_id for item in candidates}
+    unasked = [query_id for query_id in topics if query_id not in asked]
     return from_pairs(
         name,
         pd.DataFrame(rows, columns=COLUMNS, dtype=object),
-        [query_id for query_id in topics if query_id not in asked],
+        unasked if run else [query_id for query_id in unasked if query_id in queries.by_id],
         file=file,
         lines=_lines(candidates),
+        notes=notes,
     )
 
 
-def qrels_of(rows: Iterable[tuple[int, str, str, str]], path: Path) -> Qrels:
-    """Grades by query and passage, from (line, query id, passage id, grade as written).
+def read_texts(paths: Path | Sequence[Path], wanted: Container[str] | None = None) -> Texts:
+    """Read the texts of the ``wanted`` ids (default: all) from a file, or from several shards.
 
-    Negative grades become 0. Raises :class:`InputError` for a grade that is none and for a pair
-    judged twice.
-    """
-    grades: dict[str, dict[str, int]] = {}
-    line_of: dict[tuple[str, str], int] = {}
-    for line, query_id, passage_id, text in rows:
-        place = Place(path, line, "grade")
-        first = line_of.setdefault((query_id, passage_id), line)
-        if first != line:
-            raise place.error(
-                f"passage {passage_id!r} of query {query_id!r} is judged on line {first} and again "
-                f"on line {line}",
-                "keep one of the two",
-            )
-        grade = as_grade(whole_number(text), place, negatives_as_zero=True)
-        grades.setdefault(query_id, {})[passage_id] = grade
-    return Qrels(grades, [Candidate(*pair, line) for pair, line in line_of.items()])
-
-
-def read_texts(path: Path, wanted: Container[str] | None = None) -> Texts:
-    """Read the texts of the ``wanted`` ids (default: all).
-
-    ``.jsonl`` has objects with ``_id`` (or ``id``), ``text`` and perhaps ``title``, which is put
-    before the text with a space, as BEIR does. ``.tsv`` has an id and a text a line, no header,
-    and quotation marks are ordinary characters, as in MS MARCO. Both may end in ``.gz``. Raises
+    ``.jsonl`` has objects with an id (``_id``, ``id``, ``docid``, …), ``text`` (or ``passage``,
+    ``contents``, …) and perhaps ``title``, which is put before the text with a space, as BEIR does.
+    ``.tsv`` has an id and a text a line, or id, url, title and body, no header, and quotation
+    marks are ordinary characters, as in MS MARCO. All may end in ``.gz``. Raises
     :class:`InputError` for other suffixes, malformed lines and a wanted id that comes twice.
     """
-    suffix = suffix_of(path)
+    shards = [paths] if isinstance(paths, Path) else list(paths)
+    texts: dict[str, str] = {}
+    place_of: dict[str, tuple[Path, int]] = {}
+    for path in shards:
+        for line, text_id, text in _reader(path)(path):
+            if wanted is not None and text_id not in wanted:
+                continue
+            if text_id in place_of:
+                raise Place(path, line, "id").error(
+                    f"{quoted(text_id)} stands on {_where(*place_of[text_id], path)} and again on "
+                    f"line {line}",
+                    "keep one text for each id",
+                )
+            place_of[text_id], texts[text_id] = (path, line), text
+    return Texts(shards[0] if len(shards) == 1 else f"{len(shards)} files", texts)
+
+
+def text_of(record: dict[str, object], place: Place) -> tuple[str, str]:
+    """Id and text of an object, its title put before the text."""
+    key = next((name for name in _IDS if name in record), _IDS[0])
+    id_place = place._replace(field=_inside(place, key))
+    text_id = as_id(member(record, key, id_place), id_place)
+    key = next((name for name in _TEXTS if name in record), _TEXTS[0])
+    text_place = place._replace(field=_inside(place, key))
+    text = as_text(member(record, key, text_place), text_place)
+    title = as_text(record.get("title") or "", place._replace(field=_inside(place, "title")))
+    return text_id, _titled(title, text)
+
+
+def _inside(place: Place, key: str) -> str:
+    return key if place.field is None else f"{place.field}.{key}"
+
+
+def _titled(title: str, text: str) -> str:
+    return f"{title} {text}".strip() if title else text
+
+
+def _where(file: Path, line: int, path: Path) -> str:
+    return f"line {line}" if file == path else f"line {line} of {file.name}"
+
+
+def _reader(path: Path) -> Callable[[Path], Iterator[tuple[int, str, str]]]:
     readers = {".jsonl": _jsonl_texts, ".tsv": _tsv_texts}
+    suffix = suffix_of(path) or ".jsonl"  # MS MARCO's msmarco_passage_00.gz
     if suffix not in readers:
         raise Place(path).error(
-            f"texts are not read from {suffix!r} files", f"give one of {', '.join(readers)}"
+            f"texts are not read from {quoted(suffix)} files",
+            f"give one of {', '.join(readers)}",
         )
-    texts: dict[str, str] = {}
-    line_of: dict[str, int] = {}
-    for line, text_id, text in readers[suffix](path):
-        if wanted is not None and text_id not in wanted:
-            continue
-        if text_id in line_of:
-            raise Place(path, line, "id").error(
-                f"{text_id!r} stands on line {line_of[text_id]} and again on line {line}",
-                "keep one text for each id",
-            )
-        line_of[text_id], texts[text_id] = line, text
-    return Texts(path, texts)
+    return readers[suffix]
 
 
 def _jsonl_texts(path: Path) -> Iterator[tuple[int, str, str]]:
     for line, record in json_objects(path):
-        place = Place(path, line)
-        key = "id" if "id" in record and "_id" not in record else "_id"
-        text_id = as_id(member(record, key, place._replace(field=key)), place._replace(field=key))
-        text_place = place._replace(field="text")
-        text = as_text(member(record, "text", text_place), text_place)
-        title = as_text(record.get("title") or "", place._replace(field="title"))
-        yield line, text_id, f"{title} {text}".strip() if title else text
+        yield line, *text_of(record, Place(path, line))
 
 
 def _tsv_texts(path: Path) -> Iterator[tuple[int, str, str]]:
     for line, cells in separated_rows(path, "\t", quoted=False):
-        if len(cells) != 2:
+        if len(cells) not in (2, _DOCUMENT):
             raise Place(path, line).error(
                 f"{counted(len(cells), 'cell')} instead of an id and a text",
                 "write id, one tab, text",
             )
-        yield line, as_id(cells[0], Place(path, line, "id")), cells[1]
+        text = _titled(*cells[2:]) if len(cells) == _DOCUMENT else cells[1]
+        yield line, as_id(cells[0], Place(path, line, "id")), text
 
 
-def _check_texts(
-    file: object, field: str, ids: Sequence[str], candidates: Sequence[Candidate], texts: Texts
-) -> None:
+def _with_texts(
+    judged: Sequence[Candidate], queries: Texts, passages: Texts
+) -> tuple[list[Candidate], list[str]]:
+    """Judged passages that have texts, and what is to be said about the others."""
+    textless_queries = {one.query_id for one in judged} - queries.by_id.keys()
+    textless = {one.passage_id for one in judged} - passages.by_id.keys()
+    kept = [
+        one
+        for one in judged
+        if one.query_id not in textless_queries and one.passage_id not in textless
+    ]
+    notes = [
+        _left_out(textless_queries, queries, "judged query has", "judged queries have"),
+        _left_out(textless, passages, "judged passage has", "judged passages have"),
+    ]
+    return kept, [note for note in notes if note]
+
+
+def _left_out(ids: set[str], texts: Texts, noun: str, nouns: str) -> str:
+    if not ids:
+        return ""
+    source = texts.source.name if isinstance(texts.source, Path) else texts.source
+    first = quoted(min(ids))
+    said = f"{counted(len(ids), noun, nouns)} no text in {source}"
+    return f"{said} and {'is' if len(ids) == 1 else 'are'} left out (the first is {first})"
+
+
+def _check_texts(file: object, field: str, candidates: Sequence[Candidate], texts: Texts) -> None:
+    ids = [getattr(item, field) for item in candidates]
     missing = [row for row, text_id in enumerate(ids) if text_id not in texts.by_id]
     if not missing:
         return
     others = len({ids[row] for row in missing}) - 1
     more = f", and {counted(others, 'other id has', 'other ids have')} none" if others else ""
     raise Place(file, candidates[missing[0]].line, field).error(
-        f"{ids[missing[0]]!r} has no text in {texts.source}{more}",
+        f"{quoted(ids[missing[0]])} has no text in {texts.source}{more}",
         "add the text, or leave the line out",
     )
 
 
-def _grade(item: Candidate, qrels: Qrels | None) -> int | None:
+def _grade(item: Candidate, qrels: Qrels | None) -> int | float | None:
     if qrels is None or item.query_id not in qrels.grades:
         return None
     return qrels.grades[item.query_id].get(item.passage_id, 0)

@@ -11,7 +11,8 @@ from typing import Protocol
 
 from analysis.datasets import RerankingSet, as_grade
 from analysis.errors import Place
-from analysis.readers.collection import Candidate, Qrels, Texts, joined
+from analysis.readers.collection import Texts, joined
+from analysis.readers.qrels import Candidate, Qrels
 
 
 class _Query(Protocol):
@@ -74,10 +75,10 @@ def read_ir_datasets(dataset_id: str) -> RerankingSet:
     """Read one dataset of the catalogue, such as ``miracl/de/dev``; the set has the same name.
 
     Candidates are the dataset's scored documents, in their order, or where it has none the
-    judged ones. Texts are the library's ``default_text()``. Of several judgements of one pair
-    (subtopics) the highest counts. Queries without candidates are listed. Raises
-    :class:`InputError` if the library is not installed, the id is unknown, the dataset lacks a
-    part, or its data cannot be had.
+    judged ones that have a text. Texts are the library's ``default_text()``. Of several
+    judgements of one pair (subtopics) the highest counts. Queries without candidates are listed.
+    Raises :class:`InputError` if the library is not installed, the id is unknown, the dataset
+    lacks a part, or its data cannot be had.
     """
     place = Place(f"ir_datasets:{dataset_id}")
     dataset = _loaded(dataset_id, place)
@@ -120,26 +121,26 @@ def _check_parts(dataset: _Dataset, place: Place) -> None:
 
 def _read(dataset: _Dataset, dataset_id: str, place: Place) -> RerankingSet:
     qrels = _qrels(dataset.qrels_iter(), place) if dataset.has_qrels() else None
+    run = None
     if dataset.has_scoreddocs():
-        candidates = [Candidate(row.query_id, row.doc_id) for row in dataset.scoreddocs_iter()]
-    else:
-        candidates = qrels.candidates
+        run = [Candidate(row.query_id, row.doc_id) for row in dataset.scoreddocs_iter()]
+    candidates = qrels.candidates if run is None else run
     queries = {query.query_id: _text(query, place) for query in dataset.queries_iter()}
     documents = dataset.docs_store().get_many({item.passage_id for item in candidates})
     passages = {doc_id: _text(document, place) for doc_id, document in documents.items()}
     return joined(
         dataset_id,
         place.file,
-        candidates,
-        qrels,
+        run,
         Texts("its queries", queries),
         Texts("its documents", passages),
+        qrels,
         queries,
     )
 
 
 def _qrels(judgements: Iterable[_Judgement], place: Place) -> Qrels:
-    grades: dict[str, dict[str, int]] = {}
+    grades: dict[str, dict[str, int | float]] = {}
     for item in judgements:
         grade = as_grade(item.relevance, place._replace(field="grade"), negatives_as_zero=True)
         row = grades.setdefault(item.query_id, {})

@@ -1,52 +1,53 @@
-"""Lines, JSON objects and separated rows of a file, each with its line number."""
+"""Lines of a file, and separated rows, each with its line number, within the limits on both."""
 
 from __future__ import annotations
 
 import csv
 import gzip
-import json
+import io
 import re
+import stat
 import zlib
 from codecs import BOM_UTF8
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, NoReturn
-
-import numpy as np
 
 from analysis.errors import InputError, Place, counted
+from analysis.limits import EXPANSION, FILE, LINE
 
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
-"""What separates the columns of a table, by the file's suffix."""
-
-# The csv module's own limit of 131,072 characters is shorter than some documents.
-_LONGEST_FIELD = 2**31 - 1
-_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.0*)?")
+# trec_eval separates at ASCII blanks; str.split() would also cut an id at a no-break space.
+_COLUMN = re.compile(r"[^ \t\r\n]+")
+_GZIP = b"\x1f\x8b"
+_SMALL = 2**22
+"""So much of a gzip file is read before its expansion is looked at, and again each time."""
 
 
 def text_lines(path: Path) -> Iterator[str]:
     """Give the lines of a UTF-8 file, with their ends; gzip if the name ends in ``.gz``.
 
     Decoded line by line, so that an invalid byte is reported with its line. Raises
-    :class:`InputError` for a file that is missing, unreadable, damaged or not UTF-8.
+    :class:`InputError` for a file that is missing, unreadable, damaged, not UTF-8, or above a
+    limit (:mod:`analysis.limits`), and for what is no regular file, such as a pipe.
     """
     try:
         with _opened(path) as file:
-            for number, line in enumerate(file, 1):
+            for number, line in enumerate(_within_limits(file, path), 1):
                 yield _decoded(line.removeprefix(BOM_UTF8) if number == 1 else line, path, number)
     except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(path, error) from error
 
 
-def json_objects(path: Path, **hooks: Callable) -> Iterator[tuple[int, dict[str, object]]]:
-    """Line number and JSON object of each line that is not blank.
-
-    ``hooks`` are those of :func:`json.loads`; without them NaN and Infinity are refused.
-    """
-    hooks = {"parse_constant": _no_number} | hooks
-    for number, line in enumerate(text_lines(path), 1):
-        if line.strip():
-            yield number, _json_object(line, Place(path, number), hooks)
+def whole_text(path: Path) -> str:
+    """Text of a file that is no lines, such as JSON; it counts as one line. Raises as above."""
+    try:
+        with _opened(path) as file:
+            content = file.read(LINE.value + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise _unreadable(path, error) from error
+    if len(content) > LINE.value:
+        raise Place(path).error(f"the file has more than {LINE.value:,} bytes", LINE.remedy)
+    lines = content.removeprefix(BOM_UTF8).split(b"\n")
+    return "\n".join(_decoded(line, path, number) for number, line in enumerate(lines, 1))
 
 
 def separated_rows(
@@ -57,7 +58,8 @@ def separated_rows(
     Quoted as in RFC 4180 unless ``quoted`` is false: then a quotation mark is a character like
     any other, as in MS MARCO's files.
     """
-    csv.field_size_limit(_LONGEST_FIELD)
+    # The csv module's own limit of 131,072 characters is shorter than some documents.
+    csv.field_size_limit(min(LINE.value, 2**31 - 1))
     quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     rows = csv.reader(text_lines(path), delimiter=delimiter, quoting=quoting, strict=True)
     while True:
@@ -75,52 +77,33 @@ def separated_rows(
             yield number, cells
 
 
-def table_rows(
-    path: Path, required: Sequence[str], optional: Sequence[str]
-) -> Iterator[tuple[int, dict[str, str]]]:
-    """First line number and named cells of each row of a ``.csv`` or ``.tsv`` file.
+def columns_of(
+    path: Path, names: Sequence[str], *, comments: bool = False
+) -> Iterator[tuple[int, list[str]]]:
+    """Line number and blank-separated columns of each line that is not blank, one for each name.
 
-    The first row names the columns; those that are neither required nor optional are left out.
+    With ``comments`` lines that begin with ``#`` are left out.
     """
-    delimiter = DELIMITERS[suffix_of(path)]
-    rows = separated_rows(path, delimiter)
-    line, header = next(rows, (1, []))
-    _check_header(header, required, optional, Place(path, line))
-    wanted = [name for name in (*required, *optional) if name in header]
-    for line, cells in rows:
-        if len(cells) != len(header):
+    for line, text in enumerate(text_lines(path), 1):
+        columns = _COLUMN.findall(text)
+        if not columns or (comments and is_comment(columns, names)):
+            continue
+        if len(columns) != len(names):
             raise Place(path, line).error(
-                f"{counted(len(cells), 'cell')} under {counted(len(header), 'column')}",
-                "give each row a cell for every column, and quote cells that hold a delimiter",
+                f"{counted(len(columns), 'column')} instead of {len(names)}",
+                f"write {' '.join(names)}",
             )
-        yield line, {name: cells[header.index(name)] for name in wanted}
+        yield line, columns
 
 
-def finite_number(value: object, place: Place) -> float:
-    """Give the float64 nearest to a number or to its decimals; it must be there and finite."""
-    no_number = isinstance(value, bool | np.bool_ | None) or "_" in str(value)  # as in 1_000
-    try:
-        number = float("nan") if no_number else float(value)
-    except (ValueError, TypeError, OverflowError):
-        number = float("nan")
-    if not np.isfinite(number):
-        raise place.error(
-            f"{'null' if value is None else repr(str(value))} is not a finite number",
-            "write the number; an engine that gave NaN should be run in bfloat16 or float32",
-        )
-    return number
+def first_cells(path: Path) -> list[str]:
+    """Cells of the first line, separated by tabs: they tell which kind of file this is."""
+    return next(text_lines(path), "").rstrip("\r\n").split("\t")
 
 
-def member(record: dict[str, object], key: str, place: Place) -> object:
-    """``record[key]``; raises :class:`InputError` if the key is missing."""
-    if key not in record:
-        raise place.error("this key is missing", f'add "{key}" to the object')
-    return record[key]
-
-
-def whole_number(text: str) -> int | str:
-    """Give the whole number that ``text`` spells, or ``text`` itself, which no check accepts."""
-    return int(text.partition(".")[0]) if _WHOLE_NUMBER.fullmatch(text) else text
+def is_comment(columns: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether a line is a comment: an id may begin with # too, if the columns are complete."""
+    return columns[0] == "#" or (columns[0].startswith("#") and len(columns) != len(names))
 
 
 def set_name(path: Path) -> str:
@@ -133,14 +116,55 @@ def suffix_of(path: Path) -> str:
     return Path(path.name.removesuffix(".gz")).suffix
 
 
-def _opened(path: Path) -> BinaryIO | gzip.GzipFile:
-    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+def _opened(path: Path) -> io.BufferedReader:
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise Place(path).error("this is a directory", "give a file")
+    if not stat.S_ISREG(mode):  # opening a pipe would wait for somebody to write
+        raise Place(path).error(
+            "this is a pipe or a device, and no file", "write its content to a file"
+        )
+    # A GzipFile of its own reads lines in Python, ten times slower.
+    return io.BufferedReader(gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+
+
+def _within_limits(file: io.BufferedReader, path: Path) -> Iterator[bytes]:
+    longest, most = LINE.value, FILE.value
+    read = number = 0
+    look = _SMALL
+    while line := file.readline(longest + 1):
+        read, number = read + len(line), number + 1
+        if len(line) > longest:
+            raise Place(path, number).error(
+                f"the line has more than {longest:,} bytes", LINE.remedy
+            )
+        if read > most:
+            raise Place(path, number).error(f"the file has more than {most:,} bytes", FILE.remedy)
+        if read > look:
+            look += _SMALL
+            _check_expansion(file, read, path)
+        yield line
+
+
+def _check_expansion(file: io.BufferedReader, read: int, path: Path) -> None:
+    """Check how much became of the part of a gzip file that was read."""
+    packed = file.raw
+    if isinstance(packed, gzip.GzipFile) and read > EXPANSION.value * packed.fileobj.tell():
+        raise Place(path).error(
+            f"this gzip file becomes more than {EXPANSION.value:,} times its size",
+            EXPANSION.remedy,
+        )
 
 
 def _decoded(line: bytes, path: Path, number: int) -> str:
     try:
         return line.decode()
     except UnicodeDecodeError as error:
+        if number == 1 and line.startswith(_GZIP):
+            packed = "inside gzip" if path.suffix == ".gz" else "and its name does not say so"
+            raise Place(path).error(
+                f"this is gzip {packed}", "unpack it, or let its name end in .gz once"
+            ) from error
         raise Place(path, number).error(
             f"byte {error.start + 1} of the line is not UTF-8 (0x{line[error.start]:02x})",
             "save the file as UTF-8",
@@ -156,41 +180,3 @@ def _unreadable(path: Path, error: Exception) -> InputError:
         )
     reason = getattr(error, "strerror", None) or error
     return Place(path).error(f"it cannot be read ({reason})", "give a file that can be read")
-
-
-def _check_header(
-    header: list[str], required: Sequence[str], optional: Sequence[str], place: Place
-) -> None:
-    absent = [name for name in required if name not in header]
-    if absent:
-        raise place.error(
-            f"the header {header} has no column {', '.join(absent)}",
-            f"name the columns {', '.join(required)} (and, if known, {', '.join(optional)}) and "
-            "separate them by comma in .csv (Excel may write semicolons), by tab in .tsv",
-        )
-    twice = [name for name in (*required, *optional) if header.count(name) > 1]
-    if twice:
-        raise place.error(f"two columns are named {twice[0]}", "rename or remove one of them")
-
-
-def _json_object(line: str, place: Place, hooks: dict[str, Callable]) -> dict[str, object]:
-    try:
-        value = json.loads(line.rstrip(), **hooks)
-    except (ValueError, ArithmeticError, RecursionError) as error:
-        # The error's own text names a line too, of the string that was parsed.
-        at_column = isinstance(error, json.JSONDecodeError)
-        reason = f"{error.msg}: column {error.colno}" if at_column else error
-        raise place.error(
-            f"invalid JSON ({reason})", "write one whole JSON object a line (json.dumps does)"
-        ) from error
-    if not isinstance(value, dict):
-        raise place.error(
-            f"this is a JSON {type(value).__name__}, not an object",
-            'write {"query_id": …} on each line',
-        )
-    return value
-
-
-def _no_number(constant: str) -> NoReturn:
-    # Python's parser would take NaN and Infinity, which JSON does not know.
-    raise ValueError(f"{constant} is not JSON; null stands for a missing value")

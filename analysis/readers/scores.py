@@ -1,9 +1,14 @@
-"""Scores: JSONL, CSV and TSV, and TREC runs, gzip allowed; or a frame.
+"""Scores: rows, runs and saved answers, from one file, several, a folder, or a frame.
 
-- JSONL: ``{"query_id": …, "passage_id": …, "score": …}`` a line, ``"logit"`` where it is known;
-- CSV (comma) and TSV (tab) with these columns, others are left out;
-- a TREC run (``.trec``, ``.run`` or ``.txt``): ``query_id Q0 passage_id rank score tag``; its
-  ranks are ignored.
+- JSONL: ``{"query_id": …, "passage_id": …, "score": …}`` a line, ``"logit"`` where it is known, or
+  a service's answer a line;
+- JSON: an answer, a list of answers or rows, or a run ``{"q1": {"p1": 0.5}}``
+  (:mod:`analysis.readers.answers`);
+- CSV (comma) and TSV (tab) with the columns of a row, also as PyTerrier calls them
+  (:mod:`analysis.readers.columns`); others are left out; a TSV without a header is MS MARCO's
+  ``query_id, passage_id, rank, score``;
+- a TREC run (``.trec``, ``.run``, ``.res`` or ``.txt``): ``query_id Q0 passage_id rank score tag``;
+  its ranks are ignored.
 
 :func:`check_scores` is the one gate: numbers become the float64 nearest to their decimals, order
 is kept, and bad input is answered with :class:`~analysis.errors.InputError` naming file, line and
@@ -22,15 +27,22 @@ import numpy as np
 import pandas as pd
 
 from analysis.datasets import Source, as_id, check_duplicates
-from analysis.errors import Place, checked_name
-from analysis.readers.lines import finite_number, json_objects, member, suffix_of, table_rows
+from analysis.errors import Place, counted, quoted
+from analysis.numerals import finite_number, numeral, wrapper
+from analysis.places import named_path
+from analysis.readers.answers import is_answer, row_of, scored_rows
+from analysis.readers.columns import SPELLINGS, spelled, table_rows
+from analysis.readers.lines import first_cells, separated_rows, set_name, suffix_of
+from analysis.readers.objects import as_object, json_file, json_values
+from analysis.readers.several import check_apart, files_of
 from analysis.readers.trec import run_lines
 
 _REQUIRED = ("query_id", "passage_id", "score")
 _COLUMNS = ("line", *_REQUIRED, "logit")
+_MS_MARCO = ("query_id", "passage_id", "rank", "score")
 _FIXED_POINT = re.compile(r"[+-]?[0-9]*\.([0-9]+)")
 
-_Row = tuple[int, object, object, object, object]  # _COLUMNS, numbers as they are spelled
+_Row = tuple[int | None, object, object, object, object]  # _COLUMNS, numbers as they are spelled
 
 
 @dataclass(frozen=True)
@@ -39,26 +51,31 @@ class ScoreFile:
 
     ``decimals`` is the number of decimals if every score is printed with the same number of
     them, as ``%.4f`` does, otherwise None: ``0.9990`` says more about its making than 0.999.
+    ``notes`` are sentences about how the file was read.
     """
 
     frame: pd.DataFrame
     decimals: int | None
+    notes: tuple[str, ...] = ()
 
 
-def read_scores(source: str | Path) -> ScoreFile:
-    """Read a file of scores by its suffix (``.gz`` may follow).
+def read_scores(source: str | Path | Sequence[str | Path]) -> ScoreFile:
+    """Read scores from a file by its suffix (``.gz`` may follow), from several, or from a folder.
 
-    Raises :class:`InputError` for an unknown suffix and for what :func:`check_scores` refuses.
+    Raises :class:`InputError` for an unknown suffix, for a pair that stands in two files, and for
+    what :func:`check_scores` refuses.
     """
-    path = Path(checked_name(source, f"name a file {', '.join(_READERS)} (.gz may follow)"))
-    if suffix_of(path) not in _READERS:
-        raise Place(path).error(
-            f"the suffix {suffix_of(path)!r} does not say what kind of scores these are",
-            f"name the file {', '.join(_READERS)} (.gz may follow)",
-        )
-    rows = _frame(_READERS[suffix_of(path)](path))
-    frame = check_scores(rows, file=path, lines=rows["line"].tolist())
-    return ScoreFile(frame, _fixed_decimals(rows["score"]))
+    files = files_of(source, _READERS, f"name a file {_SUFFIXES}")
+    parts = [_read(file) for file in files]
+    if len(parts) == 1:
+        return parts[0]
+    check_apart(files, [part.frame for part in parts])
+    decimals = {part.decimals for part in parts}
+    return ScoreFile(
+        pd.concat([part.frame for part in parts], ignore_index=True),
+        decimals.pop() if len(decimals) == 1 else None,
+        (f"{len(files)} files", *dict.fromkeys(note for part in parts for note in part.notes)),
+    )
 
 
 def read_run(path: str | Path) -> pd.DataFrame:
@@ -68,7 +85,8 @@ def read_run(path: str | Path) -> pd.DataFrame:
     Scores are float64: say ``stored_dtype="float32"`` to count ties as trec_eval does. Raises
     :class:`InputError` as :func:`read_scores` does.
     """
-    rows = _frame(_run_rows(Path(path)))
+    path = named_path(path, "name the file of a run")
+    rows = _frame(_run_rows(path))
     return check_scores(rows, file=path, lines=rows["line"].tolist())[list(_REQUIRED)]
 
 
@@ -77,19 +95,22 @@ def check_scores(
 ) -> pd.DataFrame:
     """Check scores, columns ``query_id, passage_id, score`` and perhaps ``logit``.
 
-    Returns these columns, numbers as float64; ``logit`` is NaN in all rows if it is unknown.
-    ``file`` and ``lines`` (one number per row) say where the rows came from; without them an
-    error names the row, counted from 0. Raises :class:`InputError` for missing columns, no rows,
-    a number that is missing, NaN or infinite, a (query, passage) that stands there twice, and
-    where only some logits are known.
+    PyTerrier's names of the columns do as well. Returns ours, numbers as float64; ``logit`` is NaN
+    in all rows if it is unknown. ``file`` and ``lines`` (one number per row) say where the rows
+    came from; without them an error names the row, counted from 0. Raises :class:`InputError` for
+    missing columns, no rows, a number that is missing, NaN or infinite, a (query, passage) that
+    stands there twice, and where only some logits are known.
     """
-    absent = [name for name in _REQUIRED if name not in scores]
+    names = {name: spelled(name, scores.columns) for name in (*_REQUIRED, "logit")}
+    absent = [name for name in _REQUIRED if names[name] is None]
     if absent:
         raise Place(file).error(
             f"there is no column {', '.join(absent)}", f"give {', '.join(_REQUIRED)}"
         )
     if scores.empty:
         raise Place(file).error("there is no score", "give one row for each query and passage")
+    known = {name: scores[column] for name, column in names.items() if column is not None}
+    scores = pd.DataFrame(known).reset_index(drop=True)
     source = Source(file, lines)
     checked = pd.DataFrame(
         {
@@ -101,6 +122,20 @@ def check_scores(
     )
     check_duplicates(checked, source)
     return checked
+
+
+def _read(path: Path) -> ScoreFile:
+    if suffix_of(path) not in _READERS:
+        raise Place(path).error(
+            f"the suffix {quoted(suffix_of(path))} does not say what kind of scores these are",
+            f"name the file {_SUFFIXES}",
+        )
+    rows = _frame(_READERS[suffix_of(path)](path))
+    lines = None if rows["line"].isna().any() else rows["line"].tolist()
+    wrappers = {wrapper(score) for score in rows["score"]} - {None}
+    notes = tuple(f"scores are written as {name}(…)" for name in sorted(wrappers))
+    frame = check_scores(rows, file=path, lines=lines)
+    return ScoreFile(frame, _fixed_decimals(rows["score"]), notes)
 
 
 def _logits(scores: pd.DataFrame, source: Source) -> list[float]:
@@ -119,16 +154,49 @@ def _frame(rows: Iterable[_Row]) -> pd.DataFrame:
     return pd.DataFrame(list(rows), columns=_COLUMNS, dtype=object)
 
 
+# Decimal keeps the digits as they are printed; NaN is refused as a number, by its field.
+_AS_PRINTED: dict[str, Callable] = {"parse_float": Decimal, "parse_constant": str}
+
+
+def _jsonl_rows(path: Path) -> Iterator[_Row]:
+    for line, value in json_values(path, **_AS_PRINTED):
+        place = Place(path, line)
+        if is_answer(value):
+            for row in scored_rows(value, f"{set_name(path)}:{line}", place):
+                yield line, *row
+        else:
+            yield line, *row_of(as_object(value, place), place)
+
+
 def _json_rows(path: Path) -> Iterator[_Row]:
-    # Decimal keeps the digits as they are printed; NaN is refused as a number, by its field.
-    for line, record in json_objects(path, parse_float=Decimal, parse_constant=str):
-        found = [member(record, name, Place(path, line, name)) for name in _REQUIRED]
-        yield line, *found, record.get("logit")
+    value = json_file(path, **_AS_PRINTED)
+    for row in scored_rows(value, set_name(path), Place(path)):
+        yield None, *row
 
 
 def _table_rows(path: Path) -> Iterator[_Row]:
+    if suffix_of(path) == ".tsv" and _has_no_header(path):
+        yield from _ms_marco_rows(path)
+        return
     for line, row in table_rows(path, _REQUIRED, ["logit"]):
         yield line, *(row[name] for name in _REQUIRED), row.get("logit") or None
+
+
+def _ms_marco_rows(path: Path) -> Iterator[_Row]:
+    for line, cells in separated_rows(path, "\t", quoted=False):
+        if len(cells) != len(_MS_MARCO):
+            raise Place(path, line).error(
+                f"{counted(len(cells), 'cell')} instead of {', '.join(_MS_MARCO)}",
+                "write the scores: ranks alone do not tell how they came about",
+            )
+        yield line, cells[0], cells[1], cells[3], None
+
+
+def _has_no_header(path: Path) -> bool:
+    """Whether a table begins as MS MARCO's runs do: query id, passage id, rank."""
+    cells = first_cells(path)
+    names = {spelling for name in _REQUIRED for spelling in SPELLINGS[name]}
+    return len(cells) in (3, 4) and cells[2].isdecimal() and names.isdisjoint(cells)
 
 
 def _run_rows(path: Path) -> Iterator[_Row]:
@@ -137,18 +205,21 @@ def _run_rows(path: Path) -> Iterator[_Row]:
 
 
 _READERS: dict[str, Callable[[Path], Iterator[_Row]]] = {
-    ".jsonl": _json_rows,
+    ".jsonl": _jsonl_rows,
+    ".json": _json_rows,
     ".csv": _table_rows,
     ".tsv": _table_rows,
     ".trec": _run_rows,
     ".run": _run_rows,
+    ".res": _run_rows,
     ".txt": _run_rows,
 }
+_SUFFIXES = f"{', '.join(_READERS)} (.gz may follow)"
 
 
-def _fixed_decimals(spelled: Iterable[object]) -> int | None:
+def _fixed_decimals(spellings: Iterable[object]) -> int | None:
     """Number of decimals that all scores are printed with; None if they differ."""
-    found = {_decimals(str(value)) for value in spelled}
+    found = {_decimals(numeral(value)) for value in spellings}
     return found.pop() if len(found) == 1 else None
 
 

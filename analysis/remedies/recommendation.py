@@ -19,6 +19,7 @@ from analysis.engines import path_of
 from analysis.errors import InputError, counted
 from analysis.formats import is_wide
 from analysis.remedies import table
+from analysis.remedies.kinds import of_kind, of_ties
 from analysis.remedies.measuring import measure
 from analysis.remedies.situation import SATURATED, TIES, Harm, Situation, told_apart
 from analysis.scorepath import ScorePath
@@ -106,6 +107,20 @@ def _twice(situation: Situation) -> Recommendation | None:
         return None
     action = "Apply the sigmoid once: the model's own activation and the engine's are both on."
     return Recommendation("one sigmoid", action)
+
+
+def _of_kind(situation: Situation) -> Recommendation | None:
+    """What the scores are, where precision is not what decides about them."""
+    found = of_kind(situation.verdict)
+    return None if found is None or situation.path is not None else Recommendation(*found)
+
+
+def _of_ties(situation: Situation) -> Recommendation | None:
+    """What the fingerprint is certain of, where logits tie that no sigmoid tells apart."""
+    found = of_ties(situation.verdict)
+    if found is None or situation.path is not None or not situation.left(table.AS_IT_IS):
+        return None
+    return Recommendation(*found, _counts(situation))
 
 
 def _nothing(situation: Situation) -> Recommendation | None:
@@ -324,8 +339,10 @@ def _price(situation: Situation) -> tuple[str, ...]:
 _Rule = Callable[[Situation], Recommendation | None]
 _RULES: tuple[_Rule, ...] = (
     _twice,
+    _of_kind,
     _nothing,
     _mixture,
+    _of_ties,
     _printed,
     partial(_after_the_logit, harm=TIES),
     _network,

@@ -54,7 +54,7 @@ class Situation:
         """The path, or all that a fingerprint found; none where it could not tell."""
         if self.path is not None:
             return (self.path,)
-        decided = self.verdict is not None and self.verdict.kind == "sigmoid"
+        decided = self.verdict is not None and self.verdict.kind in ("sigmoid", "percent")
         return tuple(self.verdict.paths) if decided else ()
 
     @property

@@ -189,7 +189,7 @@ def spoilt(run: Known, float32: Known) -> list[Known]:
         Known("rounded to 3 decimals", path, rounded),
         Known("rounded to 3 decimals, with the logits", path, rounded, logits),
         Known("the first ten", path, scores[:10]),
-        Known("the median in place of every score", path, median),
+        Known("the median in place of every score", None, median, kind="constant"),
         Known("1.0 in place of every score", path, np.ones(scores.size)),
         Known(f"every second score by {float32.name}", None, every_second, kind="mixture"),
         Known("a softmax over the labels (0, logit)", None, softmax, kind="softmax"),

@@ -14,15 +14,18 @@ from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_float_dtype
 
 from analysis.comparisons import FIRST, ROUNDING, SECOND, compare, differences
 from analysis.engines import find_engine
 from analysis.formats import format_of
 from analysis.metrics import average, evaluate
-from analysis.scorepath import FLOAT32_REFERENCE, TIE_RULES, ScorePath, TieRule
+from analysis.scorepath import FLOAT32_REFERENCE, ScorePath, TieRule
 from analysis.ties import apply, tied_in_top
 
 K = 10
+RULES: tuple[TieRule, ...] = ("input order", "docid ascending", "docid descending", "expected")
+"""The tie rules that are compared; evaluation tools have these."""
 MEASURES = (f"nDCG@{K}", f"RR@{K}")
 REMEDIES = (
     "a float32 sigmoid (HPS)",
@@ -108,15 +111,15 @@ def spans(worth: Runs) -> pd.DataFrame:
 def by_tie_rule(runs: Runs, measures: Sequence[str] = MEASURES) -> pd.DataFrame:
     """Average each measure of each path under every tie rule.
 
-    One row per path, measure and rule of :data:`analysis.scorepath.TIE_RULES`: ``path, measure,
+    One row per path, measure and rule of :data:`RULES`: ``path, measure,
     tie_rule, value``. The rule ``expected`` is the mean over all orders.
     """
     rows = []
     for name in evaluated(runs, measures):
-        for rule in TIE_RULES:
+        for rule in RULES:
             # The rule decides the column "oblivious" only, so any will do for the expected value.
             order, column = (
-                (TIE_RULES[0], "expected") if rule == "expected" else (rule, "oblivious")
+                ("input order", "expected") if rule == "expected" else (rule, "oblivious")
             )
             found = average(evaluate(runs[name], runs[name], measures, tie_rule=order))
             values = zip(found["measure"], found[column], strict=True)
@@ -152,6 +155,8 @@ def _installed() -> dict[str, tuple[TieRule, Callable[[pd.DataFrame], dict[str, 
 def _pytrec_eval(run: pd.DataFrame) -> dict[str, float]:
     import pytrec_eval
 
+    if is_float_dtype(run["grade"]):
+        return {}  # trec_eval knows whole grades only
     evaluator = pytrec_eval.RelevanceEvaluator(
         _nested(run, "grade"), {f"ndcg_cut.{K}", "recip_rank"}
     )

@@ -1,0 +1,194 @@
+"""What a list of numbers is, where no sigmoid of a logit explains it, by what can be seen of it.
+
+Constants, whole numbers, log-probabilities, percentages, and values outside of [0, 1] that no
+sigmoid returns: logits, cosines, distances, BM25 scores. Where only the range speaks, the verdict
+says what the numbers are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from analysis.errors import counted
+from analysis.fingerprinting.deciding import decide_alone
+from analysis.fingerprinting.evidence import DECIDED, against_chance, forward_dtypes
+from analysis.fingerprinting.observed import Observed, Scores
+from analysis.fingerprinting.regular import Logits, equal_steps
+from analysis.fingerprinting.verdict import StageVerdict, Verdict, certain
+from analysis.formats import FORMATS, HALVES
+from analysis.scorepath import ScorePath
+
+_FEWEST_CONSTANT, _FEWEST_OTHER = 5, 20
+_FEWEST_AT_THE_END = 3
+"""Scores that share exactly 100.0, or exactly 0.0 from below, for that to be no chance."""
+_PERCENT = 100.0
+_FEWEST_WHOLE = 5
+_MIDDLE, _END = 0.5, 0.02
+_MIDDLES = "a logit of 0 everywhere: a head that was not loaded, or was quantised away"
+
+
+def decide_by_range(scores: Scores, observed: Observed) -> Verdict | None:
+    """Decide about scores that are no plain sigmoids by their range; None for the others."""
+    return next((found for rule in _RULES if (found := rule(scores, observed)) is not None), None)
+
+
+def _constant(scores: Scores, observed: Observed) -> Verdict | None:
+    value = float(observed.scores[0])
+    near_an_end = 0 <= value <= _END or 1 - _END <= value <= 1  # different logits may share it
+    fewest = _FEWEST_CONSTANT if value == _MIDDLE else _FEWEST_OTHER
+    if observed.scores.size > 1 or scores.size < fewest or near_an_end:
+        return None
+    why = _MIDDLES if value == _MIDDLE else "the passages do not reach the score"
+    return Verdict(
+        "constant",
+        reason=f"all {scores.size:,} scores are {value:.9g}; no rounding of different logits does "
+        f"that alone: {why}",
+    )
+
+
+def _whole_numbers(scores: Scores, observed: Observed) -> Verdict | None:
+    values = observed.scores
+    if np.any(values != np.rint(values)) or not _outside(values) or scores.size < _FEWEST_WHOLE:
+        return None
+    return Verdict(
+        "whole numbers",
+        reason=f"all {scores.size:,} values are whole numbers, {values.size:,} different ones from "
+        f"{values[0]:g} to {values[-1]:g}: ratings, grades or ranks, computed by no sigmoid",
+    )
+
+
+def _percent(scores: Scores, observed: Observed) -> Verdict | None:
+    """Sigmoids times 100: recognised by the path behind, or by a shared end at exactly 100."""
+    values = observed.scores
+    if values[0] < 0 or not 1 < values[-1] <= _PERCENT:
+        return None
+    inner = decide_alone(scores / _PERCENT, observed.divided(_PERCENT))
+    at_end = int((scores == _PERCENT).sum())
+    within = f"all {scores.size:,} values lie in [0, 100]"
+    known = inner.kind in ("sigmoid", "softmax", "mixture")
+    half = inner.stage("stored dtype").values
+    if known or half in [(name,) for name in HALVES]:
+        stages = certain(inner.stages, inner.odds, after="times 100")
+        reason = f"{within}; divided by 100, {inner.reason}"
+        return replace(inner, kind="percent", path=None, stages=stages, reason=reason)
+    if at_end < _FEWEST_AT_THE_END or np.all(values == np.rint(values)):
+        return None
+    return Verdict(
+        "percent",
+        paths=inner.paths,
+        reason=f"{within}, and {at_end:,} are exactly 100; divided by 100, {inner.reason}",
+    )
+
+
+def _log_probabilities(scores: Scores, observed: Observed) -> Verdict | None:
+    """Values up to 0: those of a log-softmax, if zeros in a half type or regular logits say so."""
+    values = observed.scores
+    if not values[0] < 0 or values[-1] > 0:
+        return None
+    zeros = int((scores == 0).sum())
+    dtypes, odds = forward_dtypes(values, observed.stored)
+    where = f"all {scores.size:,} values are at most 0"
+    if zeros >= _FEWEST_AT_THE_END and odds >= DECIDED and dtypes[0] in HALVES:
+        return Verdict(
+            "log-probabilities",
+            odds=odds,
+            reason=f"{where}, and {zeros:,} exactly 0; they are values of {dtypes[0]}, "
+            f"{against_chance(odds)}: a log-softmax evaluated in {dtypes[0]}, which rounds "
+            "probabilities near 1 to log 1",
+            stages=(
+                StageVerdict("stored dtype", dtypes[:1], odds),
+                StageVerdict("sigmoid", (f"log-softmax in {dtypes[0]}",), odds),
+                StageVerdict("forward dtype", wanted="the logits of both labels"),
+            ),
+        )
+    steps = equal_steps(_log_odds(observed))
+    if steps is None or not steps.decided:
+        return None
+    return Verdict(
+        "log-probabilities",
+        odds=steps.odds,
+        reason=f"{where}; as log-probabilities they stand for logits in {steps.forward}, "
+        f"{against_chance(steps.odds)}",
+        stages=(
+            StageVerdict("sigmoid", ("log-softmax in float32",), steps.odds),
+            StageVerdict("forward dtype", (steps.forward,), steps.odds),
+        ),
+    )
+
+
+def _log_odds(observed: Observed) -> Logits:
+    """Logits behind log-probabilities, and how far they may be off."""
+    values, spacing = observed.scores, observed.spacing
+    below = values < 0
+    values, spacing = values[below], spacing[below]
+    rest = -np.expm1(values)
+    reach = (4 * spacing + FORMATS["float32"].eps * rest) / rest
+    logits = values - np.log(rest)
+    near = reach < np.abs(logits)
+    return Logits(logits[near], reach[near])
+
+
+def _unbounded(scores: Scores, observed: Observed) -> Verdict | None:
+    """Decide about values of which some are below 0 or above 1: no sigmoid made them."""
+    values = observed.scores
+    outside = _outside(values)
+    if not outside:
+        return None
+    are = "is" if outside == 1 else "are"
+    reason = f"{outside:,} of {counted(values.size, 'distinct value')} {are} below 0 or above 1"
+    guess = _by_signs(values)
+    stored, odds = _stored(observed)
+    steps = equal_steps(Logits(values, observed.spacing + observed.stored.spacing(np.abs(values))))
+    if steps is not None and steps.decided and steps.odds > odds:
+        return Verdict(
+            "no sigmoid",
+            odds=steps.odds,
+            reason=f"{reason}: {guess}; they lie in {steps.forward}, "
+            f"{against_chance(steps.odds)}: quantised, rounded, or differences of half logits",
+        )
+    if odds < DECIDED or stored not in HALVES:
+        stages = () if odds < DECIDED else (StageVerdict("stored dtype", (stored,), odds),)
+        return Verdict("no sigmoid", reason=f"{reason}: {guess}", stages=stages)
+    found = f"{reason}; they are values of {stored}, {against_chance(odds)}"
+    stages = (StageVerdict("stored dtype", (stored,), odds),)
+    if values[0] >= 0 or values[-1] <= 0 or np.abs(values).max() <= 1:
+        return Verdict("no sigmoid", odds=odds, reason=f"{found}: {guess}", stages=stages)
+    path = ScorePath(stored).raw()
+    stages = (*stages, StageVerdict("forward dtype", (stored,), odds))
+    return Verdict("logits", path, (path,), odds=odds, reason=found, stages=stages)
+
+
+def _stored(observed: Observed) -> tuple[str, float]:
+    """The narrowest dtype that holds all values, and its odds."""
+    if not observed.exact:
+        return "", 0.0
+    dtypes, odds = forward_dtypes(observed.scores, observed.stored)
+    return (dtypes[0], odds) if dtypes else ("", 0.0)
+
+
+def _by_signs(values: Scores) -> str:
+    """What values outside of [0, 1] can be, by their range alone."""
+    if np.abs(values).max() <= 1:
+        return "cosines, or logits near 0"
+    if values[-1] <= 0:
+        return "log-probabilities, negated distances, or logits"
+    if values[0] >= 0:
+        percentages = "percentages, " if values[-1] <= _PERCENT else ""
+        return f"{percentages}distances, BM25 or other scores without bounds, or logits"
+    return "logits, or other scores without bounds"
+
+
+def _outside(values: Scores) -> int:
+    return int(((values < 0) | (values > 1)).sum())
+
+
+_RULES: tuple[Callable[[Scores, Observed], Verdict | None], ...] = (
+    _constant,
+    _whole_numbers,
+    _percent,
+    _log_probabilities,
+    _unbounded,
+)

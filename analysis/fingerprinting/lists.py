@@ -1,0 +1,132 @@
+"""Scores that were made over a whole list of candidates: min-max, softmax over the list, ranks.
+
+They show only with the query of each score: the best of every query is exactly 1.0 and its worst
+exactly 0.0; every query sums to 1; the candidates of every query have the same scores, by rank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from analysis.fingerprinting.evidence import DECIDED, against_chance
+from analysis.fingerprinting.observed import Observed, Scores
+from analysis.fingerprinting.verdict import StageVerdict, Verdict
+from analysis.formats import FORMATS, HALVES, Format
+
+_FEWEST, _FEWEST_OF_RANKS = 3, 5
+"""Candidates that a list must have to count."""
+_FEWEST_LISTS = 5
+_ONES = "a softmax over a single label, or a clamp"
+_ODDS_OF_ENDS = 3.0
+"""Log10 odds for one list against one score of exactly 1.0 and one of 0.0 from a wide sigmoid: in
+float32 a logit would have to be below -88, and another above 16."""
+_SHARE = 0.9
+_LARGEST_SHARE, _SMALLEST_SECOND = 0.999, 1e-3
+"""A list whose first takes all sums to 1 under any sigmoid that saturates."""
+_RANK_CONSTANTS = (0, 1, 10, 60)
+
+
+def decide_lists(lists: Sequence[Scores], observed: Observed) -> Verdict | None:
+    """Decide about the scores of several queries, one array each; None if they are no lists."""
+    same = _one_value(lists)
+    if same is not None:
+        return same
+    long = [np.sort(one)[::-1] for one in lists if one.size >= _FEWEST and np.unique(one).size > 1]
+    if not long:
+        return None
+    return _min_max(long, observed) or _sums(long, observed) or _ranks(long)
+
+
+def _one_value(lists: Sequence[Scores]) -> Verdict | None:
+    """One value for all candidates of all queries, the worst of them too."""
+    long = [one for one in lists if one.size >= _FEWEST]
+    if len(long) < _FEWEST_LISTS or any(np.ptp(one) > 0 or one[0] != long[0][0] for one in lists):
+        return None
+    why = _ONES if long[0][0] == 1.0 else "the passages do not reach the score, or a clamp"
+    return Verdict(
+        "constant",
+        reason=f"all candidates of {len(lists):,} lists have the score {long[0][0]:.9g}, the worst "
+        f"ones too: {why}",
+    )
+
+
+def _min_max(lists: list[Scores], observed: Observed) -> Verdict | None:
+    """Every list from exactly 0.0 to exactly 1.0, with one candidate at each end as a rule."""
+    if not all(one[0] == 1.0 and one[-1] == 0.0 for one in lists):
+        return None
+    single = sum(one[1] < 1.0 and one[-2] > 0.0 for one in lists)
+    wide = not any(_in_steps_of(FORMATS[half], observed) for half in HALVES)
+    odds = _ODDS_OF_ENDS * single if wide and single >= _SHARE * len(lists) else 0.0
+    return _found(
+        "min-max",
+        lists,
+        odds,
+        f"all {len(lists):,} lists go from exactly 0.0 to exactly 1.0, {single:,} of them with one "
+        "candidate at each end: min-max normalised, so that the ends say nothing of the logits",
+    )
+
+
+def _in_steps_of(half: Format, observed: Observed) -> bool:
+    """Whether scores may be values of a half type, whose sigmoids end at exactly 0.0 and 1.0."""
+    nearest = half.round(observed.scores).astype(np.float64)
+    return bool(np.all((observed.low <= nearest) & (nearest <= observed.high)))
+
+
+def _sums(lists: list[Scores], observed: Observed) -> Verdict | None:
+    """Every list sums to 1, to within the rounding of its scores."""
+    telling = [one for one in lists if one[0] <= _LARGEST_SHARE and one[1] >= _SMALLEST_SECOND]
+    if not telling:
+        return None
+    unit = float(np.max(observed.spacing)) if observed.exact else float(np.min(observed.spacing))
+    odds = 0.0
+    for one in telling:
+        reach = one.size * max(unit, 2.0**-24)
+        if abs(one.sum() - 1) > reach:
+            return None
+        odds += max(0.0, -np.log10(2 * reach))
+    return _found(
+        "list softmax",
+        lists,
+        odds,
+        f"the scores of each of {len(lists):,} lists sum to 1, {against_chance(odds)}: a softmax "
+        "over the candidates of a query",
+    )
+
+
+def _ranks(lists: list[Scores]) -> Verdict | None:
+    """The scores of every list are those of its ranks: the same ones in each, or reciprocals."""
+    long = [one for one in lists if one.size >= _FEWEST_OF_RANKS]
+    if not long or any(np.unique(one).size < one.size for one in long):
+        return None
+    longest = max(long, key=len)
+    alike = all(np.allclose(one, longest[: one.size], rtol=1e-6, atol=0) for one in long)
+    linear = all(np.ptp(np.diff(one)) <= 1e-6 * np.abs(one).max() for one in long)
+    reciprocal = next(
+        (k for k in _RANK_CONSTANTS if all(_reciprocal(one, k) for one in long)), None
+    )
+    odds = 3.0 * sum(one.size - 2 for one in long) if reciprocal is not None or linear else 0.0
+    if alike and len(long) > 1:
+        odds = max(odds, 3.0 * sum(one.size for one in long[1:]))
+    how = "the same in every list" if alike and len(long) > 1 else "in equal steps"
+    if reciprocal is not None:
+        how = f"1 / ({reciprocal} + rank)"
+    return _found(
+        "ranks",
+        lists,
+        odds,
+        f"the scores of {len(long):,} lists follow from the rank alone: {how}",
+    )
+
+
+def _reciprocal(one: Scores, constant: int) -> bool:
+    ranks = constant + 1 + np.arange(one.size)
+    return bool(np.allclose(one * ranks, 1.0, rtol=1e-4, atol=0))
+
+
+def _found(kind: str, lists: list[Scores], odds: float, reason: str) -> Verdict | None:
+    if odds < DECIDED:
+        return None
+    stage = StageVerdict("after", (f"{kind} over {len(lists):,} lists",), odds)
+    return Verdict(kind, odds=odds, reason=reason, stages=(stage,))

@@ -1,0 +1,355 @@
+"""Regular logits behind scores: half logits scaled or shifted, and logits in equal steps.
+
+A calibration factor or a shift moves half logits to a grid of their own, as sparse as theirs; int8
+logits, rounded logits and differences of two half logits lie in equal steps. Such a grid is looked
+for in the logits that the scores stand for, each known to within the error of a float32 sigmoid.
+
+A power of two moves no grid of binary floating point, so from scores alone a factor is known only
+up to one; with raw logits it is known (:mod:`analysis.fingerprinting.given`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom
+
+from analysis.fingerprinting.attainable import Grid, Hypothesis, of_grid, wide_paths
+from analysis.fingerprinting.evidence import (
+    ALLOWED,
+    DECIDED,
+    Weighed,
+    all_paths,
+    excess_odds,
+    near_misses,
+    weigh,
+)
+from analysis.fingerprinting.observed import Observed, Scores
+from analysis.formats import FORMATS, HALVES, Format, format_of
+
+_COARSEST_FIRST = tuple(reversed(HALVES))
+"""Every bfloat16 value is a float16 value times a constant, but not the other way round."""
+_SEARCHED, _FEWEST = 64, 4
+_LOWEST, _HIGHEST = -30.0, 12.0
+_CELLS = 4
+"""Error of a float32 sigmoid, in representable scores, that a logit read back may carry."""
+_MOST_PARTS = 8
+"""The two nearest logits of a list may lie this many equal steps apart."""
+_ROUND_RESIDUE = 0.25
+_STEPS_OF_DIFFERENCES = range(6, 18, 2)
+_LARGEST_CHANCE = 0.25
+ODD = 3.0
+"""Log10 odds from which on a structure that a hypothesis does not foresee speaks against it."""
+_FEWEST_OFF = 0.1
+"""Share of logits that must lie off a grid before it counts as moved: differences of half logits
+lie on it but for a few."""
+
+
+@dataclass(frozen=True)
+class Logits:
+    """Logits as far as scores tell them, ascending, and how far each may be off; shape (n,)."""
+
+    values: Scores
+    reach: Scores
+
+    @classmethod
+    def of(cls, observed: Observed) -> Logits:
+        """Those that a float32 sigmoid turned into the scores; 0.0 and 1.0 are left out."""
+        values = observed.logits()
+        known = (values > _LOWEST) & (values < _HIGHEST)
+        values, cells = values[known], observed.cells()[known]
+        return cls(values, _CELLS * cells + FORMATS["float32"].spacing(np.abs(values)))
+
+    def some(self) -> Logits:
+        """At most so many of them as a search takes, those known best."""
+        best = np.sort(np.argsort(self.reach, kind="stable")[:_SEARCHED])
+        return Logits(self.values[best], self.reach[best])
+
+    def loosened(self) -> Logits:
+        """With the error that a step or a factor brings along which was measured on one of them."""
+        sizes = np.abs(self.values)
+        relative = np.min(self.reach[sizes > 0] / sizes[sizes > 0], initial=np.inf)
+        return Logits(self.values, self.reach + (sizes * relative if sizes.any() else 0.0))
+
+    def lie_on(self, grid: Grid) -> bool:
+        """Whether every logit lies on a grid, to within its error."""
+        return bool(np.all(np.abs(grid.nearest(self.values) - self.values) <= self.reach))
+
+    def odds(self, grid: Grid, fitted: int = 0) -> float:
+        """Log10 odds against so many logits falling near a grid by chance.
+
+        The ``fitted`` most telling of them do not count: the grid was made to hold them.
+        """
+        each = -np.log10(np.minimum(1.0, 2 * self.reach / grid.spacing(self.values)))
+        return float(each.sum() - np.sort(each)[each.size - fitted :].sum())
+
+
+@dataclass(frozen=True)
+class Regular:
+    """A grid on which all logits of a list lie, in words, with the odds of that."""
+
+    grid: Grid
+    forward: str
+    after: str
+    odds: float
+
+    @property
+    def is_dyadic(self) -> bool:
+        """Whether differences of half logits can lie in these steps: multiples of a power of 2."""
+        return not self.grid.offset and math.log2(self.grid.step).is_integer()
+
+    @property
+    def decided(self) -> bool:
+        """Whether the odds suffice for a verdict."""
+        return self.odds >= DECIDED
+
+
+def equal_steps(logits: Logits) -> Regular | None:
+    """The equal steps that all logits lie on with the best odds; None if there are none.
+
+    The odds may be small: whoever does not hold the scores to the steps bit for bit needs
+    ``decided`` ones.
+    """
+    if not logits.values.size:
+        return None
+    some, loose = logits.some(), logits.loosened()
+    on = {
+        grid: logits.odds(grid)
+        for grid in _known_steps()
+        if some.lie_on(grid) and logits.lie_on(grid)
+    }
+    measured = list(_measured_steps(some)) if logits.values.size >= _FEWEST else []
+    for grid in measured:
+        if some.loosened().lie_on(grid) and loose.lie_on(grid):
+            parameters = 1 + bool(grid.offset)
+            choices = math.log10(max(1.0, float(np.ptp(logits.values)) / grid.step))
+            on.setdefault(grid, loose.odds(grid, parameters) - choices)
+    if not on:
+        return None
+    best = max(on, key=on.__getitem__)
+    odds = on[best] - math.log10(len(_known_steps()) + len(measured))
+    return Regular(best, f"equal steps of {best.step:.6g}", "", odds)
+
+
+def moved_halves(logits: Logits) -> list[Regular]:
+    """Half logits times a factor or plus a shift, if all lie on such a grid beyond chance.
+
+    Best odds first; several shifts may do.
+    """
+    if logits.values.size < _FEWEST:
+        return []
+    some, loose = logits.some(), logits.loosened()
+    on = [
+        (grid, logits.odds(grid), tried)
+        for grid, tried in _shifted(some)
+        if logits.lie_on(grid) and _is_moved(logits, grid)
+    ]
+    on += [
+        (grid, loose.odds(grid, fitted=1), tried)
+        for grid, tried in _scaled(some)
+        if loose.lie_on(grid) and _is_moved(loose, grid)
+    ]
+    found = [
+        Regular(
+            grid,
+            grid.number_format.name,
+            f"logit shifted by {grid.offset:+g}"
+            if grid.offset
+            else f"logit times {grid.factor:g} and some power of two",
+            odds - math.log10(2 * tried),
+        )
+        for grid, odds, tried in on
+    ]
+    ranked = sorted(found, key=lambda one: -one.odds)
+    return [one for one in ranked if one.decided and one.odds >= ranked[0].odds - ALLOWED]
+
+
+def _is_moved(logits: Logits, grid: Grid) -> bool:
+    """Whether enough logits lie off the grid where it would be without factor and shift."""
+    still = Grid(grid.number_format)
+    off = np.abs(still.nearest(logits.values) - logits.values) > logits.reach
+    return bool(off.mean() >= _FEWEST_OFF)
+
+
+def spare_bit(logits: Logits, number_format: Format, step: float = 0.0) -> float:
+    """Log10 odds against the last bit of half logits being 0 so often by chance.
+
+    It is set in half of the values that a network rounds to a format, and in few of those that
+    a shift or a subtraction left on it. Counted are logits that are known well enough, and, where
+    all lie in equal steps, those at which the format is the coarser.
+    """
+    spacing = number_format.spacing(np.abs(logits.values))
+    telling = (2 * logits.reach < spacing / 2) & (spacing > step)
+    odd = number_format.ordinals(logits.values[telling]) & 1
+    return float(-binom.logcdf(odd.sum(), odd.size, 0.5) / math.log(10)) if odd.size else 0.0
+
+
+def mostly_in_steps(logits: Logits) -> bool:
+    """Whether more logits lie in equal dyadic steps than chance would have.
+
+    Differences of two half logits do, but for those of logits of very different sizes.
+    """
+    return any(_excess_in_steps(logits, 2.0**-bits) >= ODD for bits in _STEPS_OF_DIFFERENCES)
+
+
+def _excess_in_steps(logits: Logits, step: float) -> float:
+    near = np.abs(Grid(step=step).nearest(logits.values) - logits.values) <= logits.reach
+    own = FORMATS["float32"].spacing(np.abs(logits.values))  # float32 logits have steps too
+    chance = (2 * logits.reach + own) / step
+    telling = chance < _LARGEST_CHANCE
+    return excess_odds(int(near[telling].sum()), float(chance[telling].sum()))
+
+
+def weigh_regular(observed: Observed, found: Regular, *, exact: bool = True) -> list[Weighed]:
+    """Weigh the sigmoids and the softmax of logits on a grid that was found.
+
+    Where none of them attains every score (the exponential was another machine's, or the grid is
+    known to a few digits only), where a factor was measured or ``exact`` forbids it, the grid
+    stands for all of them with its own odds.
+    """
+    *sigmoids, softmax = of_grid(found.grid, found.forward, found.after)
+    if exact and found.grid.factor == 1:
+        weighed = weigh(observed, [*sigmoids, softmax])
+        if weighed:
+            return [*weighed, *near_misses(observed, [*sigmoids, softmax])]
+    labels = [*weigh(observed, [softmax]), *near_misses(observed, [softmax])]
+    rivals = [replace(one, odds=min(one.odds, found.odds), exact=False) for one in labels]
+    return [*_as_a_whole(observed, found), *rivals]
+
+
+def _as_a_whole(observed: Observed, found: Regular) -> list[Weighed]:
+    """All wide sigmoids of logits on a grid, as one hypothesis that scores come near."""
+    named = found.forward if found.forward in FORMATS else "float32"
+    stored = [
+        paths
+        for paths in wide_paths(named)
+        if not observed.exact or paths[0].stored_dtype == observed.stored.name
+    ]
+    if not stored or not found.decided:
+        return []
+    near = Hypothesis(
+        "sigmoid",
+        found.forward,
+        all_paths(stored),
+        lambda scores: found.grid.spacing(scores.logits()),
+        found.after,
+    )
+    telling = int(np.isfinite(observed.cells()).sum())
+    return [Weighed(near, found.odds, telling, exact=False)]
+
+
+def weigh_rivals(
+    observed: Observed, steps: Regular | None, moved: list[Regular]
+) -> tuple[list[Weighed], list[Weighed]]:
+    """Weigh equal steps, and half logits that were moved, on equal terms.
+
+    A step that is no power of two was measured, and seldom attains every score bit for bit; half
+    logits that lie near by attain some. So the two are compared by the odds of their grids.
+    """
+    exact = steps is None or steps.is_dyadic or not moved
+    if not exact:
+        lead = steps.odds - moved[0].odds
+        moved = [] if lead >= ALLOWED else moved
+        steps = None if lead <= -ALLOWED else steps
+        exact = steps is None or not moved
+    of_steps = [] if steps is None else weigh_regular(observed, steps, exact=exact)
+    return of_steps, [w for one in moved for w in weigh_regular(observed, one, exact=exact)]
+
+
+@cache
+def _known_steps() -> tuple[Grid, ...]:
+    """Powers of two, as differences of half logits have them, and decimal steps."""
+    decimal = [digit * 10.0**-place for place in range(1, 5) for digit in (1, 2, 5)]
+    return tuple(Grid(step=step) for step in [*(2.0**-bits for bits in range(21)), *decimal])
+
+
+def _measured_steps(some: Logits) -> Iterable[Grid]:
+    """Steps that the distances of the logits suggest: the smallest, or a part of it."""
+    apart = np.diff(some.values)
+    clear = apart > 3 * (some.reach[1:] + some.reach[:-1])
+    if not clear.any():
+        return
+    for parts in range(1, _MOST_PARTS + 1):
+        step = _refined(some, float(apart[clear].min()) / parts)
+        if step is not None:
+            anchor = some.values[np.argmin(some.reach)]
+            offset = float(anchor - np.rint(anchor / step) * step)
+            on_zero = abs(offset) <= 2 * some.reach.min()
+            yield Grid(step=step, offset=0.0 if on_zero else offset)
+
+
+def _refined(some: Logits, step: float) -> float | None:
+    """The step, measured over ever larger distances; None if the logits are not in such steps.
+
+    A distance measures it the better, the longer it is and the better its ends are known.
+    """
+    anchor = np.argmin(some.reach)
+    distances = some.values - some.values[anchor]
+    error, errors = 1.0, some.reach + some.reach[anchor]
+    for place in np.argsort(np.abs(distances), kind="stable")[1:]:
+        distance, number = float(distances[place]), round(float(distances[place]) / step)
+        if not number or errors[place] > _ROUND_RESIDUE * step:
+            continue
+        if abs(distance / step - number) > _ROUND_RESIDUE + errors[place] / step:
+            return None
+        if errors[place] < error * abs(distance):
+            step, error = distance / number, errors[place] / abs(distance)
+    return step
+
+
+def _shifted(some: Logits) -> Iterable[tuple[Grid, int]]:
+    """Half logits plus a round number that explain every logit, and among how many tried."""
+    shifts = _known_shifts()
+    grids = (Grid(format_of(half), offset=shift) for half in HALVES for shift in shifts)
+    return [(grid, len(shifts)) for grid in grids if some.lie_on(grid)]
+
+
+@cache
+def _known_shifts() -> tuple[float, ...]:
+    """Shifts in quarters and in tenths, the smallest first."""
+    quarters, tenths = np.arange(-80, 81) / 4, np.arange(-100, 101) / 10
+    return tuple(sorted({*quarters.tolist(), *tenths.tolist()} - {0.0}, key=abs))
+
+
+def _scaled(some: Logits) -> Iterable[tuple[Grid, int]]:
+    """A half dtype and a factor in [1, 2) that explain every logit, and among how many tried.
+
+    The factor stands for all its products with powers of two.
+    """
+    known = _known_factors()
+    searches = [(forward, known) for forward in _COARSEST_FIRST]
+    searches += [(forward, _anchored_factors(some, forward)) for forward in _COARSEST_FIRST]
+    for forward, tried in searches:
+        fits = tried[_fitting(some, forward, tried)]
+        if fits.size:
+            return [(Grid(format_of(forward), factor=float(fits[0])), tried.size)]
+    return []
+
+
+@cache
+def _known_factors() -> NDArray[np.float64]:
+    """Factors of up to two significant digits, without their powers of two; 1 is left out."""
+    mantissas = {
+        2 * math.frexp(digits * 10.0**-places)[0] for digits in range(1, 100) for places in range(3)
+    }
+    return np.array(sorted(mantissas - {1.0}))
+
+
+def _anchored_factors(some: Logits, forward: str) -> NDArray[np.float64]:
+    """Every factor in [1, 2) that makes the best known logit of a half logit, one per mantissa."""
+    with np.errstate(divide="ignore"):
+        anchor = abs(some.values[np.argmin(some.reach / np.abs(some.values))])
+    mantissas = format_of(forward).values(1.0, 2.0)[:-1]
+    return 2 * np.frexp(anchor / mantissas)[0]
+
+
+def _fitting(some: Logits, forward: str, tried: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which factors put every logit near the grid, to within its error and that of an anchor."""
+    values, reach = some.values[:, None], some.loosened().reach[:, None]
+    nearest = format_of(forward).round(values / tried).astype(np.float64)
+    return np.all(np.abs(nearest * tried - values) <= reach, axis=0)
