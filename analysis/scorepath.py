@@ -228,7 +228,7 @@ class ScorePath:
         A cast to a dtype that holds every value already falls away, and so does the activation
         dtype where there is no sigmoid. The tie rule stays.
         """
-        last = self.activation_dtype if self.has_sigmoid else self.forward_dtype
+        last = self.logit_dtype if self.formula == _NO_SIGMOID else self.activation_dtype
         idle = format_of(self.stored_dtype).holds(format_of(last))
         return replace(
             self,

@@ -102,11 +102,11 @@ def staircase(path: ScorePath, low: float, high: float = 1.0) -> pd.DataFrame:
 def spans(path: ScorePath, logits: ArrayLike) -> tuple[Ordinals, Ordinals]:
     """First and last logit that share the score of each of ``logits``, shape (n,).
 
-    Both come as ordinals of the forward dtype (see :meth:`.Format.ordinals`) and end at the
+    Both come as ordinals of the logit's dtype (see :meth:`.Format.ordinals`) and end at the
     largest logits that have a score. Asks for logits that have one; of a path without a sigmoid
     too, which merges logits where it stores them in a narrower dtype.
     """
-    own = format_of(path.forward_dtype).ordinals(logits)
+    own = format_of(path.logit_dtype).ordinals(logits)
     scores = path.scores(logits)
     lowest, highest = _domain(path)
 
