@@ -238,8 +238,13 @@ class ScorePath:
         )
 
     def within(self, forward_dtype: str) -> ScorePath:
-        """The same stages after a network that runs in another forward dtype."""
-        return replace(self, forward_dtype=forward_dtype, name="")
+        """The same stages after a network that runs in another forward dtype.
+
+        A head that is evaluated in the forward dtype follows.
+        """
+        follows = self.head.dtype == self.forward_dtype
+        head = replace(self.head, dtype=forward_dtype) if follows else self.head
+        return replace(self, forward_dtype=forward_dtype, head=head, name="")
 
     def logits(self, logits: ArrayLike) -> NDArray[np.float64]:
         """Logits as they leave the head, in the forward dtype as a rule: each rounded once.

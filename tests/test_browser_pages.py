@@ -139,7 +139,7 @@ def test_an_engine_sets_the_stages_and_is_recognised(shown):
     shown.press("evaluated in", "bfloat16")
     expect(shown.within.get_by_label("Engine", exact=True)).not_to_have_value("own")
     labels = shown.within.get_by_label("Engine", exact=True).locator("option").all_inner_texts()
-    assert "vLLM, float32 (read, not run)" in labels
+    assert "vLLM ≥ 0.11, float32 (read, not run)" in labels
 
 
 def test_any_path_can_be_compared_with(shown):

@@ -141,3 +141,10 @@ def test_the_plain_text_reads_back(head):
 def test_what_is_no_head_is_refused(text, problem):
     with pytest.raises(InputError, match=problem):
         Head.of_text(text)
+
+
+def test_a_head_in_the_forward_dtype_follows_it():
+    own = ScorePath("bfloat16", "none", "bfloat16", "bfloat16", head="difference:bfloat16")
+    assert own.within("float32").head == Head("difference", "float32")
+    upcast = ScorePath("bfloat16", head="difference:float32")
+    assert upcast.within("float16").head == Head("difference", "float32")

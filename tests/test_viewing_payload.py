@@ -90,9 +90,10 @@ def test_engines_have_their_paths_and_whether_they_were_run(few):
     header, _ = few
     engines = {engine["name"]: engine for engine in header["engines"]}
     assert engines["Infinity 0.0.13–0.0.68"]["wasRun"]
-    assert not engines["vLLM"]["wasRun"]
+    assert not engines["vLLM ≥ 0.11"]["wasRun"]
     path = ["float16", "stepwise", "float16", "float16", "input order"]
     assert path in engines["Infinity 0.0.13–0.0.68"]["paths"]
+    assert "mxbai-rerank v2" not in engines  # two logits leave its network
 
 
 def test_paths_of_absent_forward_dtypes_are_left_out():

@@ -61,7 +61,7 @@ def payload(rows: Rows) -> bytes:
         "dtypes": rows.dtypes,
         "tieRules": TIE_RULES,
         "reference": stages(REFERENCE),
-        "engines": [_engine(engine, rows) for engine in CATALOGUE],
+        "engines": [one for engine in CATALOGUE if (one := _engine(engine, rows))["paths"]],
         "queries": first["query_id"].map(str).tolist(),
         "queryTexts": first["query"].tolist(),
         "passages": rows.pairs["passage_id"].map(str).tolist(),

@@ -6,6 +6,7 @@ class Order {
     const count = scores.length;
     const before =
       {
+        "reversed input order": (a, b) => b - a,
         "docid ascending": (a, b) => idOrder[a] - idOrder[b],
         "docid descending": (a, b) => idOrder[b] - idOrder[a],
       }[rule] ?? ((a, b) => a - b);
