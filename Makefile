@@ -57,7 +57,7 @@ lint: $(READY)  ## Check style, format and spelling
 	$(BIN)/codespell
 
 .PHONY: model
-model: $(READY)  ## Train the demo reranker again (under two hours on two cores)
+model: $(READY)  ## Train the demo reranker again (under three hours; goes on where it was cut)
 	$(BIN)/python tools/train_demo_reranker.py
 	$(BIN)/python tools/soften_demo_reranker.py
 	$(BIN)/python tools/evaluate_demo_reranker.py

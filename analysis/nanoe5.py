@@ -107,6 +107,8 @@ class _Reader:
     def bytes(self, length: int) -> bytes:
         """Read that many bytes."""
         self.place += length
+        if self.place > len(self.data):
+            raise ValueError("cut short")
         return self.data[self.place - length : self.place]
 
     def array(self, dtype: str, length: int) -> NDArray:

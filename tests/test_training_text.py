@@ -28,7 +28,8 @@ def texts_of(file: Path) -> Iterator[tuple[str, str, str]]:
             for group in topic["groups"]:
                 yield from ((place, "question", text) for text in group["questions"])
                 yield from ((place, "passage", text) for text in group["passages"])
-            yield from ((place, "passage", text) for text in topic["other_passages"])
+            wrong = [*topic["background"], *topic["lookalikes"]]
+            yield from ((place, "passage", text) for text in wrong)
 
 
 def words(text: str) -> list[str]:
@@ -95,7 +96,7 @@ def test_every_line_is_a_topic(file):
     assert topics
     for number, topic in enumerate(topics, 1):
         place = f"{file.name}, line {number}"
-        assert topic.keys() == {"topic", "groups", "other_passages"}, place
+        assert topic.keys() == {"topic", "groups", "background", "lookalikes"}, place
         assert len(topic["groups"]) >= 2, f"{place}: no neighbouring question to be wrong for"
         for group in topic["groups"]:
             assert group.keys() == {"questions", "passages"}, place
@@ -124,6 +125,6 @@ def test_counts_of_the_card_are_those_of_the_files(training, monkeypatch):
     text = (FOLDER / "README.md").read_text("utf-8")
     counts = card.training_counts(FOLDER)
     assert text == card.filled(text, "counts", counts)
-    *_, questions, answers, others = counts.splitlines()[-1].strip("| ").split(" | ")
+    questions, *passages = counts.splitlines()[-1].strip("| ").split(" | ")[-4:]
     kinds = Counter(kind for _, kind, _ in training)
-    assert kinds == {"question": int(questions), "passage": int(answers) + int(others)}
+    assert kinds == {"question": int(questions), "passage": sum(map(int, passages))}

@@ -7,14 +7,19 @@ embeddings", 2024).
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch.nn.functional import normalize
 from transformers import AutoModel, AutoTokenizer
 
 from analysis.demo import demo_base
 
+KEPT = Path(__file__).parent.parent / "build" / "model"
 BATCH = 64
 MAX_TOKENS = 512
 
@@ -23,24 +28,34 @@ Embeddings = dict[str, torch.Tensor]
 
 def question_embeddings(texts: Sequence[str]) -> Embeddings:
     """The embedding of each question, shape (width,), length one."""
-    return _embeddings("query: ", texts)
+    return _embeddings([f"query: {text}" for text in texts])
 
 
 def passage_embeddings(texts: Sequence[str]) -> Embeddings:
     """The embedding of each passage, shape (width,), length one."""
-    return _embeddings("passage: ", texts)
+    return _embeddings([f"passage: {text}" for text in texts])
 
 
-def _embeddings(prefix: str, texts: Sequence[str]) -> Embeddings:
+def _embeddings(texts: Sequence[str]) -> Embeddings:
+    """Embeddings of texts with their prefixes, by the texts without them."""
+    by_length = sorted(set(texts), key=lambda text: (len(text), text))
+    file = KEPT / f"{hashlib.sha256(json.dumps(by_length).encode()).hexdigest()[:16]}.safetensors"
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        save_file({"embeddings": _computed(by_length)}, file)
+    rows = load_file(file)["embeddings"]
+    return {text.split(": ", 1)[1]: row for text, row in zip(by_length, rows, strict=True)}
+
+
+def _computed(texts: list[str]) -> torch.Tensor:
+    """Embeddings of texts, shape (n_texts, width), each of length one."""
     base = demo_base()
     network = AutoModel.from_pretrained(base, add_pooling_layer=False).eval()
     tokenizer = AutoTokenizer.from_pretrained(base)
-    by_length = sorted(set(texts), key=len)
-    found: Embeddings = {}
-    for start in range(0, len(by_length), BATCH):
-        part = by_length[start : start + BATCH]
+    found = []
+    for start in range(0, len(texts), BATCH):
         encoded = tokenizer(
-            [prefix + text for text in part],
+            texts[start : start + BATCH],
             truncation=True,
             max_length=MAX_TOKENS,
             padding=True,
@@ -49,6 +64,5 @@ def _embeddings(prefix: str, texts: Sequence[str]) -> Embeddings:
         with torch.inference_mode():
             states = network(**encoded).last_hidden_state
         mask = encoded["attention_mask"].unsqueeze(-1)
-        means = (states * mask).sum(dim=1) / mask.sum(dim=1)
-        found |= dict(zip(part, normalize(means, dim=-1), strict=True))
-    return found
+        found.append(normalize((states * mask).sum(dim=1) / mask.sum(dim=1), dim=-1))
+    return torch.cat(found)

@@ -241,10 +241,10 @@ def training_counts(folder: Path) -> str:
         groups = [group for topic in topics for group in topic["groups"]]
         questions = sum(len(group["questions"]) for group in groups)
         answers = sum(len(group["passages"]) for group in groups)
-        others = sum(len(topic["other_passages"]) for topic in topics)
-        rows.append([f"`{file.name}`", len(topics), len(groups), questions, answers, others])
+        wrong = [sum(len(topic[kind]) for topic in topics) for kind in ("background", "lookalikes")]
+        rows.append([f"`{file.name}`", len(topics), len(groups), questions, answers, *wrong])
     total = ["all", *[sum(column) for column in list(zip(*rows, strict=True))[1:]]]
-    head = ["file", "topics", "groups", "questions", "answering passages", "other passages"]
+    head = ["file", "topics", "groups", "questions", "answers", "background", "lookalikes"]
     return table(head, [*rows, total])
 
 

@@ -12,6 +12,7 @@ cores.
 from __future__ import annotations
 
 import argparse
+import warnings
 from pathlib import Path
 
 import torch
@@ -26,7 +27,7 @@ from analysis.demo import demo_base
 
 MODELS = ROOT / "data" / "models"
 SMOOTHING = 0.1
-BATCHES = 640  # two epochs
+BATCHES = 320  # one epoch
 EPOCHS, ROWS = 10, 512
 POOLER_RATE, CLASSIFIER_RATE = 1e-4, 1e-2
 
@@ -36,7 +37,10 @@ def demo_model(adapter: Path) -> torch.nn.Module:
     encoder = AutoModelForSequenceClassification.from_pretrained(
         demo_base(), num_labels=1, dtype=torch.float32, use_safetensors=True
     )
-    return PeftModel.from_pretrained(encoder, adapter, is_trainable=True).eval()
+    with warnings.catch_warnings():
+        # peft 0.21 reads an attribute that transformers 5 renames
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        return PeftModel.from_pretrained(encoder, adapter, is_trainable=True).eval()
 
 
 def hidden_states(

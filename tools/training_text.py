@@ -29,16 +29,18 @@ class Topic:
     """Neighbouring questions, and passages of the topic that answer none of them."""
 
     groups: tuple[Group, ...]
-    others: tuple[str, ...]
+    background: tuple[str, ...]
+    lookalikes: tuple[str, ...]
 
     def wrong_passages(self, group: Group) -> list[str]:
         """Every passage of the topic that does not answer this group's question."""
         neighbours = [p for g in self.groups if g is not group for p in g.passages]
-        return [*neighbours, *self.others]
+        return [*neighbours, *self.background, *self.lookalikes]
 
     def passages(self) -> list[str]:
         """Every passage of the topic."""
-        return [*(p for group in self.groups for p in group.passages), *self.others]
+        answers = [passage for group in self.groups for passage in group.passages]
+        return [*answers, *self.background, *self.lookalikes]
 
 
 def read_text(folder: Path) -> list[list[Topic]]:
@@ -55,7 +57,7 @@ def read_domain(file: Path) -> list[Topic]:
 def topic_of(record: dict) -> Topic:
     """Read one line of the training text."""
     groups = [Group(tuple(g["questions"]), tuple(g["passages"])) for g in record["groups"]]
-    return Topic(tuple(groups), tuple(record["other_passages"]))
+    return Topic(tuple(groups), tuple(record["background"]), tuple(record["lookalikes"]))
 
 
 def kept(domains: list[list[Topic]]) -> list[Topic]:

@@ -52,8 +52,9 @@ def hidden_sentence(findings: Findings) -> str:
         parts.append(f"Every logit from {hidden.one_from:.7g} on becomes exactly 1.0.")
     if math.isfinite(hidden.median_width):
         parts.append(
-            f"In the top {TOP_K}, logits up to {hidden.median_width:.2g} apart (median step) or "
-            f"even {hidden.largest_width:.2g} apart (widest step) share a score."
+            f"In the top {TOP_K}, a score that is not saturated stands for logits up to "
+            f"{hidden.median_width:.2g} apart (median step), or even {hidden.largest_width:.2g} "
+            "(widest step)."
         )
     return " ".join(parts)
 
