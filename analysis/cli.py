@@ -17,8 +17,9 @@ from typing import IO, TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from analysis import sinks
 from analysis.engines import run_engines
-from analysis.errors import InputError, counted, printable
+from analysis.errors import InputError, counted
 from analysis.formats import FORWARD_DTYPES
 from analysis.steps import saturation
 
@@ -173,12 +174,11 @@ def check(data: Annotated[str, typer.Argument(help="What to read; see `report --
 
     candidates = readers.read(data)
     queries = counted(candidates.n_queries, "query", "queries")
+    pairs = counted(candidates.n_pairs, "pair")
     graded = "all graded" if candidates.has_grades else "not all graded"
-    _echo(
-        printable(f"{candidates.name}: {queries}, {counted(candidates.n_pairs, 'pair')}, {graded}")
-    )
+    _echo(sinks.terminal(f"{candidates.name}: {queries}, {pairs}, {graded}"))
     for query_id in candidates.queries_without_candidates:
-        _echo(printable(f"query {query_id} has no candidates and is left out"))
+        _echo(sinks.terminal(f"query {query_id} has no candidates and is left out"))
 
 
 @app.command()
@@ -229,7 +229,7 @@ def _echo(text: object, *, end: bool = True) -> None:
 
 
 def _complain(error: object) -> None:
-    typer.echo(printable(f"rerank-precision: {error}"), err=True)
+    typer.echo(sinks.terminal(f"rerank-precision: {error}"), err=True)
 
 
 def _to_nowhere(stream: IO[str]) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from html import escape
-
 import pandas as pd
 
+from analysis import sinks
 from analysis.figures.style import INK
 
 BAND_COLOR = "#F6E7C1"
@@ -54,7 +53,7 @@ def _row(tag: str, cells: tuple, *, inline: bool, is_tied: bool = False) -> str:
     band = _BAND if is_tied else ""
     styles = [*[_SHORT] * (len(cells) - 1), _TEXT]
     html = "".join(
-        f"<{tag}{_style(style) if inline else ''}>{escape(str(cell))}</{tag}>"
+        f"<{tag}{_style(style) if inline else ''}>{sinks.html(cell)}</{tag}>"
         for cell, style in zip(cells, styles, strict=True)
     )
     mark = ' class="tied"' if is_tied else ""
