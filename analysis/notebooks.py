@@ -35,7 +35,9 @@ def show(picture: Picture, name: str) -> None:
         if folder:
             save(figure, name, caption, alt, Path(folder))
         html = img(figure, alt)
-    display(HTML(f"<figure>{html}<figcaption>{sinks.html(caption)}</figcaption></figure>"))
+    # Where the figure is wider than the page, as on a phone, the frame scrolls, by keyboard too.
+    framed = f'<div class="picture" tabindex="0" role="group" aria-label="Figure">{html}</div>'
+    display(HTML(f"<figure>{framed}<figcaption>{sinks.html(caption)}</figcaption></figure>"))
     plt.close(figure)
 
 

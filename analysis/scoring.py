@@ -52,9 +52,10 @@ def score(
     One row per dtype and pair, dtypes as given, pairs in the set's order; columns
     ``query_id, passage_id, grade, forward_dtype, logit`` (logit: float64).
 
-    A pair longer than ``max_length`` tokens (special ones included; at most what the model
-    takes; left out, what the reranker was loaded with) is cut as engines cut it: the longer text gives way until the pair fits. So the
-    passage is cut, and the query stays whole unless it alone takes more than half the room.
+    A pair longer than ``max_length`` tokens (special ones included; at most what the model takes;
+    left out, what the reranker was loaded with) is cut as engines cut it: the longer text gives
+    way until the pair fits. So the passage is cut, and the query stays whole unless it alone takes
+    more than half the room.
     A batch is a rectangle of at most ``batch_tokens`` tokens, padding included, or one pair.
     Two more measure what such things change (:mod:`analysis.budgets.noise`), and leave the batches'
     pairs together: ``least_width`` pads each of them to so many tokens or more (up to the longest

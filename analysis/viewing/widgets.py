@@ -184,7 +184,11 @@ class RerankToggle(anywidget.AnyWidget):
 
     def html(self, title: str = TITLE) -> str:
         """A page of its own with the view as it is now: needs no kernel and no network."""
-        return page_html(title, view_html(self._data, self._state, self._table(inline=False)))
+        return page_html(title, self.element())
+
+    def element(self) -> str:
+        """The view as it is now, for a page that runs :func:`analysis.viewing.pages.script`."""
+        return view_html(self._data, self._state, self._table(inline=False))
 
     def save(self, file: str | Path, title: str = TITLE) -> Path:
         """Write :meth:`html` to a file; returns its path."""
