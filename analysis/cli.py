@@ -31,6 +31,7 @@ _DEFECT = 70
 _CONDITION_HOLDS = 1
 """Exit status of an audit of which a condition holds."""
 _SERVER_TROUBLE = 3
+_CHAPTERS_FAILED = 4
 _STANDARD_OUTPUT = "-"
 _DTYPES = list(FORWARD_DTYPES)
 
@@ -52,15 +53,58 @@ Dtypes = Annotated[list[str], typer.Option("--dtype", help="Forward dtype; repea
 def report(
     data: Data = "german",
     model: Model = "demo",
+    path: Annotated[
+        str | None,
+        typer.Option(help='Score path of your engine, such as "haystack:float16"; see `paths`.'),
+    ] = None,
     dtype: Dtypes = _DTYPES,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for page, figures and notebooks.")
+        Path | None, typer.Option(help="Folder for pages, figures and notebooks.")
     ] = None,
+    revision: Annotated[
+        str | None, typer.Option(help="Commit, tag or branch of a Hub model.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cuda, cuda:1, mps or cpu; the first that is there.")
+    ] = None,
+    max_length: Annotated[
+        int | None, typer.Option(help="Tokens of a pair, 512 if not given; longer ones are cut.")
+    ] = None,
+    trust_remote_code: Annotated[
+        bool, typer.Option(help="Run code that the checkpoint brings along.")
+    ] = False,
 ) -> None:
-    """Run the notebooks; write figures and one self-contained HTML page."""
+    """Say what precision does to a set and what to do: a small site that opens from disk.
+
+    Writes index.html (the answer), review.html (two pages for a review), a page per notebook and
+    figures/. An interrupted report goes on where it was. Exit status: 0 fine, 2 bad input, 4 a
+    notebook failed (the others and the answer are there), 70 a defect.
+
+    Examples:
+
+    \b
+      rerank-precision report --out my_report
+      rerank-precision report --model BAAI/bge-reranker-base --data my_beir_folder --out my_report
+      rerank-precision report --data own.jsonl --path haystack:bfloat16 --out my_report
+    """
     from analysis import reporting
 
-    reporting.report(model=model, data=data, dtypes=dtype, out=out, say=_echo)
+    try:
+        reporting.report(
+            model=model,
+            data=data,
+            dtypes=dtype,
+            path=path,
+            out=out,
+            revision=revision,
+            device=device,
+            max_length=max_length,
+            trust_remote_code=trust_remote_code,
+            say=_echo,
+        )
+    except reporting.ChaptersFailedError as error:
+        typer.echo(sinks.terminal(f"rerank-precision: {error}", lines=True), err=True)
+        raise typer.Exit(_CHAPTERS_FAILED) from error
 
 
 @app.command()

@@ -14,7 +14,7 @@ from pathlib import Path
 from analysis import places
 from analysis.errors import InputError
 from analysis.formats import FORWARD_DTYPES, check_forward_dtypes
-from analysis.models import MAX_LENGTH, load
+from analysis.models import load
 from analysis.readers import read
 from analysis.reporting.answer import answer, subject
 from analysis.reporting.pages import INDEX, write_site
@@ -44,7 +44,7 @@ def report(
     out: str | Path | None = None,
     revision: str | None = None,
     device: str | None = None,
-    max_length: int = MAX_LENGTH,
+    max_length: int | None = None,
     trust_remote_code: bool = False,
     say: Say = print,
 ) -> Path:
@@ -66,9 +66,8 @@ def report(
     about = subject(path, dtypes)
     dtypes = list(dict.fromkeys([*dtypes, about.forward_dtype]))
     options = {"revision": revision, "device": device, "max_length": max_length}
-    options["trust_remote_code"] = trust_remote_code
-    usual = {"revision": None, "device": None, "max_length": MAX_LENGTH, "trust_remote_code": False}
-    loading = {name: value for name, value in options.items() if value != usual[name]}
+    loading = {name: value for name, value in options.items() if value is not None}
+    loading |= {"trust_remote_code": True} if trust_remote_code else {}
     chosen = {"model": _absolute(model), "data": _absolute(data), "dtypes": dtypes}
     parameters = {name: value for name, value in chosen.items() if value != _SHIPPED[name]}
     parameters |= {"loading": loading} if loading else {}

@@ -94,7 +94,8 @@ def sheet_html(context: Mapping[str, object]) -> str:
 
 def chapter_html(chapter: Chapter, entries: Sequence[Entry]) -> str:
     """One notebook as a page: prose, tables and figures, no code."""
-    shown = [one for one in entries if one.failure is None]
+    there = (one for one in entries if one.failure is None)
+    shown = sorted(there, key=lambda one: one.is_background)  # as the navigation has them
     place = [one.name for one in shown].index(chapter.name)
     # nbconvert's and the notebooks' own tables align their cells by style attributes, which no
     # hash can name; style elements, which could restyle the page, stay bound to the hash.

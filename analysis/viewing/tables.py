@@ -11,7 +11,7 @@ BAND_COLOR = "#F6E7C1"
 HEADINGS = ("rank", "score", "tie", "against {other}", "grade", "passage id", "passage")
 # Inline, because no style sheet of ours reaches an output in JupyterLab.
 _SHORT = "padding: 2px 8px; white-space: nowrap; text-align: right"
-_TEXT = "padding: 2px 8px; text-align: left; overflow-wrap: anywhere"
+_TEXT = "padding: 2px 8px; min-width: 16em; text-align: left; overflow-wrap: anywhere"
 _BAND = f"background: {BAND_COLOR}; color: {INK}"
 
 
