@@ -35,6 +35,15 @@ _CHAPTERS_FAILED = 4
 _STANDARD_OUTPUT = "-"
 _DTYPES = list(FORWARD_DTYPES)
 
+_REPORTS = """Examples:
+
+rerank-precision report --out my_report
+
+rerank-precision report --model my-org/reranker --data beir_folder --out site
+
+rerank-precision report --data own.jsonl --path haystack:bfloat16 --out site
+"""
+
 app = typer.Typer(
     help="What floating-point precision does to reranking results.",
     no_args_is_help=True,
@@ -49,7 +58,7 @@ Model = Annotated[str, typer.Option(help="demo, a checkpoint's folder, or a Hub 
 Dtypes = Annotated[list[str], typer.Option("--dtype", help="Forward dtype; repeat for several.")]
 
 
-@app.command()
+@app.command(epilog=_REPORTS)
 def report(
     data: Data = "german",
     model: Model = "demo",
@@ -77,15 +86,9 @@ def report(
     """Say what precision does to a set and what to do: a small site that opens from disk.
 
     Writes index.html (the answer), review.html (two pages for a review), a page per notebook and
-    figures/. An interrupted report goes on where it was. Exit status: 0 fine, 2 bad input, 4 a
-    notebook failed (the others and the answer are there), 70 a defect.
+    figures/. An interrupted report goes on where it was.
 
-    Examples:
-
-    \b
-      rerank-precision report --out my_report
-      rerank-precision report --model BAAI/bge-reranker-base --data my_beir_folder --out my_report
-      rerank-precision report --data own.jsonl --path haystack:bfloat16 --out my_report
+    Exit status: 0 fine, 2 bad input, 4 a notebook failed (the rest is there), 70 a defect.
     """
     from analysis import reporting
 
