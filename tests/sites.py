@@ -15,6 +15,7 @@ from analysis.datasets import from_pairs
 from analysis.reporting.answer import Answer
 from analysis.scorepath import ScorePath
 
+PARAMETERS = ("model", "data", "dtypes", "loading", "your_path")
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 FLOAT16 = ScorePath("float16", "stepwise", "float16", "float16", name="half")
 
@@ -45,7 +46,7 @@ def write_notebook(folder: Path, name: str, *sources: str, background: bool = Fa
     """A notebook that takes what reports give to it."""
     first = new_markdown_cell(f"# {name} <&>\n\n**Question.** A fact. How many in 0.5? And so.\n")
     first.metadata["tags"] = ["background"] if background else []
-    parameters = "model = data = dtypes = loading = your_path = None"
+    parameters = "\n".join(f"{name} = None" for name in PARAMETERS)
     cells = [first, new_code_cell(parameters, metadata={"tags": ["parameters"]})]
     cells += [new_code_cell(source) for source in sources]
     path = folder / f"{name}.ipynb"
