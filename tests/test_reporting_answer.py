@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from remedy_logits import logits_of, random_logits
@@ -22,10 +23,13 @@ UNGRADED = logits_of([9.0, 8.9, 1.0], [9.5, 9.1, 2.0])
 SATURATED = logits_of([9.0, 2.0, 1.0], [9.5, 1.5, 0.5], grades=GRADES)
 
 
+def sheet(answer) -> str:
+    return sheet_html({"answer": answer, "command": "", "about": about(answer)})
+
+
 def verdict(answer) -> str:
     """The verdict as the sheet has it, without tags."""
-    page = sheet_html({"answer": answer, "command": "", "about": about(answer)})
-    (found,) = re.findall(r'<p class="verdict">(.*?)</p>', page, re.DOTALL)
+    (found,) = re.findall(r'<p class="verdict">(.*?)</p>', sheet(answer), re.DOTALL)
     return " ".join(re.sub("<[^>]+>", "", found).split())
 
 
@@ -103,6 +107,15 @@ def test_verified_top_k_costs_both_networks_and_the_share_that_is_rescored():
     assert price["seconds"] == pytest.approx(0.1 + answer.trial.rescored * 0.3)
     assert price["bytes"] == 3 * 10**8
     assert list(answer.prices.loc[["as it is", "float32 throughout"], "seconds"]) == [0.1, 0.3]
+
+
+def test_where_float32_is_faster_the_pages_say_so():
+    answer = answer_of(TIES)
+    assert not answer.is_float32_faster
+    faster = replace(answer, speed=answer.speed.assign(slowest=[0.1, 0.05]))
+    assert faster.is_float32_faster
+    assert "float32 throughout costs no time" in sheet(faster)
+    assert "float32 throughout costs no time" not in sheet(answer)
 
 
 def test_the_subject_is_ones_own_path_or_a_usual_one():

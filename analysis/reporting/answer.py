@@ -155,6 +155,13 @@ class Answer:
         return named.get(self.recommendation.remedy)
 
     @property
+    def is_float32_faster(self) -> bool:
+        """Whether float32's slowest pass here was faster than the forward dtype's fastest."""
+        by_dtype = self.speed.set_index("forward_dtype")
+        fastest = by_dtype.loc[self.path.forward_dtype, "fastest"]
+        return bool(by_dtype.loc["float32", "slowest"] < fastest)
+
+    @property
     def prices(self) -> pd.DataFrame:
         """The table of :attr:`measured` with what each remedy costs one query.
 

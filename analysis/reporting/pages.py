@@ -194,7 +194,7 @@ def _for_page(output: NotebookNode) -> NotebookNode:
     """A widget standing still, with a link to where it moves."""
     data = output.get("data", {})
     if data.get("text/plain") == WIDGET_TEXT and "text/html" in data:
-        data["text/html"] = f"{data['text/html']}{_TOGGLES}"
+        data["text/html"] = f"{_TOGGLES}{data['text/html']}"
     return output
 
 
