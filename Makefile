@@ -14,7 +14,7 @@ help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: report
-report: $(READY)  ## Run the notebooks and write report/index.html and report/figures/
+report: $(READY)  ## Answer for the German set: write report/index.html, its chapters and figures
 	$(BIN)/rerank-precision report
 
 .PHONY: test

@@ -22,7 +22,8 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from safetensors import SafetensorError, safe_open
 
-from analysis.errors import InputError, counted, printable, quoted
+from analysis import sinks
+from analysis.errors import InputError, counted, quoted
 from analysis.places import named_path
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def check_used(unexpected: Iterable[str], folder: Path) -> None:
         )
     if left:
         logging.getLogger(__name__).warning(
-            "%s: not used by the network: %s", folder, printable(", ".join(left))
+            "%s: not used by the network: %s", folder, sinks.terminal(", ".join(left))
         )
 
 

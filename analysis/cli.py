@@ -17,8 +17,9 @@ from typing import IO, TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from analysis import sinks
 from analysis.engines import run_engines
-from analysis.errors import InputError, counted, printable
+from analysis.errors import InputError, counted
 from analysis.formats import FORWARD_DTYPES
 from analysis.places import named_path, replacing
 from analysis.steps import saturation
@@ -31,8 +32,18 @@ _DEFECT = 70
 _CONDITION_HOLDS = 1
 """Exit status of an audit of which a condition holds."""
 _SERVER_TROUBLE = 3
+_CHAPTERS_FAILED = 4
 _STANDARD_OUTPUT = "-"
 _DTYPES = list(FORWARD_DTYPES)
+
+_REPORTS = """Examples:
+
+rerank-precision report --out my_report
+
+rerank-precision report --model my-org/reranker --data beir_folder --out site
+
+rerank-precision report --data own.jsonl --path haystack:bfloat16 --out site
+"""
 
 app = typer.Typer(
     help="What floating-point precision does to reranking results.",
@@ -55,20 +66,57 @@ Model = Annotated[str, typer.Option(help="demo, a checkpoint's folder, or a Hub 
 Dtypes = Annotated[list[str], typer.Option("--dtype", help="Forward dtype; repeat for several.")]
 
 
-@app.command()
+@app.command(epilog=_REPORTS)
 def report(
     data: Data = "german",
     split: Split = None,
     model: Model = "demo",
+    path: Annotated[
+        str | None,
+        typer.Option(help='Score path of your engine, such as "haystack:float16"; see `paths`.'),
+    ] = None,
     dtype: Dtypes = _DTYPES,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for page, figures and notebooks.")
+        Path | None, typer.Option(help="Folder for pages, figures and notebooks.")
     ] = None,
+    revision: Annotated[
+        str | None, typer.Option(help="Commit, tag or branch of a Hub model.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cuda, cuda:1, mps or cpu; the first that is there.")
+    ] = None,
+    max_length: Annotated[
+        int | None, typer.Option(help="Tokens of a pair, 512 if not given; longer ones are cut.")
+    ] = None,
+    trust_remote_code: Annotated[
+        bool, typer.Option(help="Run code that the checkpoint brings along.")
+    ] = False,
 ) -> None:
-    """Run the notebooks; write figures and one self-contained HTML page."""
+    """Say what precision does to a set and what to do: a small site that opens from disk.
+
+    Writes index.html (the answer), review.html (two pages for a review), a page per notebook and
+    figures/. An interrupted report goes on where it was.
+
+    Exit status: 0 fine, 2 bad input, 4 a notebook failed (the rest is there), 70 a defect.
+    """
     from analysis import reporting
 
-    reporting.report(model=model, data=_of_split(data, split), dtypes=dtype, out=out, say=_echo)
+    try:
+        reporting.report(
+            model=model,
+            data=_of_split(data, split),
+            dtypes=dtype,
+            path=path,
+            out=out,
+            revision=revision,
+            device=device,
+            max_length=max_length,
+            trust_remote_code=trust_remote_code,
+            say=_echo,
+        )
+    except reporting.ChaptersFailedError as error:
+        typer.echo(sinks.terminal(f"rerank-precision: {error}", lines=True), err=True)
+        raise typer.Exit(_CHAPTERS_FAILED) from error
 
 
 @app.command()
@@ -93,7 +141,7 @@ def score(
     logits = scoring.score(candidates, reranker, dtype, store=Store())
     with replacing(out) as temporary:
         logits.to_parquet(temporary, index=False)
-    _echo(printable(f"{len(logits):,} logits: {out}"))
+    _echo(sinks.terminal(f"{len(logits):,} logits: {out}"))
 
 
 @app.command()
@@ -195,14 +243,13 @@ def check(
 
     candidates = readers.read(data if len(data) > 1 else data[0], split)
     queries = counted(candidates.n_queries, "query", "queries")
+    pairs = counted(candidates.n_pairs, "pair")
     graded = "all graded" if candidates.has_grades else "not all graded"
-    _echo(
-        printable(f"{candidates.name}: {queries}, {counted(candidates.n_pairs, 'pair')}, {graded}")
-    )
+    _echo(sinks.terminal(f"{candidates.name}: {queries}, {pairs}, {graded}"))
     for note in candidates.notes:
-        _echo(printable(note))
+        _echo(sinks.terminal(note))
     for query_id in candidates.queries_without_candidates:
-        _echo(printable(f"query {query_id} has no candidates and is left out"))
+        _echo(sinks.terminal(f"query {query_id} has no candidates and is left out"))
 
 
 @app.command()
@@ -253,7 +300,7 @@ def _echo(text: object, *, end: bool = True) -> None:
 
 
 def _complain(error: object) -> None:
-    typer.echo(printable(f"rerank-precision: {error}"), err=True)
+    typer.echo(sinks.terminal(f"rerank-precision: {error}"), err=True)
 
 
 def _to_nowhere(stream: IO[str]) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from os import PathLike
 from typing import NamedTuple
 
-_JOINERS = "\u200c\u200d"  # they are part of words and of emoji
+from analysis import sinks
 
 
 class InputError(ValueError):
@@ -14,8 +13,8 @@ class InputError(ValueError):
 
     The message reads ``<file>:<line>: <field>: <problem>. <Remedy>.``; the parts that do not
     apply are left out, and without a place the problem begins with a capital too; control
-    characters are replaced (:func:`printable`). ``problem`` and ``remedy`` stay as they were
-    given, without a full stop.
+    characters are replaced. ``problem`` and ``remedy`` stay as they were given, without a full
+    stop.
     """
 
     def __init__(
@@ -32,7 +31,7 @@ class InputError(ValueError):
         place = "" if file is None else f"{file}: " if line is None else f"{file}:{line}: "
         place += "" if field is None else f"{field}: "
         said = f"{place}{problem}" if place else _capitalised(problem)
-        super().__init__(printable(f"{said}. {_capitalised(remedy)}."))
+        super().__init__(sinks.terminal(f"{said}. {_capitalised(remedy)}."))
 
 
 class Place(NamedTuple):
@@ -70,22 +69,6 @@ def quoted(value: object) -> str:
     except Exception:  # an integer of 5,000 digits, or an object's own trouble
         return f"a {type(value).__name__}"
     return text if len(text) <= 80 else f"{text[:79]}…"
-
-
-def is_control(character: str) -> bool:
-    """Whether a character could steer a terminal, hide or turn text round, or be no character."""
-    return unicodedata.category(character) in ("Cc", "Cf", "Cs") and character not in _JOINERS
-
-
-def printable(text: object, *, lines: bool = False) -> str:
-    """Make a text from outside safe to print: control characters become U+FFFD.
-
-    Line ends are among them, unless ``lines`` says that the text may have several.
-    """
-    return "".join(
-        "\ufffd" if is_control(character) and not (lines and character == "\n") else character
-        for character in str(text)
-    )
 
 
 def counted(number: int, noun: str, nouns: str = "") -> str:

@@ -47,6 +47,8 @@ from analysis.devices import pick
 from analysis.errors import InputError, checked_name
 from analysis.formats import NETWORK_DTYPES
 
+MAX_LENGTH = 512
+"""Tokens of a pair, special ones included, unless more or fewer are asked for."""
 # Their position embeddings begin after the padding index.
 _OFFSET_POSITIONS = ("roberta", "camembert", "xlm-roberta", "xlm-roberta-xl", "mpnet")
 
@@ -60,6 +62,7 @@ class Reranker:
     the architectures without it. ``revision`` is the commit of a Hub model. ``adapter`` is the
     folder of a LoRA adapter to be merged into the weights. ``weights_dtype`` names a dtype that the
     weights are rounded to before they take the forward dtype: its weights without its arithmetic.
+    ``max_length`` is how many tokens of a pair are asked for, special ones included.
     """
 
     name: str
@@ -74,6 +77,12 @@ class Reranker:
     adapter: Path | None = None
     trust_remote_code: bool = False
     weights_dtype: str | None = None
+    max_length: int = MAX_LENGTH
+
+    @property
+    def length(self) -> int:
+        """Longest pair in tokens: as asked for, or what the model takes if that is less."""
+        return min(self.max_length, self.max_tokens or self.max_length)
 
     @property
     def max_tokens(self) -> int | None:
@@ -219,6 +228,7 @@ def load(
     trust_remote_code: bool = False,
     allow_pickle: bool = False,
     device: str | None = None,
+    max_length: int = MAX_LENGTH,
 ) -> Reranker:
     """Find a reranker: ``"demo"``, a local folder or a Hub id, tried in this order.
 
@@ -226,30 +236,41 @@ def load(
     ``revision`` pins a Hub model's commit, tag or branch. ``trust_remote_code`` runs the code
     that some checkpoints bring; ``allow_pickle`` takes pickled weights where there are no
     safetensors, and unpickling can run code. ``device`` is ``"cuda"``, ``"cuda:1"``, ``"mps"``
-    or ``"cpu"``; left out, the first of them that is there.
+    or ``"cpu"``; left out, the first of them that is there. A pair of more than ``max_length``
+    tokens is cut (:func:`analysis.scoring.score`).
 
     A reranker has one label, or two that are read as (no, yes). Raises :class:`InputError` for
     other numbers, for checkpoints of another kind, and for what is missing or damaged; whether
     the weights fit the network shows when :meth:`Reranker.network` loads them.
     """
     checked_name(model, 'give "demo", a folder or a Hub id')
-    where = pick(device)
+    check_length(max_length, "max_length")
+    given = {"name": str(model), "device": pick(device), "max_length": max_length}
+    trust = {"trust_remote_code": trust_remote_code, "allow_pickle": allow_pickle}
     adapter = adapter_of(model)
     if adapter is not None:
-        return _checked(str(model), demo_base(), where, adapter=adapter)
+        return _checked(demo_base(), adapter=adapter, **given)
     folder = local_folder(model)
     if folder is not None:
         if revision is not None:
             raise InputError("a folder has no revisions", "leave it out", field="revision")
-        return _checked(str(model), folder, where, None, trust_remote_code, allow_pickle)
+        return _checked(folder, **trust, **given)
     folder = download(str(model), revision, pickles=allow_pickle, code=trust_remote_code)
-    return _checked(str(model), folder, where, folder.name, trust_remote_code, allow_pickle)
+    return _checked(folder, revision=folder.name, **trust, **given)
+
+
+def check_length(number: object, field: str) -> None:
+    """Raise :class:`InputError` for what is no number of tokens."""
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise InputError(f"{number!r} is no number of tokens", "give 1 or more", field=field)
 
 
 def _checked(
-    name: str,
     folder: Path,
+    *,
+    name: str,
     device: torch.device,
+    max_length: int,
     revision: str | None = None,
     trust_remote_code: bool = False,
     allow_pickle: bool = False,
@@ -290,6 +311,7 @@ def _checked(
         revision=revision,
         adapter=adapter,
         trust_remote_code=trust_remote_code,
+        max_length=max_length,
     )
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from html import escape
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import HTML, Markdown, display
 
-from analysis.errors import is_control
+from analysis import sinks
 from analysis.figures.style import Picture, img, save, style
 
 VALUES_MIME = "application/vnd.rerank-precision.values+json"
@@ -20,27 +19,8 @@ FIGURES_VARIABLE = "RERANK_PRECISION_FIGURES"
 
 
 def say(sentence: str) -> None:
-    """Show a sentence (Markdown) whose numbers the caller computed; see :func:`safe`."""
+    """Show a sentence in Markdown; texts of data go into it by :func:`analysis.sinks.markdown`."""
     display(Markdown(sentence))
-
-
-def safe(text: object) -> str:
-    """Make a text of data, of a model or of a server safe inside a Markdown sentence.
-
-    It shows as it is: no character of it acts as Markdown, HTML, a link or TeX. Line ends become
-    blanks, and control characters, which could hide or turn text round, a replacement character.
-    """
-    return "".join(_safe_character(character) for character in str(text))
-
-
-def _safe_character(character: str) -> str:
-    if character.isalnum() or character == " ":
-        return character
-    if character in "$\\":  # alone in an element, where MathJax finds no pair of them
-        return f"<span>&#{ord(character)};</span>"
-    if character.isspace():
-        return " "
-    return "\ufffd" if is_control(character) else f"&#{ord(character)};"
 
 
 def show(picture: Picture, name: str) -> None:
@@ -55,7 +35,9 @@ def show(picture: Picture, name: str) -> None:
         if folder:
             save(figure, name, caption, alt, Path(folder))
         html = img(figure, alt)
-    display(HTML(f"<figure>{html}<figcaption>{escape(caption)}</figcaption></figure>"))
+    # Where the figure is wider than the page, as on a phone, the frame scrolls, by keyboard too.
+    framed = f'<div class="picture" tabindex="0" role="group" aria-label="Figure">{html}</div>'
+    display(HTML(f"<figure>{framed}<figcaption>{sinks.html(caption)}</figcaption></figure>"))
     plt.close(figure)
 
 
@@ -65,7 +47,7 @@ def table(frame: pd.DataFrame, caption: str, *, digits: int = 6) -> None:
     head = _row("th", frame.columns, texts, digits)
     body = "".join(_row("td", row, texts, digits) for row in frame.itertuples(index=False))
     rows = f"<thead>{head}</thead><tbody>{body}</tbody>"
-    caption = f'<p class="caption">{escape(caption)}</p>'
+    caption = f'<p class="caption">{sinks.html(caption)}</p>'
     display(HTML(f'<div class="table">{caption}<table class="values">{rows}</table></div>'))
 
 
@@ -91,4 +73,4 @@ def _row(tag: str, values: Iterable, texts: list[bool], digits: int) -> str:
 def _cell(value: object, digits: int) -> str:
     if pd.isna(value):
         return ""
-    return f"{value:.{digits}g}" if isinstance(value, float) else escape(str(value))
+    return f"{value:.{digits}g}" if isinstance(value, float) else sinks.html(value)

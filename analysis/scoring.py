@@ -24,7 +24,7 @@ from analysis.datasets import RerankingSet
 from analysis.devices import describe, libraries
 from analysis.errors import InputError
 from analysis.formats import check_forward_dtypes
-from analysis.models import Reranker
+from analysis.models import Reranker, check_length
 from analysis.store import Store
 
 COLUMNS = ("query_id", "passage_id", "grade", "forward_dtype", "logit")
@@ -40,7 +40,7 @@ def score(
     reranker: Reranker,
     forward_dtypes: Sequence[str] = ("float32", "float16", "bfloat16"),
     *,
-    max_length: int = 512,
+    max_length: int | None = None,
     batch_tokens: int = 8192,
     least_width: int = 1,
     backwards: bool = False,
@@ -52,9 +52,10 @@ def score(
     One row per dtype and pair, dtypes as given, pairs in the set's order; columns
     ``query_id, passage_id, grade, forward_dtype, logit`` (logit: float64).
 
-    A pair longer than ``max_length`` tokens (special ones included; at most what the model
-    takes) is cut as engines cut it: the longer text gives way until the pair fits. So the
-    passage is cut, and the query stays whole unless it alone takes more than half the room.
+    A pair longer than ``max_length`` tokens (special ones included; at most what the model takes;
+    left out, what the reranker was loaded with) is cut as engines cut it: the longer text gives
+    way until the pair fits. So the passage is cut, and the query stays whole unless it alone takes
+    more than half the room.
     A batch is a rectangle of at most ``batch_tokens`` tokens, padding included, or one pair.
     Two more measure what such things change (:mod:`analysis.budgets.noise`), and leave the batches'
     pairs together: ``least_width`` pads each of them to so many tokens or more (up to the longest
@@ -74,12 +75,12 @@ def score(
         if not isinstance(given, kind):
             raise InputError(f"a {type(given).__name__} is no {kind.__name__}", f"give {call}")
     numbers = {
-        "max_length": max_length,
+        "max_length": reranker.max_length if max_length is None else max_length,
         "batch_tokens": batch_tokens,
         "least_width": least_width,
     }
     for name, number in numbers.items():
-        _check_positive(name, number)
+        check_length(number, name)
     check_forward_dtypes(forward_dtypes)
     plan = _Plan(dataset, reranker, **numbers, backwards=backwards)
     frames = []
@@ -244,11 +245,6 @@ def _forward(
                 logits = reranker.logits(network(**inputs))
             bar.update(len(rows))
             yield logits
-
-
-def _check_positive(name: str, number: int) -> None:
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise InputError(f"{number!r} is no number of tokens", "give 1 or more", field=name)
 
 
 def _check_finite(scored: pd.DataFrame, reranker: Reranker) -> None:

@@ -109,7 +109,7 @@ def _measure_pass(
     reranker: Reranker, network: torch.nn.Module, pairs: pd.DataFrame, *, repeats: int = 3
 ) -> dict[str, float]:
     """Measure passes of ``pairs`` (``query, passage``) as one batch; see :func:`measure_speed`."""
-    length = {"truncation": "longest_first", "max_length": min(512, reranker.max_tokens or 512)}
+    length = {"truncation": "longest_first", "max_length": reranker.length}
     texts = pairs["query"].tolist(), pairs["passage"].tolist()
     inputs = reranker.tokenizer(*texts, padding=True, return_tensors="pt", **length)
     inputs = inputs.to(reranker.device)

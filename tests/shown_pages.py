@@ -13,7 +13,8 @@ from nbformat.v4 import new_output
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
-from analysis.reporting import page_html
+from analysis.reporting.pages import body_html
+from analysis.reporting.running import Chapter
 
 
 def page_of(notebook: Path, parameters: Mapping[str, object], folder: Path) -> str:
@@ -29,7 +30,7 @@ def page_of(notebook: Path, parameters: Mapping[str, object], folder: Path) -> s
         InteractiveShell.clear_instance()
     path = folder / notebook.name
     nbformat.write(executed, path)
-    return page_html([path])
+    return body_html(Chapter(path))
 
 
 def _outputs(shell: InteractiveShell, source: str) -> list:

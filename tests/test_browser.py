@@ -21,14 +21,14 @@ from playwright.sync_api import Page, expect
 from tiny_checkpoints import WORDS, change_weights, write_checkpoint
 
 from analysis.places import NOTEBOOKS
-from analysis.reporting import Run, execute, page_html
+from analysis.reporting.pages import chapter_html, entry
+from analysis.reporting.running import Chapter, Run, execute
 
 pytestmark = NEEDS_BROWSER
 
 NOTEBOOK = NOTEBOOKS / "03_rerank_dtype_toggle.ipynb"
 ATTACK = '<script>window.hit = 1</script><img src="x" onerror="window.hit = 2"> & more'
 COLOR = "cell => getComputedStyle(cell).color"
-DARK_INK = "rgb(34, 34, 34)"
 BACKGROUND = "row => getComputedStyle(row).backgroundColor"
 CELLS = (
     f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
@@ -254,12 +254,12 @@ def report_page(parameters, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     executed = folder / NOTEBOOK.name
     execute(NOTEBOOK, executed, Run(folder, parameters))
-    path = folder / "index.html"
-    path.write_text(page_html([executed]), encoding="utf-8")
+    path, chapter = folder / "page.html", Chapter(executed)
+    path.write_text(chapter_html(chapter, [entry(chapter)]), encoding="utf-8")
     return path
 
 
-@pytest.mark.parametrize(("scheme", "paper"), [("light", 255), ("dark", 22)])
+@pytest.mark.parametrize(("scheme", "paper"), [("light", 255), ("dark", 21)])
 def test_the_report_page_stands_alone(browser, report_page, scheme, paper):
     page = browser.new_page(color_scheme=scheme)
     asked, wrong = [], []
@@ -281,10 +281,9 @@ def test_the_report_page_stands_alone(browser, report_page, scheme, paper):
 def test_tied_rows_of_the_report_are_readable_in_the_dark(browser, report_page):
     page = browser.new_page(color_scheme="dark")
     page.goto(report_page.as_uri())
-    tied = page.locator("tr[style*=background] td").first
-    assert tied.evaluate(COLOR) == DARK_INK
-    plain = page.locator("tbody tr:not([style]) td").first
-    assert plain.evaluate(COLOR) == "rgb(230, 230, 230)"
+    tied, plain = (page.locator(f"tbody tr{which} td").first for which in (".tied", ":not(.tied)"))
+    assert {tied.evaluate(COLOR), plain.evaluate(COLOR)} == {"rgb(232, 234, 237)"}
+    assert tied.locator("..").evaluate(BACKGROUND) == "rgb(53, 43, 20)"
     page.close()
 
 

@@ -15,9 +15,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis import reporting
 from analysis.cli import main
 from analysis.engines import path_of, run_engines
 from analysis.fingerprinting import fingerprint
+from analysis.reporting.running import Chapter
 
 FAST = """
 import sys, time
@@ -268,6 +270,24 @@ def test_report_says_in_one_line_what_is_wrong_with_the_data(tmp_path):
     assert result.stdout == ""  # before a notebook runs
     (line,) = result.stderr.splitlines()
     assert "nowhere.jsonl: there is no such file or folder." in line
+
+
+def test_a_report_with_a_failed_notebook_has_a_status_of_its_own(monkeypatch, capsys):
+    def report(**options):
+        raise reporting.ChaptersFailedError([Chapter(Path("02_x.ipynb"), failure="bad \x1b[2J")])
+
+    monkeypatch.setattr(reporting, "report", report)
+    monkeypatch.setattr(sys, "argv", ["rerank-precision", "report", "--out", "site"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 4
+    said = capsys.readouterr().err
+    assert said == "rerank-precision: 1 notebook failed.\n02_x: bad \ufffd[2J\n"
+
+
+def test_the_help_of_report_has_examples():
+    said = run("report", "--help").stdout
+    assert said.count("rerank-precision report --") == 3
 
 
 def test_report_refuses_a_dtype_and_a_file_for_a_folder_before_a_notebook_runs(tmp_path):

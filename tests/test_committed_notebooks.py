@@ -11,7 +11,7 @@ import pytest
 from nbformat import NotebookNode
 
 from analysis.places import CHECKOUT
-from analysis.reporting import normalised, notebooks
+from analysis.reporting.running import normalised, notebooks
 
 PATHS = [pytest.param(path, id=path.stem) for path in notebooks()]
 ABSOLUTE = re.compile(r"""(?:^|[\s"'(=])(?:/(?:home|root|tmp|work|Users|usr|opt|var)/|[A-Z]:\\)""")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.errors import InputError, Place, counted, printable
+from analysis import sinks
+from analysis.errors import InputError, Place, counted
 
 
 def test_input_error_is_the_one_exception():
@@ -39,9 +40,9 @@ def test_names_quotes_and_numbers_are_left_as_they_are(remedy):
 
 def test_what_steers_a_terminal_is_replaced_and_words_stay():
     steering = "\x1b\r\x07\u202e\ud800\n"
-    assert printable(steering) == "\ufffd" * len(steering)
-    assert printable("a\nb\x1b", lines=True) == "a\nb\ufffd"
-    assert printable("Öl 👩\u200d🌾") == "Öl 👩\u200d🌾"
+    assert sinks.terminal(steering) == "\ufffd" * len(steering)
+    assert sinks.terminal("a\nb\x1b", lines=True) == "a\nb\ufffd"
+    assert sinks.terminal("Öl 👩\u200d🌾") == "Öl 👩\u200d🌾"
     error = InputError("bad \x1b[2K", "mend it", file="a\x1b]0;title\x07")
     assert str(error) == "a\ufffd]0;title\ufffd: bad \ufffd[2K. Mend it."
 

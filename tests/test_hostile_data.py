@@ -9,7 +9,7 @@ import pytest
 from shown_pages import Page, page_of
 from tiny_checkpoints import WORDS
 
-from analysis.reporting import notebooks
+from analysis.reporting.running import notebooks
 
 ATTACK = '<img src="x" onerror=alert(1)><script>alert(2)</script>**&amp;** $x$'
 READERS = [path for path in notebooks() if "read(data)" in path.read_text(encoding="utf-8")]

@@ -15,8 +15,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from nbconvert.filters import markdown2html
 
+from analysis import sinks
 from analysis.figures.style import Picture, style
-from analysis.notebooks import FIGURES_VARIABLE, VALUES_MIME, record, safe, say, show, table
+from analysis.notebooks import FIGURES_VARIABLE, VALUES_MIME, record, say, show, table
 
 NASTY = 'Öl & Essig <script>alert("x")</script>'
 ACTIVE = [
@@ -132,16 +133,16 @@ def test_a_sentence_is_markdown():
 
 @pytest.mark.parametrize("character", string.punctuation)
 def test_a_safe_character_shows_as_it_is(character):
-    assert shown(safe(character)) == character
-    assert shown(safe(2 * character)) == 2 * character
+    assert shown(sinks.markdown(character)) == character
+    assert shown(sinks.markdown(2 * character)) == 2 * character
 
 
 @pytest.mark.parametrize("text", [string.punctuation, *ACTIVE])
 def test_a_safe_text_shows_as_it_is_and_does_nothing(text):
-    page = Texts(markdown2html(f"In query {safe(text)}, **3** candidates"))
+    page = Texts(markdown2html(f"In query {sinks.markdown(text)}, **3** candidates"))
     assert [tag for tag, _ in page.tags if tag != "span"] == ["p", "strong"]
     assert "".join(page.texts).strip() == f"In query {text}, 3 candidates"
-    assert shown(safe(text)) == text
+    assert shown(sinks.markdown(text)) == text
 
 
 def test_the_texts_that_test_safety_do_act_as_they_stand():
@@ -150,18 +151,18 @@ def test_the_texts_that_test_safety_do_act_as_they_stand():
 
 @pytest.mark.parametrize("text", ["$x$", "\\(x\\)", "$$x$$", "\\begin{x}"])
 def test_no_text_node_of_a_page_has_a_delimiter_of_tex_and_more(text):
-    pieces = Texts(markdown2html(safe(text))).texts
+    pieces = Texts(markdown2html(sinks.markdown(text))).texts
     assert all(piece in ("$", "\\") or not {"$", "\\"} & set(piece) for piece in pieces)
 
 
 @pytest.mark.parametrize("character", ["\u202e", "\u2066", "\u200b", "\x00", "\x1b", "\x7f"])
 def test_a_character_that_hides_or_turns_text_is_replaced(character):
-    assert shown(safe(f"a{character}b")) == "a\ufffdb"
+    assert shown(sinks.markdown(f"a{character}b")) == "a\ufffdb"
 
 
 def test_a_line_end_is_a_blank_and_letters_stay():
-    assert shown(safe("a\n\n# b\r\nc\td")) == "a  # b  c d"
-    assert shown(safe("Öl 東京 👩\u200d🔬")) == "Öl 東京 👩\u200d🔬"
+    assert shown(sinks.markdown("a\n\n# b\r\nc\td")) == "a  # b  c d"
+    assert shown(sinks.markdown("Öl 東京 👩\u200d🔬")) == "Öl 東京 👩\u200d🔬"
 
 
 def test_table_escapes_caption_and_cells():

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from analysis.reporting import Run
+from analysis.reporting.running import Run
 
 TOOLS = Path(__file__).parent.parent / "tools"
 

@@ -18,7 +18,7 @@ from shown_pages import Page
 from analysis.datasets import RerankingSet
 from analysis.engines import path_of
 from analysis.errors import InputError
-from analysis.reporting import WIDGET_VIEW
+from analysis.reporting.running import WIDGET_VIEW
 from analysis.scorepath import FLOAT32_REFERENCE, ScorePath
 from analysis.ties import apply
 from analysis.viewing import RerankToggle, table_html, view, widgets

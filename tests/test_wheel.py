@@ -112,7 +112,8 @@ def test_wheel_is_small_and_holds_the_package_alone(wheel):
     assert {name.split("/")[0].split("-")[0] for name in names} == {"analysis", "rerank_precision"}
     for name in (
         "py.typed",
-        "report.html.j2",
+        "reporting/templates/index.html.j2",
+        "reporting/templates/site.css",
         "auditing/page.html.j2",
         "auditing/audit.schema.json",
         "shipped/german/german.jsonl",
@@ -182,12 +183,15 @@ def test_a_report_asks_for_its_folder(programs, tmp_path):
 
 
 REPORT = """
-from analysis.reporting import Run, notebooks, page_html, run_if_changed
 from pathlib import Path
+
+from analysis.reporting.pages import chapter_html, entry
+from analysis.reporting.running import Run, notebooks, run_if_changed
 
 run = Run(Path("mine"))
 (notebook,) = (path for path in notebooks() if path.stem.startswith("02"))
-run.page.write_text(page_html([run_if_changed(notebook, run)]), encoding="utf-8")
+chapter = run_if_changed(notebook, run)
+Path("mine/page.html").write_text(chapter_html(chapter, [entry(chapter)]), encoding="utf-8")
 """
 
 
@@ -200,7 +204,7 @@ def test_a_notebook_becomes_a_page(programs, tmp_path):
         "JUPYTER_PATH": str(Path(sys.prefix) / "share" / "jupyter"),
     }
     printed(run(programs / "python", "-c", REPORT, folder=tmp_path, **variables))
-    assert "<figure>" in (tmp_path / "mine" / "index.html").read_text(encoding="utf-8")
+    assert "<figure>" in (tmp_path / "mine" / "page.html").read_text(encoding="utf-8")
     assert list((tmp_path / "mine" / "figures").glob("02_*.svg"))
 
 

@@ -23,7 +23,13 @@ from nbformat import NotebookNode
 
 from analysis.notebooks import VALUES_MIME
 from analysis.places import CHECKOUT
-from analysis.reporting import Run, make_report, normalised, notebooks
+from analysis.reporting.running import (
+    Run,
+    check_all_ran,
+    normalised,
+    notebooks,
+    run_notebooks,
+)
 
 IMAGE_TOLERANCE = 12.0
 """Root mean square over 0–255: a few moved dots pass, another picture does not."""
@@ -120,7 +126,7 @@ def main() -> int:
     clock: set[str] = set()
     with tempfile.TemporaryDirectory() as scratch:
         run = Run(Path(scratch))
-        make_report(run)
+        check_all_ran(run_notebooks(run))
         for notebook in notebooks():
             committed = nbformat.read(notebook, as_version=4)
             fresh = normalised(nbformat.read(run.executed / notebook.name, as_version=4))

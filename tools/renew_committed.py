@@ -14,7 +14,13 @@ import nbformat
 from check_committed import tagged_figures
 
 from analysis.places import CHECKOUT
-from analysis.reporting import Run, make_report, normalised, notebooks
+from analysis.reporting.running import (
+    Run,
+    check_all_ran,
+    normalised,
+    notebooks,
+    run_notebooks,
+)
 
 
 def renew_notebooks(run: Run) -> None:
@@ -44,5 +50,5 @@ if __name__ == "__main__":
     if what not in RENEW:
         sys.exit(__doc__)
     run = Run(CHECKOUT / "report")
-    make_report(run)
+    check_all_ran(run_notebooks(run))
     RENEW[what](run)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import jinja2
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
@@ -16,10 +15,10 @@ from matplotlib.figure import Figure
 from analysis.auditing import tables
 from analysis.auditing.conditions import Condition
 from analysis.auditing.findings import TOP_K, Findings
-from analysis.errors import printable
 from analysis.figures.lane import draw_axis, position
 from analysis.figures.style import INK, MARKS, img, style
 from analysis.formats import format_of
+from analysis.templates import environment
 
 _HERE = Path(__file__).parent
 _TIES_SHOWN = 10
@@ -28,29 +27,21 @@ _WIDEST_DISTANCE = 1.0
 
 def page_html(findings: Findings, conditions: Sequence[Condition] = ()) -> str:
     """Render the findings."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([_HERE, _HERE.parent]),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_shown,
+    return (
+        environment(_HERE, _HERE.parent)
+        .get_template("page.html.j2")
+        .render(
+            findings=findings,
+            k=TOP_K,
+            tables=tables,
+            ties=list(findings.ties.head(_TIES_SHOWN).itertuples()),
+            chart=_chart(findings),
+            conditions=[
+                (str(condition), findings.value(condition), findings.holds(condition))
+                for condition in conditions
+            ],
+        )
     )
-    return environment.get_template("page.html.j2").render(
-        findings=findings,
-        k=TOP_K,
-        tables=tables,
-        ties=list(findings.ties.head(_TIES_SHOWN).itertuples()),
-        chart=_chart(findings),
-        conditions=[
-            (str(condition), findings.value(condition), findings.holds(condition))
-            for condition in conditions
-        ],
-    )
-
-
-def _shown(value: object) -> object:
-    """What the template is given to show: control characters replaced; our own HTML stays."""
-    return value if isinstance(value, Markup) else printable(value, lines=True)
 
 
 def _shared_scores(ax: Axes, scores: np.ndarray, dtype: str) -> LineCollection:

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from analysis import sinks
 from analysis.auditing import tables
 from analysis.auditing.conditions import Condition
 from analysis.auditing.findings import Findings
-from analysis.errors import printable
 
 _TIES_SHOWN = 5
 
@@ -23,9 +23,9 @@ def print_summary(
     """Print the findings; ids and names are text, never markup, emoji or control characters."""
     console = console or Console(highlight=False)
     source = findings.scored
-    console.print(Text(printable(f"Audit of {source.name}"), style="bold"))
+    console.print(Text(sinks.terminal(f"Audit of {source.name}"), style="bold"))
     for name, value in source.details.items():
-        console.print(Text(printable(f"  {name}: {value}"), style="dim"))
+        console.print(Text(sinks.terminal(f"  {name}: {value}"), style="dim"))
     _say(console, "What is there", tables.headline(findings))
     console.print(_table(("", ""), tables.counts(findings), header=False))
     if not findings.ties.empty:
@@ -55,7 +55,7 @@ def print_summary(
 
 def _say(console: Console, title: str, sentence: str) -> None:
     console.print(f"\n[bold]{title}[/bold]")
-    console.print(Text(printable(sentence, lines=True)))
+    console.print(Text(sinks.terminal(sentence, lines=True)))
 
 
 def _ties(findings: Findings) -> Table:
@@ -71,5 +71,5 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, header: bool 
     for number, head in enumerate(heads):
         table.add_column(head, justify="right" if number else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
+        table.add_row(*(Text(sinks.terminal(cell)) for cell in row))
     return table

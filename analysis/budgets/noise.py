@@ -19,7 +19,6 @@ from analysis.models import Reranker
 from analysis.scoring import score
 from analysis.store import Store
 
-_MOST_TOKENS = 512
 _KEYS = ["forward_dtype", "query_id", "passage_id"]
 
 
@@ -42,7 +41,7 @@ def noise_floor(
     - alone: each pair is a batch of its own;
     - in another batch: as the whole set was scored (left out if the sample is the whole set);
     - in reverse order: the same batch, its pairs from last to first;
-    - padded to N tokens: twice the longest pair, at most 512 or what the model takes (left out if
+    - padded to N tokens: twice the longest pair, at most what the reranker takes (left out if
       the longest pair fills that already);
     - eager attention, where the model runs with SDPA;
     - another number of threads, 1 or else 2, on a CPU.
@@ -94,7 +93,7 @@ def _sample(dataset: RerankingSet, n_pairs: int, seed: int) -> RerankingSet:
 def _lengths(sample: RerankingSet, reranker: Reranker) -> tuple[int, int]:
     """Tokens of the longest pair, and how many it may have."""
     texts = sample.pairs["query"].tolist(), sample.pairs["passage"].tolist()
-    limit = min(_MOST_TOKENS, reranker.max_tokens or _MOST_TOKENS)
+    limit = reranker.length
     encoded = reranker.tokenizer(*texts, truncation="longest_first", max_length=limit)
     return max(map(len, encoded["input_ids"])), limit
 

@@ -13,6 +13,7 @@ from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
+from analysis import sinks
 from analysis.errors import counted
 from analysis.figures.style import INK, MARKS, OKABE_ITO, Picture, style
 from analysis.scorepath import ScorePath
@@ -223,7 +224,7 @@ def logit_rows(
         mark, label = MARKS[dtype], f"{name}: from {logit:.4g}"
         ax.axvline(logit, color=mark.color, linestyle=mark.linestyle, label=label)
     ax.set(ylim=(len(versions) - 0.4, -0.6), yticks=range(len(versions)), xlabel="float32 logit")
-    ax.set_yticklabels(list(versions), parse_math=False)  # a model may be called anything
+    ax.set_yticklabels(map(sinks.svg, versions), parse_math=False)  # a model may be called anything
     ax.tick_params(axis="y", length=0)
     ax.legend(title="exactly 1.0", loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=9)
     return rows

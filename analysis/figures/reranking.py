@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch
 
+from analysis import sinks
 from analysis.counting import count
 from analysis.figures.lane import draw_axis, position, smallest_distance
 from analysis.figures.style import FAINT, INK, MARKS, OKABE_ITO, Picture, style
@@ -80,7 +81,7 @@ def slope(ax: Axes, reference: pd.DataFrame, scored: pd.DataFrame, top: int = 20
             zorder=2 if color == FAINT else 3,
         )
     for left, ids in both.groupby("left")["passage_id"]:
-        label = ", ".join(ids)
+        label = sinks.svg(", ".join(ids))
         label = label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
         ax.text(-0.06, left, label, ha="right", va="center", fontsize=8.5, parse_math=False)
     for x, suffix in ((0, "_reference"), (1, "")):

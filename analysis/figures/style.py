@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +15,8 @@ import matplotlib as mpl
 import seaborn as sns
 from cycler import cycler
 from matplotlib.figure import Figure
+
+from analysis import sinks
 
 OKABE_ITO = mpl.color_sequences["okabe_ito"]
 INK, FAINT = "#222222", "#B8B8B8"
@@ -88,7 +89,7 @@ def save(figure: Figure, name: str, caption: str, alt: str, folder: Path) -> lis
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.{suffix}" for suffix in ("svg", "png", "json")]
-    figure.savefig(paths[0], metadata={"Date": None, "Creator": None, "Title": caption})
+    figure.savefig(paths[0], metadata={"Date": None, "Creator": None, "Title": sinks.svg(caption)})
     figure.savefig(paths[1], metadata={"Software": None})
     words = {"caption": caption, "alt": alt}
     paths[2].write_text(json.dumps(words, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
@@ -101,6 +102,6 @@ def img(figure: Figure, alt: str) -> str:
     figure.savefig(png, format="png", metadata={"Software": None})
     data = base64.b64encode(png.getvalue()).decode("ascii")
     return (
-        f'<img alt="{escape(alt, quote=True)}" style="max-width: 100%; background: white" '
+        f'<img alt="{sinks.html(alt)}" style="max-width: 100%; background: white" '
         f'src="data:image/png;base64,{data}">'
     )

@@ -11,8 +11,8 @@ import gzip
 import hashlib
 import json
 from collections.abc import Mapping
-from html import escape
 
+from analysis import sinks
 from analysis.viewing.module import module
 
 _PAGE = """<!DOCTYPE html>
@@ -60,7 +60,7 @@ def view_html(data: bytes, state: Mapping[str, object], table: str) -> str:
     first, ``table`` is HTML. A page may hold several.
     """
     packed = base64.b64encode(gzip.compress(data, 9, mtime=0)).decode("ascii")
-    said = escape(json.dumps(state, ensure_ascii=False), quote=True)
+    said = sinks.html(json.dumps(state))  # ASCII: ids come back as they are
     return (
         f'<div data-rerank-view="{said}">{table}'
         f'<script type="application/gzip">{packed}</script></div>'
@@ -85,7 +85,7 @@ def page_html(title: str, view: str) -> str:
         "base-uri 'none'; form-action 'none'"
     )
     return _PAGE.format(
-        policy=policy, title=escape(title), style=_STYLE, view=view, script=script()
+        policy=policy, title=sinks.html(title), style=_STYLE, view=view, script=script()
     )
 
 
@@ -100,5 +100,5 @@ def frame_html(page: str, height: int) -> str:
         "style": "border: 0; resize: vertical",
         "srcdoc": page,
     }
-    words = " ".join(f'{name}="{escape(str(text))}"' for name, text in attributes.items())
+    words = " ".join(f'{name}="{sinks.html(text)}"' for name, text in attributes.items())
     return f"<div><iframe {words}></iframe></div>"

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from html import escape
-
 import pandas as pd
 
+from analysis import sinks
 from analysis.figures.style import INK
 
 BAND_COLOR = "#F6E7C1"
 HEADINGS = ("rank", "score", "tie", "against {other}", "grade", "passage id", "passage")
 # Inline, because no style sheet of ours reaches an output in JupyterLab.
 _SHORT = "padding: 2px 8px; white-space: nowrap; text-align: right"
-_TEXT = "padding: 2px 8px; text-align: left; overflow-wrap: anywhere"
+_TEXT = "padding: 2px 8px; min-width: 16em; text-align: left; overflow-wrap: anywhere"
 _BAND = f"background: {BAND_COLOR}; color: {INK}"
 
 
@@ -54,7 +53,7 @@ def _row(tag: str, cells: tuple, *, inline: bool, is_tied: bool = False) -> str:
     band = _BAND if is_tied else ""
     styles = [*[_SHORT] * (len(cells) - 1), _TEXT]
     html = "".join(
-        f"<{tag}{_style(style) if inline else ''}>{escape(str(cell))}</{tag}>"
+        f"<{tag}{_style(style) if inline else ''}>{sinks.html(cell)}</{tag}>"
         for cell, style in zip(cells, styles, strict=True)
     )
     mark = ' class="tied"' if is_tied else ""

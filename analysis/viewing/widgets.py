@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from html import escape
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pandas as pd
 import traitlets
 from IPython.display import HTML
 
+from analysis import sinks
 from analysis.datasets import RerankingSet
 from analysis.engines import path_of
 from analysis.errors import InputError
@@ -184,7 +184,11 @@ class RerankToggle(anywidget.AnyWidget):
 
     def html(self, title: str = TITLE) -> str:
         """A page of its own with the view as it is now: needs no kernel and no network."""
-        return page_html(title, view_html(self._data, self._state, self._table(inline=False)))
+        return page_html(title, self.element())
+
+    def element(self) -> str:
+        """The view as it is now, for a page that runs :func:`analysis.viewing.pages.script`."""
+        return view_html(self._data, self._state, self._table(inline=False))
 
     def save(self, file: str | Path, title: str = TITLE) -> Path:
         """Write :meth:`html` to a file; returns its path."""
@@ -212,7 +216,7 @@ class RerankToggle(anywidget.AnyWidget):
         other = self.against.name or self.against.computation
         table = table_html(reference, first, self.rows.pairs, other=other, inline=inline)
         host = "JupyterLab" if inline else "a browser that runs scripts"
-        return f"<p>{escape(words)} {STANDING_STILL.format(host=host)}</p>{table}"
+        return f"<p>{sinks.html(words)} {STANDING_STILL.format(host=host)}</p>{table}"
 
     def _query_text(self) -> str:
         pairs = self.rows.pairs

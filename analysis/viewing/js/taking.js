@@ -97,6 +97,11 @@ function taking(view, hasLink) {
   return { node, show };
 }
 
+/** A text without the characters that no XML file can hold: a query may have them. */
+function ofXml(text) {
+  return text.replace(/[^\t\n\r\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, "\ufffd");
+}
+
 /** The staircase as a file of its own, in the colours that it has on the screen, with its caption. */
 function save({
   parts: {
@@ -124,7 +129,7 @@ function save({
     tick(caption.textContent, 8, height + 29, "start", "name"),
   );
   const url = URL.createObjectURL(
-    new Blob([new XMLSerializer().serializeToString(file)], { type: "image/svg+xml" }),
+    new Blob([ofXml(new XMLSerializer().serializeToString(file))], { type: "image/svg+xml" }),
   );
   make("a", {
     href: url,

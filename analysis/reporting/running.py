@@ -1,4 +1,4 @@
-"""Run the notebooks and bind them into one self-contained HTML page."""
+"""Running notebooks into a report's folder: what is run again, what is kept, what failed."""
 
 from __future__ import annotations
 
@@ -7,24 +7,21 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from html import escape
 from importlib.metadata import distributions
 from pathlib import Path
 
-import jinja2
 import nbformat
 import papermill
-from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
-from analysis.errors import InputError
-from analysis.formats import FORWARD_DTYPES, check_forward_dtypes
-from analysis.notebooks import FIGURES_VARIABLE, VALUES_MIME
-from analysis.places import CHECKOUT, ENGINES, GERMAN, MODELS, NOTEBOOKS, PACKAGE, named_path
-from analysis.readers import read
+from analysis import sinks
+from analysis.errors import InputError, counted
+from analysis.notebooks import FIGURES_VARIABLE
+from analysis.places import CHECKOUT, ENGINES, GERMAN, MODELS, NOTEBOOKS, PACKAGE
 from analysis.readers.folders import folder_of
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -33,8 +30,6 @@ WIDGET_TEXT = "Interactive view: open this notebook in JupyterLab. Its static tw
 # goes wrong in a cell arrives as an error of that cell.
 KERNEL_ARGUMENTS = ["--log-level=CRITICAL"]
 Say = Callable[[str], object]
-# What is shipped under these names comes before a local file or folder of the same name.
-_NAMES = ("demo", "demo-softened", "german")
 
 
 @dataclass(frozen=True)
@@ -54,44 +49,27 @@ class Run:
         """Folder of the figures' files."""
         return self.folder / "figures"
 
+
+@dataclass(frozen=True)
+class Chapter:
+    """A notebook of a report: where its outputs are, which figures it made, and why it failed."""
+
+    executed: Path
+    figures: tuple[Path, ...] = ()
+    failure: str | None = None
+
     @property
-    def page(self) -> Path:
-        """The page."""
-        return self.folder / "index.html"
+    def name(self) -> str:
+        """Its page, its notebook and messages about it are called so."""
+        return self.executed.stem
 
 
-def report(
-    *,
-    model: str | Path = "demo",
-    data: str | Path = "german",
-    dtypes: Sequence[str] = FORWARD_DTYPES,
-    out: str | Path | None = None,
-    say: Say = print,
-) -> Path:
-    """Run the notebooks, write their figures and one self-contained page; returns its path.
+class ChaptersFailedError(RuntimeError):
+    """Some notebooks failed; the message says which and why, a line each."""
 
-    ``model`` is what :func:`analysis.models.load` takes, ``data`` what
-    :func:`analysis.readers.read` takes, ``dtypes`` are forward dtypes. ``out`` is the folder for
-    ``index.html``, ``figures/`` and ``notebooks/``; left out, it is ``report/`` of a checkout,
-    which shows the shipped model and set. Notebooks whose inputs are those of the last run into
-    that folder are not run again. ``say`` receives one line per notebook.
-
-    Raises :class:`InputError` for bad input, and where ``out`` is missing.
-    """
-    chosen = {"model": _absolute(model), "data": _absolute(data), "dtypes": list(dtypes)}
-    shipped = {"model": "demo", "data": "german", "dtypes": list(FORWARD_DTYPES)}
-    parameters = {name: value for name, value in chosen.items() if value != shipped[name]}
-    remedy = "name a folder of your own: --out FOLDER, in Python out=FOLDER"
-    if out is None and CHECKOUT is None:
-        raise InputError("the report needs a folder to be written to", remedy)
-    if out is None and parameters:
-        raise InputError("the report on the shipped set would be replaced by yours", remedy)
-    folder = CHECKOUT / "report" if out is None else named_path(out, remedy)
-    if folder.exists() and not folder.is_dir():
-        raise InputError("this is a file", remedy, file=out)
-    check_forward_dtypes(chosen["dtypes"], field="dtypes")
-    read(data)  # what is wrong with it is said before a notebook starts
-    return make_report(Run(folder, parameters), say)
+    def __init__(self, failed: Iterable[Chapter]) -> None:
+        lines = [f"{chapter.name}: {chapter.failure}" for chapter in failed]
+        super().__init__("\n".join([f"{counted(len(lines), 'notebook')} failed.", *lines]))
 
 
 def notebooks() -> list[Path]:
@@ -106,21 +84,23 @@ def notebooks() -> list[Path]:
     return found
 
 
-def make_report(run: Run, say: Say = print) -> Path:
-    """Run every notebook whose inputs changed, then write the page; returns the page's path.
+def run_notebooks(run: Run, say: Say = print) -> list[Chapter]:
+    """Run every notebook whose inputs changed; one that fails does not keep the others from it.
 
-    ``say`` receives one line per notebook. A notebook that fails raises :class:`InputError` where
-    the input was bad, otherwise papermill's error; what earlier notebooks computed stays, and the
-    next run starts from there.
+    ``say`` receives a line per notebook, standard error what the notebooks say of their progress.
+    What is there already when this is interrupted stays: the next run starts from it.
     """
-    executed = [run_if_changed(notebook, run, say) for notebook in notebooks()]
-    run.page.parent.mkdir(parents=True, exist_ok=True)
-    run.page.write_text(page_html(executed), encoding="utf-8")
-    say(f"report: {run.page}")
-    return run.page
+    numbered = list(enumerate(chosen := notebooks(), 1))
+    return [run_if_changed(one, run, say, f" ({i} of {len(chosen)})") for i, one in numbered]
 
 
-def run_if_changed(notebook: Path, run: Run, say: Say = print) -> Path:
+def check_all_ran(chapters: Iterable[Chapter]) -> None:
+    """Raise :class:`ChaptersFailedError` if any chapter failed."""
+    if failed := [chapter for chapter in chapters if chapter.failure is not None]:
+        raise ChaptersFailedError(failed)
+
+
+def run_if_changed(notebook: Path, run: Run, say: Say = print, place: str = "") -> Chapter:
     """Execute a notebook into the report's folder unless its inputs are those of the last run.
 
     Of the run's parameters it gets those that it declares: the others do not concern it.
@@ -129,19 +109,34 @@ def run_if_changed(notebook: Path, run: Run, say: Say = print) -> Path:
     run = replace(run, parameters={k: v for k, v in run.parameters.items() if k in declared})
     executed, stamp = run.executed / notebook.name, run.executed / f"{notebook.stem}.inputs"
     digest = inputs_digest(notebook, run.parameters)
-    written = [Path(line) for line in _lines(stamp)[1:]]
+    written = [run.folder / line for line in _lines(stamp)[1:]]
     if _lines(stamp)[:1] == [digest] and all(path.exists() for path in [executed, *written]):
-        say(f"{notebook.stem}: inputs unchanged, nothing recomputed")
-        return executed
-    say(f"{notebook.stem}: running")
+        say(f"{notebook.stem}: inputs unchanged, nothing recomputed{place}")
+        return Chapter(executed, tuple(written))
+    say(f"{notebook.stem}: running{place}")
     stamp.unlink(missing_ok=True)
-    made = execute(notebook, executed, run)
-    stamp.write_text("\n".join([digest, *map(str, made)]) + "\n", encoding="utf-8")
-    return executed
+    try:
+        figures = execute(notebook, executed, run)
+    except PapermillExecutionError as error:
+        failure = _in_one_line(error)
+        say(sinks.terminal(f"{notebook.stem}: failed: {failure}"))
+        return Chapter(executed, failure=failure)
+    made = [figure.relative_to(run.folder).as_posix() for figure in figures]
+    stamp.write_text("\n".join([digest, *made]) + "\n", encoding="utf-8")
+    return Chapter(executed, tuple(figures))
+
+
+def _in_one_line(error: PapermillExecutionError) -> str:
+    """What went wrong in a cell; bad input says so itself, other errors begin with their names."""
+    said = " ".join(str(error.evalue).split())
+    return said if error.ename == InputError.__name__ else f"{error.ename}: {said}"
 
 
 def execute(notebook: Path, executed: Path, run: Run) -> list[Path]:
-    """Run one notebook with papermill; returns the figure files that it wrote."""
+    """Run one notebook with papermill; returns the figure files that it wrote.
+
+    An error of a cell raises papermill's ``PapermillExecutionError``.
+    """
     executed.parent.mkdir(parents=True, exist_ok=True)
     scratch = executed.parent / f"figures-{notebook.stem}"
     shutil.rmtree(scratch, ignore_errors=True)  # what a failed run may have left
@@ -153,18 +148,27 @@ def execute(notebook: Path, executed: Path, run: Run) -> list[Path]:
             dict(run.parameters),
             cwd=notebook.parent,
             progress_bar=False,
+            stderr_file=_Progress(),
             extra_arguments=KERNEL_ARGUMENTS,
         )
-    except PapermillExecutionError as error:
-        if error.ename != InputError.__name__:
-            raise
-        remedy = "The notebooks before it are kept: mend that and run the report again"
-        raise InputError(str(error.evalue).rstrip("."), remedy, file=notebook.name) from error
     finally:
         del os.environ[FIGURES_VARIABLE]
     run.figures.mkdir(parents=True, exist_ok=True)
     files = sorted(scratch.glob("*")) if scratch.exists() else []
     return [file.replace(run.figures / file.name) for file in files]
+
+
+class _Progress:
+    """Passes on what a notebook's bars say of scoring: the dtype, pairs done, time left."""
+
+    def write(self, text: str) -> None:
+        """Show it at once; a bar goes back to the start of its line, and nothing else does."""
+        parts = text.split("\r")
+        sys.stderr.write("\r".join(sinks.terminal(part, lines=True) for part in parts))
+
+    def flush(self) -> None:
+        """Show it now."""
+        sys.stderr.flush()
 
 
 def inputs_digest(notebook: Path, parameters: Mapping[str, object]) -> str:
@@ -202,39 +206,13 @@ def _standing_still(data: Mapping[str, object]) -> dict[str, object]:
     return {**shown, "text/plain": WIDGET_TEXT}
 
 
-def page_html(executed: Iterable[Path]) -> str:
-    """One page of all notebooks: prose, tables and figures, no code, nothing from elsewhere."""
-    exporter = HTMLExporter(template_name="basic", exclude_input=True)
-    exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
-    chapters = []
-    for path in executed:
-        notebook = normalised(nbformat.read(path, as_version=4))
-        for cell in notebook.cells:
-            cell.id = f"{path.stem}-{cell.id}"  # unique on the page
-            cell.get("outputs", [])[:] = [o for o in cell.get("outputs", []) if not _is_record(o)]
-        body, _ = exporter.from_notebook_node(notebook)
-        chapters.append({"id": path.stem, "title": _title(notebook), "body": body})
-    environment = jinja2.Environment(loader=jinja2.PackageLoader("analysis", "."), autoescape=True)
-    return environment.get_template("report.html.j2").render(chapters=chapters)
-
-
-def _title(notebook: NotebookNode) -> str:
-    heading = next(c.source for c in notebook.cells if c.cell_type == "markdown")
-    return escape(heading.splitlines()[0].lstrip("# "), quote=False)
-
-
 def _is_progress(output: NotebookNode) -> bool:
     return output.get("output_type") == "stream" and output.get("name") == "stderr"
 
 
-def _is_record(output: NotebookNode) -> bool:
-    """Whether an output is values kept for tests, and nothing to be shown."""
-    return set(output.get("data", ())) == {VALUES_MIME}
-
-
 def _input_files(parameters: Mapping[str, object]) -> list[Path]:
     """The package, the shipped data and model, the locked versions, and a user's own files."""
-    own = [Path(str(value)) for value in parameters.values()]
+    own = [Path(str(parameters[name])) for name in ("model", "data") if name in parameters]
     own += [found[0] for found in map(folder_of, own) if found]
     inputs = [PACKAGE, GERMAN.parent, MODELS, ENGINES, *own]
     files = {f for folder in inputs for f in folder.rglob("*") if f.is_file()}
@@ -248,15 +226,6 @@ def _installed() -> str:
     if CHECKOUT is not None:
         return ""
     return "\n".join(sorted(f"{one.name}=={one.version}" for one in distributions()))
-
-
-def _absolute(source: str | Path) -> str:
-    """Path of a local file or folder as seen from anywhere; other names stay as they are."""
-    if source in _NAMES or not named_path(source, "give a name, a file or a folder").exists():
-        return str(source)
-    return str(
-        Path(source).expanduser().absolute()
-    )  # not where a link leads to: names say what files are
 
 
 def _lines(path: Path) -> list[str]:

@@ -1,20 +1,23 @@
-"""The report on tiny notebooks: what is run again, what is kept, and a page on its own."""
+"""Running tiny notebooks into a report: what is run again, what is kept, what failed."""
 
 from __future__ import annotations
 
-import json
-import shutil
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from papermill.exceptions import PapermillExecutionError
-from shown_pages import Page
 
-from analysis import reporting
 from analysis.errors import InputError
-from analysis.reporting import Run, inputs_digest, make_report, normalised, page_html, report
+from analysis.reporting import running
+from analysis.reporting.running import (
+    ChaptersFailedError,
+    Run,
+    check_all_ran,
+    inputs_digest,
+    normalised,
+    run_notebooks,
+)
 
 NASTY = "Öl & Essig <script>alert(1)</script>"
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -61,12 +64,12 @@ def root(tmp_path, monkeypatch) -> Path:
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text("as shipped")
     (tmp_path / "notebooks").mkdir()
-    monkeypatch.setattr(reporting, "CHECKOUT", tmp_path)
-    monkeypatch.setattr(reporting, "PACKAGE", tmp_path / "analysis")
-    monkeypatch.setattr(reporting, "GERMAN", tmp_path / "data" / "german" / "german.jsonl")
-    monkeypatch.setattr(reporting, "NOTEBOOKS", tmp_path / "notebooks")
+    monkeypatch.setattr(running, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(running, "PACKAGE", tmp_path / "analysis")
+    monkeypatch.setattr(running, "GERMAN", tmp_path / "data" / "german" / "german.jsonl")
+    monkeypatch.setattr(running, "NOTEBOOKS", tmp_path / "notebooks")
     for name in ("MODELS", "ENGINES"):
-        monkeypatch.setattr(reporting, name, tmp_path / "data" / name.lower())
+        monkeypatch.setattr(running, name, tmp_path / "data" / name.lower())
     return tmp_path
 
 
@@ -93,7 +96,7 @@ def executed(tmp_path_factory) -> tuple[Path, Path]:
     source = write_notebook(folder, "01_all", FIGURE, WIDGET)
     runs = [Run(folder / name) for name in ("first", "second")]
     for run in runs:
-        reporting.execute(source, run.executed / source.name, run)
+        running.execute(source, run.executed / source.name, run)
     return runs[0].executed / source.name, runs[1].executed / source.name
 
 
@@ -148,139 +151,103 @@ def test_digest_follows_the_bytes_of_a_users_file_and_folder(root):
 def test_unchanged_inputs_are_not_run_again(root):
     write_notebook(root, "01_a", FILE)
     said: list[str] = []
-    page = make_report(run_in(root), said.append)
-    first = (root / "report" / "notebooks" / "01_a.ipynb").read_bytes()
-    make_report(run_in(root), said.append)
+    (first,) = run_notebooks(run_in(root), said.append)
+    written = first.executed.read_bytes()
+    (second,) = run_notebooks(run_in(root), said.append)
     assert said == [
-        "01_a: running",
-        f"report: {page}",
-        "01_a: inputs unchanged, nothing recomputed",
-        f"report: {page}",
+        "01_a: running (1 of 1)",
+        "01_a: inputs unchanged, nothing recomputed (1 of 1)",
     ]
-    assert (root / "report" / "notebooks" / "01_a.ipynb").read_bytes() == first
+    assert second == first
+    assert first.figures == (root / "report" / "figures" / "01_line.svg",)
+    assert second.executed.read_bytes() == written
 
 
-def test_a_lost_figure_or_another_parameter_runs_again(root):
-    notebook = write_notebook(root, "01_a", FILE)
-    figure = root / "report" / "figures" / "01_line.svg"
-    reporting.run_if_changed(notebook, run_in(root), str)
-    assert figure.read_text() == "1"
-    figure.unlink()
-    reporting.run_if_changed(notebook, run_in(root), str)
-    assert figure.read_text() == "1"
-    said: list[str] = []
-    reporting.run_if_changed(notebook, run_in(root, number=21), said.append)
-    assert said == ["01_a: running"]
-    assert figure.read_text() == "21"
-
-
-def test_a_failing_notebook_keeps_the_earlier_ones(root):
+def test_a_failing_notebook_keeps_the_others(root):
     write_notebook(root, "01_a", "print(number)")
     write_notebook(root, "02_b", "1 / (number - 1)")
+    write_notebook(root, "03_c", "print(number)")
     said: list[str] = []
-    with pytest.raises(PapermillExecutionError, match="ZeroDivisionError"):
-        make_report(run_in(root), said.append)
-    assert (root / "report" / "notebooks" / "01_a.inputs").exists()
-    assert not (root / "report" / "notebooks" / "02_b.inputs").exists()
-    assert not run_in(root).page.exists()
+    chapters = run_notebooks(run_in(root), said.append)
+    assert [one.failure for one in chapters] == [None, "ZeroDivisionError: division by zero", None]
+    assert "02_b: failed: ZeroDivisionError: division by zero" in said
+    stamps = [file.stem for file in (root / "report" / "notebooks").glob("*.inputs")]
+    assert sorted(stamps) == ["01_a", "03_c"]
+    with pytest.raises(ChaptersFailedError, match=r"^1 notebook failed\.\n02_b: ZeroDivision"):
+        check_all_ran(chapters)
     write_notebook(root, "02_b", "print('mended')")
-    make_report(run_in(root), said.append)
-    assert said[2:4] == ["01_a: inputs unchanged, nothing recomputed", "02_b: running"]
-    assert "mended" in run_in(root).page.read_text()
+    said.clear()
+    check_all_ran(run_notebooks(run_in(root), said.append))
+    assert [line.split(" (")[0] for line in said] == [
+        "01_a: inputs unchanged, nothing recomputed",
+        "02_b: running",
+        "03_c: inputs unchanged, nothing recomputed",
+    ]
 
 
 def test_a_notebook_that_fails_after_a_good_run_has_no_stamp(root):
     notebook = write_notebook(root, "01_a", "number")
-    reporting.run_if_changed(notebook, run_in(root), str)
+    running.run_if_changed(notebook, run_in(root), str)
     write_notebook(root, "01_a", FILE, "number / 0")
-    with pytest.raises(PapermillExecutionError):
-        reporting.run_if_changed(notebook, run_in(root), str)
+    assert running.run_if_changed(notebook, run_in(root), str).failure
     assert not (root / "report" / "notebooks" / "01_a.inputs").exists()
     write_notebook(root, "01_a", "number + 1")
-    reporting.run_if_changed(notebook, run_in(root), str)
-    assert list((root / "report" / "figures").iterdir()) == []  # none of the failed run's
+    assert running.run_if_changed(notebook, run_in(root), str).figures == ()  # none of the failed
 
 
-def test_bad_input_inside_a_notebook_is_bad_input_of_the_report(root):
+def test_bad_input_inside_a_notebook_says_itself_what_is_wrong(root):
     write_notebook(root, "01_a", CHECK)
-    with pytest.raises(
-        InputError, match=r"^01_a\.ipynb: number: 2 is too small\. Give 3 or more\."
-    ):
-        make_report(run_in(root, number=2), str)
+    (chapter,) = run_notebooks(run_in(root, number=2), str)
+    assert chapter.failure == "number: 2 is too small. Give 3 or more."
 
 
-def test_a_checkout_has_its_report_in_a_folder_that_is_not_committed(root):
-    write_notebook(root, "01_a", FILE)
-    said: list[str] = []
-    page = report(say=said.append)
-    assert page == root / "report" / "index.html"
-    assert said == ["01_a: running", f"report: {page}"]
-    assert {file.name for file in (root / "report").iterdir()} == {
-        "figures",
-        "index.html",
-        "notebooks",
-    }
-
-
-def test_a_report_of_ones_own_needs_a_folder(root, tmp_path):
-    write_notebook(
-        root,
-        "01_a",
-        'print(model, data, dtypes, sep=";")',
-        parameters="model = 1\ndata = 2\ndtypes = 3",
-    )
-    own = tmp_path / "own.jsonl"
-    candidates = [{"passage_id": "p", "text": "Wald"}]
-    own.write_text(json.dumps({"query_id": "q", "query": "wo", "candidates": candidates}))
-    with pytest.raises(InputError, match="--out FOLDER"):
-        report(data=own)
-    page = report(model="./nowhere", data=own, dtypes=["float16"], out=tmp_path / "mine", say=str)
-    assert page == tmp_path / "mine" / "index.html"
-    assert f"./nowhere;{own};['float16']" in page.read_text()
+def test_what_a_notebook_says_of_its_progress_is_passed_on_without_steering(root, capsys):
+    source = "import sys; print('float16: 40 %\\rfloat16: 80 %\\x1b[2J', file=sys.stderr)"
+    write_notebook(root, "01_a", source)
+    run_notebooks(run_in(root), str)
+    assert "float16: 40 %\rfloat16: 80 %\ufffd[2J\n" in capsys.readouterr().err
 
 
 def test_a_notebook_gets_the_parameters_that_it_declares(root):
     notebook = write_notebook(root, "01_a", "print(sorted(set(dir()) & {'number', 'data'}))")
     said: list[str] = []
-    executed = reporting.run_if_changed(notebook, run_in(root, number=2, data="x"), said.append)
-    assert "['number']" in executed.read_text()
-    reporting.run_if_changed(notebook, run_in(root, number=2, data="y"), said.append)
+    chapter = running.run_if_changed(notebook, run_in(root, number=2, data="x"), said.append)
+    assert "['number']" in chapter.executed.read_text()
+    running.run_if_changed(notebook, run_in(root, number=2, data="y"), said.append)
     assert said == ["01_a: running", "01_a: inputs unchanged, nothing recomputed"]
 
 
-def test_outside_a_checkout_every_report_needs_a_folder(root, tmp_path, monkeypatch):
-    write_notebook(root, "01_a")
-    monkeypatch.setattr(reporting, "CHECKOUT", None)
-    with pytest.raises(InputError, match="--out FOLDER"):
-        report()
-    assert report(out=tmp_path / "mine", say=str) == tmp_path / "mine" / "index.html"
+def test_a_lost_figure_or_another_parameter_runs_again(root):
+    notebook = write_notebook(root, "01_a", FILE)
+    figure = root / "report" / "figures" / "01_line.svg"
+    running.run_if_changed(notebook, run_in(root), str)
+    assert figure.read_text() == "1"
+    figure.unlink()
+    running.run_if_changed(notebook, run_in(root), str)
+    assert figure.read_text() == "1"
+    said: list[str] = []
+    running.run_if_changed(notebook, run_in(root, number=21), said.append)
+    assert said == ["01_a: running"]
+    assert figure.read_text() == "21"
 
 
 def test_outside_a_checkout_the_digest_follows_installed_versions(root, monkeypatch):
     path = write_notebook(root, "01_a")
-    monkeypatch.setattr(reporting, "CHECKOUT", None)
+    monkeypatch.setattr(running, "CHECKOUT", None)
     before = inputs_digest(path, {})
-    monkeypatch.setattr(reporting, "distributions", list)
+    monkeypatch.setattr(running, "distributions", list)
     assert inputs_digest(path, {}) != before
-
-
-def test_shipped_names_come_before_local_files(root, tmp_path, monkeypatch):
-    write_notebook(root, "01_a", "model = data = None; print(model, data)")
-    monkeypatch.chdir(tmp_path)
-    for name in ("demo", "german"):
-        (tmp_path / name).mkdir()
-    report(say=str)  # of the shipped ones, so it asks for no folder
 
 
 def test_no_notebooks_is_bad_input(root):
     with pytest.raises(InputError, match="there are no notebooks here"):
-        reporting.notebooks()
+        running.notebooks()
 
 
 def test_notebooks_come_in_order_of_their_numbers(root):
     for name in ("02_b", "10_c", "01_a", "draft"):
         write_notebook(root, name)
-    assert [path.stem for path in reporting.notebooks()] == ["01_a", "02_b", "10_c"]
+    assert [path.stem for path in running.notebooks()] == ["01_a", "02_b", "10_c"]
 
 
 # What is kept of a run
@@ -306,7 +273,7 @@ def test_normalised_removes_widget_state_timings_and_progress(executed):
         assert gone not in text
     assert set(clean.metadata) == {"kernelspec", "language_info"}
     assert [cell.metadata for cell in clean.cells] == [{}, {"tags": ["parameters"]}, {}, {}]
-    assert clean.cells[3].outputs[0].data["text/plain"] == reporting.WIDGET_TEXT
+    assert clean.cells[3].outputs[0].data["text/plain"] == running.WIDGET_TEXT
     assert [cell.get("execution_count") for cell in clean.cells] == [None, 1, 2, 3]
 
 
@@ -319,60 +286,12 @@ def test_normalised_keeps_figures_tables_and_named_values(executed):
 
 def test_of_a_widget_that_brings_a_table_the_table_is_kept():
     table = "<table><tr><td>1</td></tr></table>"
-    data = {reporting.WIDGET_VIEW: {"model_id": "x"}, "text/html": table, "text/plain": "Widget()"}
+    data = {running.WIDGET_VIEW: {"model_id": "x"}, "text/html": table, "text/plain": "Widget()"}
     cell = new_code_cell("view", outputs=[nbformat.v4.new_output("display_data", data=data)])
     (output,) = normalised(new_notebook(cells=[cell])).cells[0].outputs
-    assert output.data == {"text/html": table, "text/plain": reporting.WIDGET_TEXT}
+    assert output.data == {"text/html": table, "text/plain": running.WIDGET_TEXT}
 
 
 def test_normalising_twice_changes_nothing_more(executed):
     once = nbformat.writes(normalised(nbformat.read(executed[0], as_version=4)))
     assert nbformat.writes(normalised(nbformat.reads(once, as_version=4))) == once
-
-
-# The page
-
-
-@pytest.fixture(scope="module")
-def page(executed, tmp_path_factory) -> Page:
-    other = tmp_path_factory.mktemp("page") / "02_other.ipynb"
-    shutil.copy(executed[1], other)
-    return Page(page_html([executed[0], other]))
-
-
-def test_page_needs_nothing_from_elsewhere(page):
-    assert {"script", "link", "iframe", "object", "embed", "base"}.isdisjoint(
-        tag for tag, _ in page.tags
-    )
-    for tag, attrs in page.tags:
-        assert not any(name.startswith("on") for name in attrs), (tag, attrs)
-        for name in ("src", "href", "srcset", "data", "poster"):
-            assert (attrs.get(name) or "#").startswith(("#", "data:")), (tag, attrs)
-        assert "url(" not in (attrs.get("style") or "")
-    assert "@import" not in page.text
-    assert "url(" not in page.text
-
-
-def test_every_image_is_inside_and_has_alt_text(page):
-    images = page.attributes("img")
-    assert [image["alt"] for image in images] == ['From "0" up'] * 2
-    assert all(image["src"].startswith("data:image/png;base64,") for image in images)
-
-
-def test_texts_of_documents_are_escaped(page):
-    assert page.text.count(NASTY) == 4  # caption and cell, in two chapters
-
-
-def test_chapters_are_listed_and_reached(page):
-    targets = [a["href"] for a in page.attributes("a") if a.get("class") != "anchor-link"]
-    assert targets == ["#01_all", "#02_other"]
-    assert [article["id"] for article in page.attributes("article")] == ["01_all", "02_other"]
-    cells = [attrs["id"] for attrs in page.attributes("div") if "id" in attrs]
-    assert len(cells) == len(set(cells)) == 8
-    assert page.text.count("01_all <&>") == 4  # in the list and as heading
-
-
-def test_page_shows_neither_code_nor_recorded_values_but_the_note_for_the_widget(page):
-    assert "plt.subplots" not in page.text
-    assert page.text.count(reporting.WIDGET_TEXT) == 2
-    assert "doubled" not in page.text

@@ -1,0 +1,128 @@
+"""The report: a site that begins with the answer, made of the notebooks on a user's own data.
+
+What a notebook run is and when it is run again stands in :mod:`analysis.reporting.running`, what a
+path does and what to do about it in :mod:`analysis.reporting.answer`, how the pages are made of
+both in :mod:`analysis.reporting.pages`.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from analysis import places
+from analysis.errors import InputError
+from analysis.formats import FORWARD_DTYPES, check_forward_dtypes
+from analysis.models import load
+from analysis.places import named_path
+from analysis.readers import read
+from analysis.reporting.answer import answer, subject
+from analysis.reporting.pages import INDEX, write_site
+from analysis.reporting.running import (
+    ChaptersFailedError,
+    Run,
+    Say,
+    check_all_ran,
+    run_notebooks,
+)
+from analysis.scoring import score
+from analysis.store import Store
+
+__all__ = ["ChaptersFailedError", "report"]
+
+# What is shipped under these names comes before a local file or folder of the same name.
+_NAMES = ("demo", "demo-softened", "german")
+_SHIPPED = {"model": "demo", "data": "german", "dtypes": list(FORWARD_DTYPES)}
+
+
+def report(
+    *,
+    model: str | Path = "demo",
+    data: str | Path = "german",
+    dtypes: Sequence[str] = FORWARD_DTYPES,
+    path: str | None = None,
+    out: str | Path | None = None,
+    revision: str | None = None,
+    device: str | None = None,
+    max_length: int | None = None,
+    trust_remote_code: bool = False,
+    say: Say = print,
+) -> Path:
+    """Score a set, answer what precision does to it, run the notebooks; returns the first page.
+
+    ``model`` is what :func:`analysis.models.load` takes, with ``revision``, ``device``,
+    ``max_length`` and ``trust_remote_code``; ``data`` what :func:`analysis.readers.read` takes;
+    ``dtypes`` are forward dtypes. ``path`` is the score path of one's own engine, as text of
+    :func:`analysis.path_of`: the answer is about it. ``out`` is the folder for the site: the pages,
+    ``figures/`` and ``notebooks/``; left out, it is ``report/`` of a checkout, which shows the
+    shipped model and set. What was scored, and notebooks whose inputs are those of the last run
+    into that folder, are not run again, so that an interrupted report goes on where it was.
+    ``say`` receives one line per step.
+
+    Raises :class:`InputError` for bad input, and where ``out`` is missing; once the site is
+    written, :class:`ChaptersFailedError` if a notebook failed.
+    """
+    check_forward_dtypes(dtypes, field="dtypes")
+    about = subject(path, dtypes)
+    dtypes = list(dict.fromkeys([*dtypes, about.forward_dtype]))
+    options = {"revision": revision, "device": device, "max_length": max_length}
+    loading = {name: value for name, value in options.items() if value is not None}
+    loading |= {"trust_remote_code": True} if trust_remote_code else {}
+    chosen = {"model": _absolute(model), "data": _absolute(data), "dtypes": dtypes}
+    parameters = {name: value for name, value in chosen.items() if value != _SHIPPED[name]}
+    parameters |= {"loading": loading} if loading else {}
+    parameters |= {"your_path": path} if path is not None else {}
+    folder = _folder(out, parameters)
+    candidates, reranker = read(data), load(model, **loading)
+    run = Run(folder, parameters)
+    say(f"scoring {candidates.n_pairs:,} pairs in {', '.join(dtypes)}")
+    forward = list(dict.fromkeys([*dtypes, "float32"]))
+    logits = score(candidates, reranker, forward, store=Store())
+    say(f"measuring a pass of one query in {about.forward_dtype} and float32")
+    found = answer(candidates, reranker, about, logits, run.executed)
+    command = _command(model=model, data=data, path=path, dtype=dtypes, out=out, **loading)
+    write_site(folder, found, [], command)
+    say(f"answer: {folder / INDEX}")
+    chapters = run_notebooks(run, say)
+    write_site(folder, found, chapters, command)
+    say(f"report: {folder / INDEX}")
+    check_all_ran(chapters)
+    return folder / INDEX
+
+
+def _folder(out: str | Path | None, parameters: dict[str, object]) -> Path:
+    """Where the site goes; a report of one's own needs a folder of its own."""
+    remedy = "name a folder of your own: --out FOLDER, in Python out=FOLDER"
+    if out is None and places.CHECKOUT is None:
+        raise InputError("the report needs a folder to be written to", remedy)
+    if out is None and parameters:
+        raise InputError("the report on the shipped set would be replaced by yours", remedy)
+    folder = places.CHECKOUT / "report" if out is None else named_path(out, remedy)
+    if folder.exists() and not folder.is_dir():
+        raise InputError("this is a file", remedy, file=out)
+    return folder
+
+
+def _command(**options: object) -> str:
+    """The line that makes this report again."""
+    words = ["rerank-precision", "report"]
+    for name, value in options.items():
+        flag = f"--{name.replace('_', '-')}"
+        if value is True:
+            words.append(flag)
+        elif value is not None and value != _DEFAULTS.get(name):
+            many = value if isinstance(value, list) else [value]
+            words += [word for one in many for word in (flag, str(one))]
+    return shlex.join(words)
+
+
+_DEFAULTS = {"model": "demo", "data": "german", "dtype": list(FORWARD_DTYPES)}
+
+
+def _absolute(source: str | Path) -> str:
+    """Path of a local file or folder as seen from anywhere; other names stay as they are."""
+    if source in _NAMES or not named_path(source, "give a name, a file or a folder").exists():
+        return str(source)
+    # not where a link leads to: names say what files are
+    return str(Path(source).expanduser().absolute())

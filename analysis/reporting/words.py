@@ -1,0 +1,51 @@
+"""How a report writes numbers: filters of its templates."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+MISSING = "–"
+MINUS = "\N{MINUS SIGN}"
+
+
+def share(value: float) -> str:
+    """A share as a percentage; what is neither none nor all is never written as 0 % or 100 %."""
+    percent = round(100 * value)
+    if 0 < value < 1 and percent in (0, 100):
+        return "under 1 %" if percent == 0 else "over 99 %"
+    return f"{percent} %"
+
+
+def measure(value: float) -> str:
+    """A measure such as nDCG, to four places; missing ones as a dash."""
+    return MISSING if pd.isna(value) else f"{value:.4f}"
+
+
+def signed(value: float) -> str:
+    """A difference of measures, with its sign."""
+    return f"{value:+.4f}".replace("-", MINUS)
+
+
+def count(value: float) -> str:
+    """A count; missing ones as a dash."""
+    return MISSING if pd.isna(value) else f"{int(value):,}"
+
+
+def time(seconds: float) -> str:
+    """A time to two digits, in a unit that fits."""
+    return f"{1000 * seconds:.2g} ms" if seconds < 0.9995 else f"{float(f'{seconds:.3g}'):g} s"
+
+
+def memory(number: float) -> str:
+    """Bytes in a unit that fits: MB are 10**6."""
+    return f"{number / 1e6:,.0f} MB" if number < 1e9 else f"{number / 1e9:.1f} GB"
+
+
+FILTERS = {
+    "share": share,
+    "measure": measure,
+    "signed": signed,
+    "count": count,
+    "time": time,
+    "memory": memory,
+}

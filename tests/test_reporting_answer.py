@@ -1,0 +1,133 @@
+"""The answer of a report: its numbers are those of the rooms it asks, its words fit them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from remedy_logits import logits_of, random_logits
+from sites import FLOAT16, answer_of
+
+from analysis import effects, recommend
+from analysis.reporting import words
+from analysis.reporting.answer import subject
+from analysis.reporting.pages import about, sheet_html
+from analysis.scorepath import FLOAT32_REFERENCE, ScorePath
+
+GRADES = [2, 1, 0]
+TIES = logits_of([9.0, 8.9, 1.0], [9.5, 9.1, 2.0], grades=GRADES)
+NONE = logits_of([3.0, 2.0, 1.0], [2.5, 1.5, 0.5], grades=GRADES)
+ONE = logits_of([9.0, 8.9, 1.0], grades=GRADES)
+UNGRADED = logits_of([9.0, 8.9, 1.0], [9.5, 9.1, 2.0])
+SATURATED = logits_of([9.0, 2.0, 1.0], [9.5, 1.5, 0.5], grades=GRADES)
+
+
+def sheet(answer) -> str:
+    return sheet_html({"answer": answer, "command": "", "about": about(answer)})
+
+
+def verdict(answer) -> str:
+    """The verdict as the sheet has it, without tags."""
+    (found,) = re.findall(r'<p class="verdict">(.*?)</p>', sheet(answer), re.DOTALL)
+    return " ".join(re.sub("<[^>]+>", "", found).split())
+
+
+def test_counts_difference_and_remedy_are_those_of_the_rooms():
+    logits = random_logits()
+    answer = answer_of(logits)
+    (counts,) = effects(logits, FLOAT16).to_dict("records")
+    for column, value in answer.counts.items():
+        assert value == counts[column], column
+    (reference,) = effects(logits, ScorePath("float32").raw()).to_dict("records")
+    assert answer.difference.value == pytest.approx(counts["ndcg"] - reference["ndcg"], abs=1e-12)
+    assert answer.difference.low <= answer.difference.value <= answer.difference.high
+    assert (answer.ndcg.low, answer.ndcg.high) == (counts["ndcg_min"], counts["ndcg_max"])
+    seconds = {"float16": 0.01, "float32": 0.03}
+    assert answer.recommendation == recommend(logits, FLOAT16, trial=answer.trial, seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("logits", "harm", "begins"),
+    [
+        (TIES, "ties", "Yes: with half, 2 of 2 queries share the first place"),
+        (SATURATED, "saturation", "Not in the top 10: with half every query has the top 10"),
+        (NONE, "none", "No harm found: with half, all 2 queries have the top 10 of float32"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_verdict_says_the_harm(logits, harm, begins):
+    answer = answer_of(logits)
+    assert answer.harm == harm
+    said = verdict(answer)
+    assert said.startswith(begins)
+    assert said.endswith(answer.recommendation.action)
+
+
+def test_order_is_harmed_without_a_tie():
+    logits = logits_of([3.0, 2.0, 1.0], [2.5, 1.5, 0.5], grades=GRADES)
+    swapped = (logits["forward_dtype"] == "float16") & (logits["passage_id"] == "p1")
+    logits.loc[swapped, "logit"] = 0.75
+    logits.loc[swapped & (logits["query_id"] == "q1"), "logit"] = 0.25
+    answer = answer_of(logits)
+    assert answer.harm == "order"
+    assert verdict(answer).startswith("A little: with half nothing ties in the top 10, but 2 of 2")
+
+
+def test_nothing_is_said_of_other_queries_from_one_and_of_ndcg_without_grades():
+    assert "one query says nothing about others" in verdict(answer_of(ONE))
+    assert answer_of(ONE).difference.low is None
+    ungraded = answer_of(UNGRADED)
+    assert ungraded.ndcg is ungraded.difference is None
+    assert "nDCG is not known, since grades are missing" in verdict(ungraded)
+
+
+def test_an_effect_is_claimed_only_if_its_interval_has_one_sign():
+    answer = answer_of(random_logits())
+    shown = answer.difference.high < 0 or answer.difference.low > 0
+    assert ("No effect on nDCG@10 is shown" in verdict(answer)) == (not shown)
+
+
+def test_a_share_has_wilsons_interval():
+    share = answer_of(TIES).share("first_shared")
+    assert share.value == share.high == 1.0
+    assert share.low == pytest.approx(2 / (2 + 1.959964**2), abs=1e-6)
+
+
+def test_a_float32_path_needs_no_trial_and_no_second_network():
+    answer = answer_of(NONE, FLOAT32_REFERENCE)
+    assert answer.trial is None
+    assert (answer.harm, answer.dtype) == ("none", "float32")
+    assert set(answer.prices["seconds"]) == {0.3}
+
+
+def test_verified_top_k_costs_both_networks_and_the_share_that_is_rescored():
+    answer = answer_of(random_logits())
+    price = answer.prices.loc["verified top k"]
+    assert price["seconds"] == pytest.approx(0.1 + answer.trial.rescored * 0.3)
+    assert price["bytes"] == 3 * 10**8
+    assert list(answer.prices.loc[["as it is", "float32 throughout"], "seconds"]) == [0.1, 0.3]
+
+
+def test_where_float32_is_faster_the_pages_say_so():
+    answer = answer_of(TIES)
+    assert not answer.is_float32_faster
+    faster = replace(answer, speed=answer.speed.assign(slowest=[0.1, 0.05]))
+    assert faster.is_float32_faster
+    assert "float32 throughout costs no time" in sheet(faster)
+    assert "float32 throughout costs no time" not in sheet(answer)
+
+
+def test_the_subject_is_ones_own_path_or_a_usual_one():
+    assert subject("haystack:bfloat16", ["float32"]).forward_dtype == "bfloat16"
+    assert subject(None, ["float32", "float16"]).name.startswith("Infinity")
+    assert subject(None, ["bfloat16"]).forward_dtype == "bfloat16"
+    assert subject(None, ["float64"]).forward_dtype == "float64"
+
+
+def test_numbers_are_never_written_as_all_or_none_unless_they_are():
+    shares = [words.share(value) for value in (0.0, 0.001, 0.5, 0.999, 1.0)]
+    assert shares == ["0 %", "under 1 %", "50 %", "over 99 %", "100 %"]
+    assert [words.time(value) for value in (0.0012, 0.9999, 23.64)] == ["1.2 ms", "1 s", "23.6 s"]
+    assert [words.memory(value) for value in (1.5e8, 2.34e9)] == ["150 MB", "2.3 GB"]
+    assert words.signed(-0.04328) == "\N{MINUS SIGN}0.0433"
