@@ -35,6 +35,7 @@ TOKENIZER_FILES = ("tokenizer*", "vocab*", "merges.txt", "special_tokens_map.jso
 _BLOCK = re.compile(r"\.[0-9]+\.")
 _SAFE_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 _PICKLED_WEIGHTS = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+_OLD_ACTIVATION = "sbert_ce_default_activation_function"
 _TORCH_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
@@ -221,6 +222,22 @@ def _parts(index: Path) -> tuple[Path, ...]:
         if not (index.parent / name).is_file():
             raise InputError(f"{name} is missing", "copy the whole folder", file=index)
     return tuple(index.parent / name for name in names)
+
+
+def own_activation(folder: Path) -> str | None:
+    """The activation that sentence-transformers applies to a checkpoint's logit, such as Identity.
+
+    Its class's name as the checkpoint's configuration has it; None where nothing is said.
+    """
+    for name in ("config_sentence_transformers.json", "config.json"):
+        file = folder / name
+        config = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        own = config.get("sentence_transformers")
+        said = own.get("activation_fn") if isinstance(own, dict) else None
+        said = said or config.get("activation_fn") or config.get(_OLD_ACTIVATION)
+        if isinstance(said, str):
+            return said.rpartition(".")[2]
+    return None
 
 
 def stored_dtype(files: tuple[Path, ...]) -> str:

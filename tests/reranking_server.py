@@ -168,3 +168,36 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Keep quiet."""
+
+
+def named(place: str, field: str, results: str, score: str, path: ScorePath) -> Answer:
+    """Answer at one place as its documentation has it: what documents and results are called."""
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path != place:
+            return Reply(status=404)
+        if field not in asked.payload or "raw_scores" in asked.payload:
+            return Reply(status=422)
+        texts = [t["text"] if isinstance(t, dict) else t for t in asked.payload[field]]
+        scores = path.scores([logit(text) for text in texts])
+        return reply({results: [{"index": i, score: float(s)} for i, s in enumerate(scores)]})
+
+    return answer
+
+
+def drifting(shift: float, path: ScorePath = FLOAT16_INFINITY) -> Answer:
+    """Answer as Infinity does; a document that is asked about alone has its logit moved."""
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path != "/rerank":
+            return Reply(status=404)
+        if "documents" not in asked.payload:
+            return Reply(status=422)
+        documents = asked.payload["documents"]
+        logits = [logit(text) + shift * (len(documents) == 1) for text in documents]
+        scores = logits if asked.payload.get("raw_scores") else path.scores(logits).tolist()
+        return reply(
+            {"results": [{"relevance_score": s, "index": i} for i, s in enumerate(scores)]}
+        )
+
+    return answer

@@ -11,15 +11,17 @@ from reranking_server import (
     cohere,
     infinity,
     logit,
+    named,
     reply,
     serving,
     text_embeddings_inference,
 )
 
 from analysis.auditing.answers import scores_in_order
-from analysis.auditing.servers import DOCUMENTS_PER_REQUEST, find_server
+from analysis.auditing.servers import DOCUMENTS_PER_REQUEST, PATHS, find_server
 from analysis.auditing.transport import Limits, ServerError, Transport
 from analysis.engines import path_of
+from analysis.scorepath import ScorePath
 
 QUICK = Limits(answer_seconds=20, attempts=2, first_wait=0.001, longest_wait=0.01)
 DOCUMENTS = [f"Passage {number}" for number in range(DOCUMENTS_PER_REQUEST + 8)]
@@ -80,6 +82,43 @@ def test_hosted_apis_at_each_of_their_places(transport, place):
             check(server, path, raw=False)
 
 
+SERVED = {
+    "vLLM /score": ("/score", "text_2", "data", "score"),
+    "vLLM /v1/rerank": ("/v1/rerank", "documents", "results", "relevance_score"),
+    "llama.cpp": ("/reranking", "documents", "results", "relevance_score"),
+    "NIM": ("/v1/ranking", "passages", "rankings", "logit"),
+    "OpenVINO": ("/v3/rerank", "documents", "results", "relevance_score"),
+    "Ollama": ("/api/rerank", "documents", "results", "relevance_score"),
+    "Voyage": ("/v1/rerank", "documents", "data", "relevance_score"),
+    "output": ("/rerank", "documents", "output", "score"),
+}
+"""Place, and what documents, results and scores are called there, from their documentation."""
+
+
+@pytest.mark.parametrize("served", SERVED.values(), ids=SERVED)
+def test_documented_places_and_names(transport, served):
+    path = ScorePath(formula="none") if served[3] == "logit" else ScorePath()
+    with serving(named(*served, path)) as running:
+        for url in (running.url, running.url + served[0]):
+            server = find(transport, url)
+            assert (server.url.path, server.documents_field) == served[:2]
+            check(server, path, raw=False)
+
+
+def test_raw_scores_that_are_not_the_logits_are_not_offered(transport):
+    """A server that returns another number for raw_scores, say a softmax's second label."""
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path != "/rerank" or "documents" not in asked.payload:
+            return Reply(status=404)
+        raw = 3.0 if asked.payload.get("raw_scores") else 0.25
+        many = len(asked.payload["documents"])
+        return reply({"results": [{"index": i, "score": raw} for i in range(many)]})
+
+    with serving(answer) as running:
+        assert not find(transport, running.url).offers_raw
+
+
 def test_an_api_below_a_path(transport):
     with serving(cohere(FLOAT16_INFINITY, "/models/a/v1/rerank", model="m")) as running:
         server = find(transport, f"{running.url}/models/a", model="m")
@@ -101,7 +140,7 @@ def test_no_endpoint_anywhere_names_what_was_tried(transport):
     with serving(lambda _: Reply(status=404)) as running:
         with pytest.raises(ServerError, match="there is no reranking endpoint") as caught:
             find(transport, running.url)
-        assert [asked.path for asked in running.asked] == ["/rerank", "/v1/rerank", "/v2/rerank"]
+        assert [asked.path for asked in running.asked] == [f"/{place}" for place in PATHS]
     for asked in running.asked:
         assert f"{running.url}{asked.path}" in caught.value.problem
 
@@ -137,7 +176,7 @@ UNUSABLE = {
         [result(0, value)]
         for value in (None, float("nan"), 10**400, "0.5", True, [0.5], {"value": 0.5})
     ],
-    "no relevance_score or score": [[{"index": 0, "logit": 3.0}]],
+    "no relevance_score or score": [[{"index": 0, "rank": 3.0}]],
 }
 
 

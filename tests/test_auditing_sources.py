@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from itertools import count
 
@@ -14,6 +15,7 @@ from reranking_server import FLOAT16_INFINITY, Reply, infinity, logit, serving
 from analysis.auditing import sources
 from analysis.auditing.kept import FOLDER_VARIABLE
 from analysis.auditing.transport import Limits, ServerError
+from analysis.checkpoints import own_activation
 from analysis.datasets import from_pairs
 from analysis.engines import path_of
 from analysis.errors import InputError
@@ -242,3 +244,33 @@ def test_a_model_through_an_engines_path(tiny_checkpoint, tiny_pairs, tmp_path, 
     reference = sources.from_model(str(tiny_checkpoint), tiny_pairs, ScorePath())
     np.testing.assert_array_equal(reference.frame["logit"], scored.float32_logits)
     assert str(reference.path).startswith("float32 logits → fused sigmoid in float32")
+
+
+@pytest.mark.parametrize(
+    ("file", "said", "formula"),
+    [
+        ("config_sentence_transformers.json", "torch.nn.modules.linear.Identity", "none"),
+        ("config_sentence_transformers.json", "torch.nn.modules.activation.Sigmoid", "fused"),
+        (None, None, "fused"),
+    ],
+)
+def test_a_checkpoints_own_activation_decides(
+    tiny_checkpoint, tiny_pairs, tmp_path, monkeypatch, file, said, formula
+):
+    monkeypatch.setenv("RERANK_PRECISION_STORE", str(tmp_path / "store"))
+    folder = shutil.copytree(tiny_checkpoint, tmp_path / "checkpoint")
+    if file:
+        (folder / file).write_text(json.dumps({"activation_fn": said}), encoding="utf-8")
+    assert sources.from_model(str(folder), tiny_pairs).path == ScorePath(formula=formula)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity"}},
+        {"sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity"},
+    ],
+)
+def test_the_activation_stands_in_config_json_too(tmp_path, config):
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert own_activation(tmp_path) == "Identity"

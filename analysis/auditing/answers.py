@@ -8,16 +8,15 @@ from numbers import Real
 import httpx
 
 from analysis.auditing.transport import ServerError
+from analysis.readers.answers import SCORE_NAMES, results_of
 
-_SCORE_NAMES = ("relevance_score", "score")
 _FORMAT = "check that this is a reranking endpoint"
 
 
 def scores_in_order(answer: object, n_documents: int, *, url: httpx.URL, asked: str) -> list[float]:
     """Scores of an answer, one per document, in the order sent; servers sort them.
 
-    ``answer`` is a list of results (text-embeddings-inference) or an object with ``results``
-    (Infinity, Cohere, Jina, vLLM); a result has ``index`` and ``relevance_score`` or ``score``.
+    ``answer`` is what :mod:`analysis.readers.answers` knows; a result has an ``index``.
     ``asked`` names the request in an error. Raises :class:`ServerError` for another structure,
     for missing, duplicated or unknown indices, and for scores that are not finite numbers.
     """
@@ -43,8 +42,8 @@ def scores_in_order(answer: object, n_documents: int, *, url: httpx.URL, asked: 
 
 
 def _results(answer: object, url: httpx.URL, asked: str) -> list[dict[str, object]]:
-    results = answer.get("results") if isinstance(answer, dict) else answer
-    if not isinstance(results, list) or not all(isinstance(item, dict) for item in results):
+    results = answer if isinstance(answer, list) else results_of(answer)
+    if results is None or not all(isinstance(item, dict) for item in results):
         raise ServerError("the answer has no list of results", _FORMAT, url=url, field=asked)
     return results
 
@@ -66,9 +65,9 @@ def _index(result: dict[str, object], n_documents: int, url: httpx.URL, asked: s
 
 
 def _score(result: dict[str, object], index: int, url: httpx.URL, asked: str) -> float:
-    name = next((name for name in _SCORE_NAMES if name in result), None)
+    name = next((name for name in SCORE_NAMES if name in result), None)
     if name is None:
-        problem = f"the result of document {index} has no {' or '.join(_SCORE_NAMES)}"
+        problem = f"the result of document {index} has no {' or '.join(SCORE_NAMES)}"
         raise ServerError(problem, _FORMAT, url=url, field=asked)
     score = finite(result[name])
     if score is None:

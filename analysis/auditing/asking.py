@@ -34,8 +34,9 @@ def audit(
     One source is given: ``url``, the address of a running reranking server; ``scores``, a file,
     several or a folder (:mod:`analysis.readers.scores`), or a frame with the columns ``query_id,
     passage_id, score`` and perhaps ``logit``; or ``model``, to
-    be run here in the forward ``dtype`` (float32) with the score ``path`` (a float32 sigmoid;
-    see :func:`~analysis.engines.path_of`, whose texts do as well). A server and a model are
+    be run here in the forward ``dtype`` (float32) with the score ``path`` (the
+    checkpoint's own activation in float32, a sigmoid as a rule; see
+    :func:`~analysis.engines.path_of`, whose texts do as well). A server and a model are
     asked for the scores of ``data``; ``server_model`` is the name a server knows its model by,
     ``timeout`` the seconds that one answer may take. Raises :class:`InputError` and, for trouble
     with a server, its kind :class:`~analysis.auditing.transport.ServerError`.
@@ -103,6 +104,6 @@ def _of_model(
             "leave one of the two out",
             field="dtype",
         )
-    if chosen is None:
-        chosen = ScorePath(forward_dtype=dtype or "float32")
-    return from_model(model, read(data), chosen, trust_remote_code=trust_remote_code)
+    return from_model(
+        model, read(data), chosen, dtype=dtype or "float32", trust_remote_code=trust_remote_code
+    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from analysis.errors import InputError
 
-_OPERATORS: dict[str, Callable[[int, int], bool]] = {
+_OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
     "<=": operator.le,
     "==": operator.eq,
@@ -17,7 +17,7 @@ _OPERATORS: dict[str, Callable[[int, int], bool]] = {
     "<": operator.lt,
 }
 _TOP_K = re.compile(r"top([1-9][0-9]{0,5})-ties")
-_CONDITION = re.compile(r"\s*([a-z0-9-]+)\s*(>=|<=|==|>|<)\s*([0-9]{1,15})\s*")
+_CONDITION = re.compile(r"\s*([a-z0-9-]+)\s*(>=|<=|==|>|<)\s*([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*")
 _COLUMNS = {
     "saturated": "saturated",
     "ones": "ones",
@@ -25,7 +25,8 @@ _COLUMNS = {
     "ties": "tied",
     "tied-first": "first_shared",
 }
-_NAMES = (*_COLUMNS, "topN-ties")
+_BATCH = "batch-shift"
+_NAMES = (*_COLUMNS, "topN-ties", _BATCH)
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Condition:
 
     name: str
     operator: str
-    bound: int
+    bound: float
 
     @classmethod
     def of_text(cls, text: str | Condition) -> Condition:
@@ -42,14 +43,15 @@ class Condition:
         if isinstance(text, cls):
             return text
         match = _CONDITION.fullmatch(text) if isinstance(text, str) else None
-        if not match or (match[1] not in _COLUMNS and not _TOP_K.fullmatch(match[1])):
+        if not match or not _is_known(match[1], match[3]):
             raise InputError(
                 f"{text!r} is no condition",
                 f"write NAME>NUMBER (or >=, <, <=, ==) with a name of {', '.join(_NAMES)}, "
-                'for instance "saturated>0" or "top10-ties>0"',
+                'for instance "saturated>0" or "batch-shift>0.01"',
                 field="condition",
             )
-        return cls(match[1], match[2], int(match[3]))
+        bound = float(match[3]) if match[1] == _BATCH else int(match[3])
+        return cls(match[1], match[2], bound)
 
     @property
     def k(self) -> int | None:
@@ -58,13 +60,24 @@ class Condition:
         return int(match[1]) if match else None
 
     @property
+    def is_batch_shift(self) -> bool:
+        """Whether it is about the batch probe, in logits, and not about a count."""
+        return self.name == _BATCH
+
+    @property
     def column(self) -> str:
         """The count it is about, as :mod:`analysis.counting` names it; not for ties in a top."""
         return _COLUMNS[self.name]
 
-    def holds(self, value: int) -> bool:
-        """Whether it holds of a count, so that the audit fails."""
+    def holds(self, value: float) -> bool:
+        """Whether it holds of a count or a shift, so that the audit fails."""
         return _OPERATORS[self.operator](value, self.bound)
 
     def __str__(self) -> str:
         return f"{self.name}{self.operator}{self.bound}"
+
+
+def _is_known(name: str, bound: str) -> bool:
+    """Whether there is such a count, which has a whole bound, or shift."""
+    is_count = name in _COLUMNS or _TOP_K.fullmatch(name) is not None
+    return name == _BATCH or (is_count and "." not in bound)

@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.auditing.conditions import Condition
 from analysis.auditing.sources import Scored
 from analysis.counting import count, effects_table
+from analysis.errors import InputError
 from analysis.fingerprinting import Verdict, fingerprint
 from analysis.fingerprinting.evidence import DECIDED
 from analysis.formats import is_wide
@@ -65,9 +66,20 @@ class Findings:
         frame = self.scored.frame
         return frame.loc[first_ranks(frame) <= TOP_K, "score"].to_numpy()
 
-    def value(self, condition: Condition | str) -> int:
-        """Return the count that a condition is about."""
+    def value(self, condition: Condition | str) -> float:
+        """Return the count, or the shift in logits, that a condition is about.
+
+        Raises :class:`InputError` for a shift that was not measured.
+        """
         parsed = Condition.of_text(condition)
+        if parsed.is_batch_shift:
+            if self.scored.batch_shift is None:
+                raise InputError(
+                    "no batch shift was measured",
+                    "audit a running server whose scores are no constants",
+                    field="condition",
+                )
+            return self.scored.batch_shift
         if parsed.k is not None:
             return self.tied_in_top(parsed.k)
         return self.saturated if parsed.column == "saturated" else self.counted(parsed.column)
@@ -89,7 +101,7 @@ def findings(scored: Scored) -> Findings:
     unit = 1.0 if scored.path else verdict.unit
     groups = tie_groups(with_tie_groups(frame))
     in_top = groups[groups["first_rank"] <= TOP_K]
-    bounded = path.has_sigmoid if path else verdict.bounded
+    bounded = path.saturates if path else verdict.bounded
     effects = _effects(scored, bounded=bounded, unit=unit)
     shared = frame.loc[tied_in_top(frame, TOP_K), "score"].unique() / unit
     exactly = apart = None

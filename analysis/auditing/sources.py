@@ -14,13 +14,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from analysis.auditing.kept import Answer, KeptAnswers
+from analysis.auditing.probing import batch_shift
 from analysis.auditing.servers import Server, find_server
 from analysis.auditing.transport import Limits, Transport, parsed_url, shown
 from analysis.datasets import RerankingSet
+from analysis.errors import InputError
 from analysis.readers import check_scores, read_scores
-from analysis.scorepath import ScorePath
+from analysis.scorepath import PathFormula, ScorePath
 
 _Item = TypeVar("_Item")
+_FORMULAS: dict[str, PathFormula] = {"Sigmoid": "fused", "Identity": "none"}
+"""Formulas of a checkpoint's own activations."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class Scored:
     or ``model``, ``name`` what may be shown of it, ``details`` more of that (texts). ``path`` is
     the score path if the audit itself applied it, ``float32_logits`` the same pairs' logits of a
     float32 forward pass, where they were computed. ``decimals`` says that the source prints every
-    score with so many.
+    score with so many, ``batch_shift`` how far a passage of a server moves in other company
+    (:mod:`.probing`), in logits.
     """
 
     kind: str
@@ -42,6 +47,7 @@ class Scored:
     path: ScorePath | None = None
     float32_logits: pd.Series | None = None
     decimals: int | None = None
+    batch_shift: float | None = None
 
     @property
     def has_logits(self) -> bool:
@@ -68,14 +74,16 @@ def from_server(
     with Transport(limits) as transport:
         server = find_server(transport, url, first["query"], first["passage"], model=model)
         frame = _ask_all(server, dataset, progress)
+        shift = batch_shift(server, dataset.pairs, frame)
     details = {
         "endpoint": shown(server.url),
         "request": f"query, {server.documents_field}",
         "raw scores": "offered" if server.offers_raw else "not offered",
         "data": dataset.name,
+        "batch shift": "not measurable" if shift is None else f"{shift:.2g} logits",
     }
     details |= {"model": model} if model else {}
-    return Scored("url", shown(url), frame, details)
+    return Scored("url", shown(url), frame, details, batch_shift=shift)
 
 
 def from_file(source: str | Path | Sequence[str | Path]) -> Scored:
@@ -97,12 +105,15 @@ def from_frame(scores: pd.DataFrame) -> Scored:
 def from_model(
     model: str,
     dataset: RerankingSet,
-    path: ScorePath,
+    path: ScorePath | None = None,
     *,
+    dtype: str = "float32",
     trust_remote_code: bool = False,
 ) -> Scored:
     """Run a model in a path's forward dtype and put its logits through the path.
 
+    Without a path it runs in ``dtype``, and the checkpoint's own activation decides: a
+    float32 sigmoid, also where it names none, or no sigmoid (``Identity``).
     In a dtype other than float32 the pairs are scored in float32 as well, for comparison. Logits
     come from the store where it has them.
     """
@@ -110,6 +121,7 @@ def from_model(
     from analysis.store import Store
 
     reranker = models.load(model, trust_remote_code=trust_remote_code)
+    path = path or _own_path(reranker.folder, dtype)
     dtype = path.forward_dtype
     dtypes = list(dict.fromkeys([dtype, "float32"]))
     logits = scoring.score(dataset, reranker, dtypes, store=Store())
@@ -118,6 +130,19 @@ def from_model(
     frame.insert(2, "score", path.scores(frame["logit"], queries=frame["query_id"]))
     details = {"data": dataset.name, "score path applied": str(path)}
     return Scored("model", model, frame, details, path, by_dtype["float32"]["logit"])
+
+
+def _own_path(folder: Path, dtype: str) -> ScorePath:
+    from analysis.checkpoints import own_activation  # needs the Hub's library
+
+    activation = own_activation(folder) or "Sigmoid"
+    if activation not in _FORMULAS:
+        raise InputError(
+            f"the checkpoint's own activation is {activation}, which has no score path here",
+            "give the path that its engine takes",
+            field="path",
+        )
+    return ScorePath(forward_dtype=dtype, formula=_FORMULAS[activation])
 
 
 def _ask_all(server: Server, dataset: RerankingSet, progress: bool) -> pd.DataFrame:

@@ -118,8 +118,12 @@ def excess_odds(count: int, expected: float) -> float:
     return float((count * np.log(count / expected) - count + expected) / np.log(10))
 
 
-def forward_dtypes(values: Scores, stored: Format) -> tuple[tuple[str, ...], float]:
+def forward_dtypes(
+    values: Scores, stored: Format, step: float = 0.0
+) -> tuple[tuple[str, ...], float]:
     """Dtypes whose values these logits can be, narrowest first, and the odds for the first.
+
+    ``step`` is that of the decimals that all values have: 17.5 and 16.25 show no dtype.
 
     A dtype is left out where a narrower one holds every value and chance would hardly have that.
     """
@@ -127,16 +131,17 @@ def forward_dtypes(values: Scores, stored: Format) -> tuple[tuple[str, ...], flo
     held: list[tuple[str, float]] = []
     for dtype in reversed(FORWARD_DTYPES):
         if np.all(FORMATS[dtype].round(values).astype(np.float64) == values):
-            held.append((dtype, _rarity(values, FORMATS[dtype], stored)))
+            held.append((dtype, _rarity(values, FORMATS[dtype], stored, step)))
     if not held:
         return (), 0.0
     best = max(odds for _, odds in held)
     return tuple(dtype for dtype, odds in held if odds >= best - ALLOWED), best
 
 
-def _rarity(values: Scores, dtype: Format, stored: Format) -> float:
+def _rarity(values: Scores, dtype: Format, stored: Format, step: float) -> float:
     """Log10 odds against stored values of a smooth distribution all being values of a dtype."""
-    ratio = dtype.spacing_below(np.abs(values)) / stored.spacing_below(np.abs(values))
+    possible = np.maximum(stored.spacing_below(np.abs(values)), step)
+    ratio = dtype.spacing_below(np.abs(values)) / possible
     return float(np.log10(np.maximum(1.0, ratio)).sum())
 
 

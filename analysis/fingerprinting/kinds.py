@@ -24,6 +24,7 @@ from analysis.scorepath import ScorePath
 _FEWEST_CONSTANT, _FEWEST_OTHER = 5, 20
 _FEWEST_AT_THE_END = 3
 """Scores that share exactly 100.0, or exactly 0.0 from below, for that to be no chance."""
+_FEW_DECIMALS = 5
 _PERCENT = 100.0
 _FEWEST_WHOLE = 5
 _MIDDLE, _END = 0.5, 0.02
@@ -165,8 +166,15 @@ def _stored(observed: Observed) -> tuple[str, float]:
     """The narrowest dtype that holds all values, and its odds."""
     if not observed.exact:
         return "", 0.0
-    dtypes, odds = forward_dtypes(observed.scores, observed.stored)
+    step = _decimal_step(observed.scores)
+    dtypes, odds = forward_dtypes(observed.scores, observed.stored, step)
     return (dtypes[0], odds) if dtypes else ("", 0.0)
+
+
+def _decimal_step(values: Scores) -> float:
+    """The step of few decimals that all values have, otherwise 0."""
+    places = (place for place in range(_FEW_DECIMALS) if np.all(values.round(place) == values))
+    return next((10.0**-place for place in places), 0.0)
 
 
 def _by_signs(values: Scores) -> str:

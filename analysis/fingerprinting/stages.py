@@ -19,6 +19,7 @@ _REST_OF_FLOAT64 = 29 * math.log10(2)
 """Log10 odds against one float64 being a float32 by chance: 29 bits of it are zero."""
 _UNKNOWN = "?"
 """The value of a stage under a hypothesis that has no word on it: a rival of every other."""
+_NOTHING = "nothing"
 _SOFTMAX = "softmax over two labels in float32"
 _WANTED: dict[Stage, str] = {
     "stored dtype": "scores with all their digits",
@@ -36,7 +37,7 @@ def stage_verdicts(weighed: Iterable[Weighed], observed: Observed) -> tuple[Stag
             for stage, value in values.items():
                 best[stage][value] = max(one.odds, best[stage].get(value, one.odds))
     verdicts = [_judged(stage, best[stage]) for stage in _STAGES[1:]]
-    shown = [one for one in verdicts if one.stage != "after" or any(one.values)]
+    shown = [one for one in verdicts if one.stage != "after" or set(one.values) - {_NOTHING}]
     return (_stored(best["stored dtype"], observed), *shown)
 
 
@@ -70,12 +71,16 @@ def _values(one: Weighed, observed: Observed) -> Iterator[dict[Stage, str]]:
     made = one.hypothesis
     if made.family == "softmax":
         stored = observed.stored.name if observed.exact else "float32"
-        yield dict(zip(_STAGES, (stored, _SOFTMAX, made.forward, made.after), strict=True))
+        yield dict(
+            zip(_STAGES, (stored, _SOFTMAX, made.forward, made.after or _NOTHING), strict=True)
+        )
     if made.family == "smooth":
         stored = made.paths[0].stored_dtype
-        yield dict(zip(_STAGES, (stored, _UNKNOWN, _UNKNOWN, made.after), strict=True))
+        yield dict(zip(_STAGES, (stored, _UNKNOWN, _UNKNOWN, made.after or _NOTHING), strict=True))
         return
     for path in made.paths:
         forward = path.forward_dtype if made.forward in ("", *FORMATS) else made.forward
         sigmoid = f"{path.formula} in {path.activation_dtype}"
-        yield dict(zip(_STAGES, (path.stored_dtype, sigmoid, forward, made.after), strict=True))
+        yield dict(
+            zip(_STAGES, (path.stored_dtype, sigmoid, forward, made.after or _NOTHING), strict=True)
+        )

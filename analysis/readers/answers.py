@@ -39,7 +39,7 @@ from analysis.readers.columns import spelled
 
 _LISTS = ("results", "data", "rankings", "output")
 _IDS = ("index", "corpus_id", "id")
-_SCORES = ("relevance_score", "score", "logit")
+SCORE_NAMES = ("relevance_score", "score", "logit")
 _MTEB = "mteb_model_meta"
 _READABLE = (
     'give an answer with results, {"q1": {"p1": 0.5}}, or rows with query_id, passage_id and score'
@@ -61,7 +61,7 @@ def scored_rows(value: object, name: str, place: Place) -> Iterator[Scored]:
     ``name`` is the query's where the value is one answer. Raises :class:`InputError` for anything
     else, with the place inside the value, and for a result without an index or a finite score.
     """
-    results = _results(value)
+    results = results_of(value)
     if results is not None:
         yield from _of_results(results, _query_id(value, name, place), place)
     elif isinstance(value, list):
@@ -74,11 +74,11 @@ def scored_rows(value: object, name: str, place: Place) -> Iterator[Scored]:
 
 def is_answer(value: object) -> bool:
     """Whether a JSON value is an answer of a service."""
-    return _results(value) is not None
+    return results_of(value) is not None
 
 
-def _results(value: object) -> list[dict[str, object]] | None:
-    """Results of an answer; None if the value is none."""
+def results_of(value: object) -> list[dict[str, object]] | None:
+    """Results of an answer of a service; None if the value is no answer."""
     if isinstance(value, dict) and isinstance(value.get("output"), dict):
         value = value["output"]
     if isinstance(value, dict) and not spelled("passage_id", value):
@@ -103,8 +103,8 @@ def _of_results(results: list[dict[str, object]], query_id: str, place: Place) -
     for number, result in enumerate(results):
         at = place._replace(field=_below(place, f"results[{number}]"))
         passage_id = _named(result, _IDS, at)
-        score = _named(result, _SCORES, at)
-        inside = at._replace(field=f"{at.field}.{_key(result, _SCORES)}")
+        score = _named(result, SCORE_NAMES, at)
+        inside = at._replace(field=f"{at.field}.{_key(result, SCORE_NAMES)}")
         finite_number(score, inside)
         yield Scored(query_id, as_id(passage_id, at), score)
 
