@@ -30,7 +30,7 @@ def page_of(notebook: Path, parameters: Mapping[str, object], folder: Path) -> s
         InteractiveShell.clear_instance()
     path = folder / notebook.name
     nbformat.write(executed, path)
-    return body_html(Chapter(path))
+    return str(body_html(Chapter(path)))
 
 
 def _outputs(shell: InteractiveShell, source: str) -> list:

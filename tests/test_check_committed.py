@@ -209,7 +209,7 @@ def test_main_says_what_differs_and_fails(check, monkeypatch, tmp_path, capsys):
     (tmp_path / "figures").mkdir()
     monkeypatch.setattr(check, "CHECKOUT", tmp_path)
     monkeypatch.setattr(check, "notebooks", list)
-    monkeypatch.setattr(check, "make_report", lambda run: run.figures.mkdir())
+    monkeypatch.setattr(check, "run_notebooks", lambda run: run.figures.mkdir() or [])
     assert check.main() == 0
     assert capsys.readouterr().out == "committed notebooks and figures: 0 differences\n"
     (tmp_path / "figures" / "01_old.svg").write_text("<svg/>")
