@@ -110,9 +110,9 @@ def test_caption_and_alt_text_go_with_the_figure(tmp_path, monkeypatch):
         "caption": NASTY,
         "alt": f"Alt {NASTY}",
     }
-    assert [tag for tag, _ in page.tags] == ["figure", "img", "figcaption"]
-    assert page.tags[1][1]["alt"] == f"Alt {NASTY}"
-    assert page.tags[1][1]["src"].startswith("data:image/png;base64,iVBOR")
+    assert [tag for tag, _ in page.tags] == ["figure", "div", "img", "figcaption"]
+    assert page.tags[2][1]["alt"] == f"Alt {NASTY}"
+    assert page.tags[2][1]["src"].startswith("data:image/png;base64,iVBOR")
     assert page.texts == [NASTY]
     svg = ET.parse(tmp_path / "01_x.svg").getroot()
     assert svg.findtext("{http://www.w3.org/2000/svg}title") == NASTY
