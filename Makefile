@@ -82,6 +82,10 @@ $(ENGINES)/%/.ready: tools/engines/overlays/%.txt
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(@D) --requirement $<
 	touch $@
 
+.PHONY: simulate
+simulate: $(READY)  ## Count wrong verdicts of the fingerprint over simulated lists; hours
+	OMP_NUM_THREADS=1 $(BIN)/python tools/simulate.py
+
 .PHONY: bench
 bench: $(READY) browser  ## Time the measures beside pytrec_eval and tie-aware-retrieval-metrics, and the view
 	OMP_NUM_THREADS=1 $(BIN)/python tools/bench.py

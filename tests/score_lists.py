@@ -156,10 +156,10 @@ def of_path(path: ScorePath) -> dict[str, tuple[str, ...]]:
 
 def _of_one_path() -> Iterator[Source]:
     for path in sigmoid_paths():
-        yield Source(str(path), "sigmoid", path, path.scores, of_path(path))
+        yield Source(path.computation, "sigmoid", path, path.scores, of_path(path))
         printed = of_path(path) | {"stored dtype": ("float32", "float64", *HALVES)}
         yield Source(
-            f"%.9g: {path}",
+            f"%.9g: {path.computation}",
             "sigmoid",
             path,
             _printed(path.scores, 9),
@@ -168,7 +168,9 @@ def _of_one_path() -> Iterator[Source]:
         )
     for half in HALVES:
         path = ScorePath("float32", "fused", "float32", half)
-        yield Source(str(path), "cannot tell", path, path.scores, of_path(path), single=False)
+        yield Source(
+            path.computation, "cannot tell", path, path.scores, of_path(path), single=False
+        )
     for decimals in (3, 4, 6, 8):
         path = ScorePath("float16", "fused", "float32", "float32")
         yield Source(
@@ -273,7 +275,7 @@ def _afterwards() -> Iterator[Source]:
                 f"clipped at 1 − {bound:g}",
             )
             yield Source(
-                f"clipped at {bound:g}: {path}",
+                f"clipped at {bound:g}: {path.computation}",
                 "sigmoid",
                 path,
                 lambda logits, path=path, bound=bound: np.float32(
@@ -283,7 +285,7 @@ def _afterwards() -> Iterator[Source]:
                 single=False,
             )
         yield Source(
-            f"times 100: {path}",
+            f"times 100: {path.computation}",
             "percent",
             None,
             lambda logits, path=path: path.scores(logits) * 100,
@@ -295,7 +297,7 @@ def _afterwards() -> Iterator[Source]:
 
 def _others() -> Iterator[Source]:
     for path in (ScorePath(), *(ScorePath(half, "fused", half, half) for half in HALVES)):
-        yield Source(f"twice: {path}", "sigmoid twice", None, twice(path))
+        yield Source(f"twice: {path.computation}", "sigmoid twice", None, twice(path))
     yield Source(
         "whole numbers",
         "whole numbers",

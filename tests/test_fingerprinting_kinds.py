@@ -303,3 +303,12 @@ def test_logits_to_nine_digits_are_those_logits(half):
     raw = ScorePath(half).raw()
     printed = [float(f"{value:.9g}") for value in raw.scores(logits(200))]
     assert fingerprint(printed).path == raw
+
+
+def test_few_numbers_with_few_decimals_show_no_dtype():
+    """17.5 and 16.25 are values of bfloat16, as one number in 25 with two decimals is there."""
+    assert fingerprint([17.5, 16.25]).stages == ()
+
+
+def test_a_half_everywhere_is_a_logit_of_0_in_lists_too():
+    assert "logit of 0 everywhere" in fingerprint([0.5] * 200, queries=queries_of(200)).reason

@@ -15,6 +15,7 @@ import numpy as np
 from analysis.errors import counted
 from analysis.fingerprinting.deciding import decide_alone
 from analysis.fingerprinting.evidence import DECIDED, against_chance, forward_dtypes
+from analysis.fingerprinting.lists import WHY_CONSTANT
 from analysis.fingerprinting.observed import Observed, Scores
 from analysis.fingerprinting.regular import Logits, equal_steps
 from analysis.fingerprinting.verdict import StageVerdict, Verdict, certain
@@ -28,7 +29,6 @@ _FEW_DECIMALS = 5
 _PERCENT = 100.0
 _FEWEST_WHOLE = 5
 _MIDDLE, _END = 0.5, 0.02
-_MIDDLES = "a logit of 0 everywhere: a head that was not loaded, or was quantised away"
 
 
 def decide_by_range(scores: Scores, observed: Observed) -> Verdict | None:
@@ -42,7 +42,7 @@ def _constant(scores: Scores, observed: Observed) -> Verdict | None:
     fewest = _FEWEST_CONSTANT if value == _MIDDLE else _FEWEST_OTHER
     if observed.scores.size > 1 or scores.size < fewest or near_an_end:
         return None
-    why = _MIDDLES if value == _MIDDLE else "the passages do not reach the score"
+    why = WHY_CONSTANT.get(value, "the passages do not reach the score")
     return Verdict(
         "constant",
         reason=f"all {scores.size:,} scores are {value:.9g}; no rounding of different logits does "

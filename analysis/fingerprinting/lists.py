@@ -18,7 +18,11 @@ from analysis.formats import FORMATS, HALVES, Format
 _FEWEST, _FEWEST_OF_RANKS = 3, 5
 """Candidates that a list must have to count."""
 _FEWEST_LISTS = 5
-_ONES = "a softmax over a single label, or a clamp"
+WHY_CONSTANT = {
+    0.5: "a logit of 0 everywhere: a head that was not loaded, or was quantised away",
+    1.0: "a softmax over a single label, or a clamp",
+}
+"""What makes some values those of all candidates."""
 _ODDS_OF_ENDS = 3.0
 """Log10 odds for one list against one score of exactly 1.0 and one of 0.0 from a wide sigmoid: in
 float32 a logit would have to be below -88, and another above 16."""
@@ -44,7 +48,7 @@ def _one_value(lists: Sequence[Scores]) -> Verdict | None:
     long = [one for one in lists if one.size >= _FEWEST]
     if len(long) < _FEWEST_LISTS or any(np.ptp(one) > 0 or one[0] != long[0][0] for one in lists):
         return None
-    why = _ONES if long[0][0] == 1.0 else "the passages do not reach the score, or a clamp"
+    why = WHY_CONSTANT.get(long[0][0], "the passages do not reach the score, or a clamp")
     return Verdict(
         "constant",
         reason=f"all candidates of {len(lists):,} lists have the score {long[0][0]:.9g}, the worst "
