@@ -50,7 +50,11 @@ def test_counts_difference_and_remedy_are_those_of_the_rooms():
 @pytest.mark.parametrize(
     ("logits", "harm", "begins"),
     [
-        (TIES, "ties", "Yes: with half, 2 of 2 queries share the first place"),
+        (
+            TIES,
+            "ties",
+            "Yes: with half, 2 of 2 queries have another top 10 than in float32",
+        ),
         (SATURATED, "saturation", "Not in the top 10: with half every query has the top 10"),
         (NONE, "none", "No harm found: with half, all 2 queries have the top 10 of float32"),
     ],
@@ -64,6 +68,12 @@ def test_the_verdict_says_the_harm(logits, harm, begins):
     assert said.endswith(answer.recommendation.action)
 
 
+def test_ties_of_float32_are_no_harm():
+    answer = answer_of(logits_of([3.0, 3.0, 1.0], [2.5, 1.5, 0.5], grades=GRADES))
+    assert (answer.counts["tied_in_top"], answer.harm) == (2, "none")
+    assert "what ties there ties in float32 too." in verdict(answer)
+
+
 def test_order_is_harmed_without_a_tie():
     logits = logits_of([3.0, 2.0, 1.0], [2.5, 1.5, 0.5], grades=GRADES)
     swapped = (logits["forward_dtype"] == "float16") & (logits["passage_id"] == "p1")
@@ -71,7 +81,7 @@ def test_order_is_harmed_without_a_tie():
     logits.loc[swapped & (logits["query_id"] == "q1"), "logit"] = 0.25
     answer = answer_of(logits)
     assert answer.harm == "order"
-    assert verdict(answer).startswith("A little: with half nothing ties in the top 10, but 2 of 2")
+    assert verdict(answer).startswith("A little: with half, 2 of 2 queries have another")
 
 
 def test_nothing_is_said_of_other_queries_from_one_and_of_ndcg_without_grades():

@@ -36,6 +36,7 @@ K = 10
 CONFIDENCE = 0.95
 USUAL = ("infinity@0.0.68:float16", "haystack:bfloat16", "haystack:float32")
 """Paths that a report is about where none is given: the first in a forward dtype of it."""
+_FLOAT32 = ScorePath("float32").raw()
 
 Harm = Literal["ties", "order", "saturation", "none"]
 
@@ -103,10 +104,15 @@ class Answer:
         """Candidates whose score is exactly 0 or 1."""
         return int(self.counts[["ones", "zeros"]].fillna(0).sum())
 
+    @cached_property
+    def ties_in_float32(self) -> int:
+        """Candidates that tie in the top k by float32 logits: no precision tells them apart."""
+        return int(effects(self.logits, _FLOAT32, k=self.k)["tied_in_top"].item())
+
     @property
     def harm(self) -> Harm:
-        """The worst of what the path does to the ranking."""
-        if self.counts["tied_in_top"]:
+        """The worst of what the path does to the ranking, against the order of float32 logits."""
+        if self.counts["tied_in_top"] > self.ties_in_float32:
             return "ties"
         if self.counts["reordered"]:
             return "order"
@@ -133,7 +139,7 @@ class Answer:
         """
         if not self.candidates.has_grades:
             return None
-        runs = [apply(self.logits, path) for path in (self.path, ScorePath("float32").raw())]
+        runs = [apply(self.logits, path) for path in (self.path, _FLOAT32)]
         worth = [evaluate(run, run, [f"nDCG@{self.k}"]) for run in runs]
         if self.candidates.n_queries < 2:
             own, reference = (values["expected"].mean() for values in worth)
