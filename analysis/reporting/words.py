@@ -6,14 +6,15 @@ import pandas as pd
 
 MISSING = "–"
 MINUS = "\N{MINUS SIGN}"
+NARROW = "\N{NARROW NO-BREAK SPACE}"
 
 
 def share(value: float) -> str:
     """A share as a percentage; what is neither none nor all is never written as 0 % or 100 %."""
     percent = round(100 * value)
     if 0 < value < 1 and percent in (0, 100):
-        return "under 1 %" if percent == 0 else "over 99 %"
-    return f"{percent} %"
+        return f"under 1{NARROW}%" if percent == 0 else f"over 99{NARROW}%"
+    return f"{percent}{NARROW}%"
 
 
 def measure(value: float) -> str:
@@ -32,8 +33,9 @@ def count(value: float) -> str:
 
 
 def time(seconds: float) -> str:
-    """A time to two digits, in a unit that fits."""
-    return f"{1000 * seconds:.2g} ms" if seconds < 0.9995 else f"{float(f'{seconds:.3g}'):g} s"
+    """A time to three digits, in a unit that fits."""
+    number, unit = (1000 * seconds, "ms") if seconds < 0.9995 else (seconds, "s")
+    return f"{float(f'{number:.3g}'):g} {unit}"
 
 
 def memory(number: float) -> str:
