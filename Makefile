@@ -82,6 +82,18 @@ $(ENGINES)/%/.ready: tools/engines/overlays/%.txt
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(@D) --requirement $<
 	touch $@
 
+.PHONY: docs
+docs: $(VENV)/.docs  ## Build the documentation, build/docs/index.html; it needs no network when read
+	$(BIN)/python tools/build_docs.py
+
+$(VENV)/.docs: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
+.PHONY: pictures
+pictures: $(READY) browser  ## Photograph the pages of report/ for the documentation: docs/pictures/
+	$(BIN)/python tools/pictures.py
+
 .PHONY: simulate
 simulate: $(READY)  ## Count wrong verdicts of the fingerprint over simulated lists; hours
 	OMP_NUM_THREADS=1 $(BIN)/python tools/simulate.py
@@ -92,7 +104,7 @@ bench: $(READY) browser  ## Time the measures beside pytrec_eval and tie-aware-r
 	$(BIN)/python -m pytest --quiet --capture=no tests/test_browser_speed.py
 
 .PHONY: lock
-lock: $(READY)  ## Write constraints.txt and requirements-audit.txt from the environment as it is
+lock: $(VENV)/.docs  ## Write constraints.txt and requirements-audit.txt from the environment as it is
 	$(BIN)/python tools/lock.py
 
 .PHONY: clean
