@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from browsers import CHROMIUM, FLAGS
 
+ROOT = Path(__file__).parent.parent
 PICTURES = ROOT / "docs" / "pictures"
 QUALITY = 80
 """Of WebP; text keeps its edges from about here on."""
