@@ -15,8 +15,6 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
-from sphinx.cmd.build import main as sphinx
-
 ROOT = Path(__file__).parent.parent
 SITE = ROOT / "build" / "docs"
 _LOADING = {"src", "srcset", "poster", "data", "background"}
@@ -52,7 +50,8 @@ class _Page(HTMLParser):
 
 
 def _is_remote(address: str) -> bool:
-    return re.search(r"(?:^|[\s,])(?:https?:)?//", address) is not None
+    is_data = address.startswith("data:")
+    return not is_data and re.search(r"(?:^|[\s,])(?:https?:)?//", address) is not None
 
 
 def loaded_from_elsewhere(file: Path) -> list[str]:
@@ -75,11 +74,18 @@ def complaints(site: Path) -> Iterator[str]:
                 yield f"{file.relative_to(site)}: loads {address}"
 
 
+def build() -> bool:
+    """Build the site; returns whether Sphinx had nothing to complain about."""
+    from sphinx.cmd.build import main as sphinx
+
+    options = ["--fail-on-warning", "--keep-going", "--quiet"]
+    folders = [ROOT / "docs", SITE, "--doctree-dir", SITE.with_name("doctrees")]
+    return sphinx([*options, *map(str, folders)]) == 0
+
+
 if __name__ == "__main__":
-    build = ["--fail-on-warning", "--keep-going", "--quiet", "--doctree-dir"]
-    status = sphinx([*build, str(SITE.with_name("doctrees")), str(ROOT / "docs"), str(SITE)])
-    found = list(complaints(SITE)) if status == 0 else []
-    print(*found, sep="\n", end="\n" if found else "")
-    if status or found:
+    if not build():
         sys.exit(1)
+    if found := list(complaints(SITE)):
+        sys.exit("\n".join(found))
     print(f"documentation: {SITE / 'index.html'}")
