@@ -10,6 +10,7 @@ Links that a reader may follow are no loading.
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -78,7 +79,9 @@ def build() -> bool:
     """Build the site; returns whether Sphinx had nothing to complain about."""
     from sphinx.cmd.build import main as sphinx
 
-    options = ["--fail-on-warning", "--keep-going", "--quiet"]
+    # from nothing: what a second build does not read again, it does not complain about
+    shutil.rmtree(SITE, ignore_errors=True)
+    options = ["--fresh-env", "--fail-on-warning", "--keep-going", "--quiet"]
     folders = [ROOT / "docs", SITE, "--doctree-dir", SITE.with_name("doctrees")]
     return sphinx([*options, *map(str, folders)]) == 0
 
