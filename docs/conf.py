@@ -36,11 +36,12 @@ def by_last_name(
     """Lead a docstring's ``analysis.ties.apply`` to where ``analysis.apply`` is described."""
     if node.get("refdomain") != "py":
         return None
-    last = node["reftarget"].rpartition(".")[2]
-    found = env.domains.python_domain.find_obj(env, None, None, last, None, 1)
-    if len(found) != 1:
+    python, last = env.domains.python_domain, node["reftarget"].rpartition(".")[2]
+    found = dict(python.find_obj(env, None, None, last, None, 1))
+    top = f"analysis.{last}"
+    if top not in found and len(found) != 1:
         return None
-    _, target = found[0]
+    target = found.get(top) or next(iter(found.values()))
     return make_refnode(app.builder, node["refdoc"], target.docname, target.node_id, content)
 
 
