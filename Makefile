@@ -18,8 +18,9 @@ report: $(READY)  ## Answer for the German set: write report/index.html, its cha
 	$(BIN)/rerank-precision report
 
 .PHONY: test
-test: $(READY) browser  ## Run every test
-	$(BIN)/python -m pytest
+test: $(READY) browser  ## Run every test, a file per core at a time; then those that measure a cost
+	$(BIN)/python -m pytest --numprocesses=logical --dist=loadfile --no-loadscope-reorder -m "not alone"
+	$(BIN)/python -m pytest -m alone
 
 .PHONY: test-wheel
 test-wheel: $(READY)  ## Test the wheel in an environment of its own
