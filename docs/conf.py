@@ -28,6 +28,7 @@ html_title = project
 html_static_path = ["style"]
 html_css_files = ["docs.css"]
 html_copy_source = html_show_sourcelink = False
+html_show_search_summary = False  # it is fetched, which a page opened from disk may not do
 
 
 def by_last_name(

@@ -74,4 +74,7 @@ def main(report: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "report")
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "report"
+    if not (folder / "index.html").exists():
+        sys.exit(f"{folder} has no report: make report, or name another folder")
+    main(folder)
