@@ -138,7 +138,7 @@ def test_the_api_has_every_name_of_the_top():
     assert set(analysis.__all__) - {"__version__"} <= set(described)
 
 
-def test_nobody_s_address_stands_in_one_page_alone():
+def test_the_owner_whom_nobody_knows_yet_stands_in_one_page_alone():
     files = [*TEXTS, *(ROOT / "binder").iterdir(), ROOT / "docs" / "conf.py", ROOT / "Makefile"]
     named = [file.name for file in files if "OWNER" in file.read_text("utf-8")]
     assert named == ["online.md"]
