@@ -38,6 +38,8 @@ from analysis.fingerprinting.regular import (
 from analysis.fingerprinting.stages import stage_verdicts
 from analysis.fingerprinting.verdict import StageVerdict, Verdict, certain
 from analysis.formats import FORMATS, HALVES, format_of
+from analysis.heads import Head
+from analysis.scorepath import ScorePath
 from analysis.steps import OTHER_MACHINE_STEPS
 
 _LOWEST_TWICE, _HIGHEST_TWICE = 0.5, 0.7311
@@ -91,15 +93,26 @@ def _with_bits_to_spare(
     """Rivals of logits that do not use all the bits of their dtype: those of another may do.
 
     A half type whose last bit is seldom set was subtracted in or shifted into; most differences of
-    half logits are float32 values with many zeros at their end.
+    half logits are float32 values with many zeros at their end. Scores in the other half type do
+    not show the bits of their logits: those may be differences under a softmax.
     """
     derived = {half: spare_bit(logits, format_of(half), step) >= ODD for half in HALVES}
     derived["float32"] = mostly_in_steps(logits)
+    rivals = [w for w in weighed if w.hypothesis.forward == "float32"] + plain
     return [
-        replace(one, hypothesis=replace(one.hypothesis, forward=_DERIVED), exact=False)
-        for one in [*(w for w in weighed if w.hypothesis.forward == "float32"), *plain]
-        if one.hypothesis.wide and derived[one.hypothesis.forward]
+        replace(one, hypothesis=_derived(one.hypothesis), exact=False)
+        for one in rivals
+        if (derived[one.hypothesis.forward] if one.hypothesis.wide else one.hypothesis.crossed)
     ]
+
+
+def _derived(one: Hypothesis) -> Hypothesis:
+    """The same scores from logits that were subtracted or shifted, in half types by a softmax."""
+    if one.wide:
+        return replace(one, forward=_DERIVED)
+    half = one.paths[0].stored_dtype
+    labels = ScorePath(half, "none", half, half, head=Head("softmax", half))
+    return replace(one, family="softmax", forward=_DERIVED, paths=(labels,))
 
 
 def _best_first(weighed: list[Weighed]) -> list[Weighed]:
@@ -205,6 +218,7 @@ def _making(one: Weighed) -> tuple[object, ...]:
 def _logits(one: Hypothesis) -> str:
     """The logits of a hypothesis in words."""
     logits = f"{one.forward} logits" if one.forward in FORMATS else f"logits in {one.forward}"
+    logits = _DERIVED if one.forward == _DERIVED else logits
     return f"{logits} ({one.after})" if one.after else logits
 
 

@@ -51,13 +51,18 @@ def _constant(scores: Scores, observed: Observed) -> Verdict | None:
 
 
 def _whole_numbers(scores: Scores, observed: Observed) -> Verdict | None:
+    """Ratings and their like; 0 and 1 alone are the two ends of no sigmoid if there are many."""
     values = observed.scores
-    if np.any(values != np.rint(values)) or not _outside(values) or scores.size < _FEWEST_WHOLE:
+    fewest = _FEWEST_WHOLE if _outside(values) else _FEWEST_OTHER
+    if np.any(values != np.rint(values)) or scores.size < fewest or values.size < 2:
         return None
+    what = "ratings, grades, ranks, or percentages without decimals"
+    if not _outside(values):
+        what = "judgements, and nothing between them as a sigmoid would have"
     return Verdict(
         "whole numbers",
         reason=f"all {scores.size:,} values are whole numbers, {values.size:,} different ones from "
-        f"{values[0]:g} to {values[-1]:g}: ratings, grades or ranks, computed by no sigmoid",
+        f"{values[0]:g} to {values[-1]:g}: {what}",
     )
 
 

@@ -192,9 +192,13 @@ def spare_bit(logits: Logits, number_format: Format, step: float = 0.0) -> float
 def mostly_in_steps(logits: Logits) -> bool:
     """Whether more logits lie in equal dyadic steps than chance would have.
 
-    Differences of two half logits do, but for those of logits of very different sizes.
+    Differences of two half logits do, but for those of logits of very different sizes, and so do
+    half logits plus a constant, counted from one of them.
     """
-    return any(_excess_in_steps(logits, 2.0**-bits) >= ODD for bits in _STEPS_OF_DIFFERENCES)
+    steps = [2.0**-bits for bits in _STEPS_OF_DIFFERENCES]
+    return any(_excess_in_steps(logits, step) >= ODD for step in steps) or any(
+        _excess_apart(logits.some(), step) >= ODD + math.log10(len(steps)) for step in steps
+    )
 
 
 def _excess_in_steps(logits: Logits, step: float) -> float:
@@ -203,6 +207,20 @@ def _excess_in_steps(logits: Logits, step: float) -> float:
     chance = (2 * logits.reach + own) / step
     telling = chance < _LARGEST_CHANCE
     return excess_odds(int(near[telling].sum()), float(chance[telling].sum()))
+
+
+def _excess_apart(some: Logits, step: float) -> float:
+    """The same of the distances from one logit: that from which most lie in such steps."""
+    if not some.values.size:
+        return 0.0
+    apart = some.values[:, None] - some.values
+    reach = some.reach[:, None] + some.reach
+    chance = (2 * reach + FORMATS["float32"].spacing(np.abs(some.values))) / step
+    telling = (chance < _LARGEST_CHANCE) & ~np.eye(some.values.size, dtype=bool)
+    near = telling & (np.abs(Grid(step=step).nearest(apart) - apart) <= reach)
+    most = int(near.sum(axis=1).argmax())
+    expected = float(chance[most][telling[most]].sum())
+    return excess_odds(int(near[most].sum()), expected) - math.log10(some.values.size)
 
 
 def weigh_regular(observed: Observed, found: Regular, *, exact: bool = True) -> list[Weighed]:
