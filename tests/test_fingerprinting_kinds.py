@@ -55,10 +55,6 @@ def in_lists(normalise, n=80, size=8, seed=0):
     ) // size
 
 
-def min_max(scores):
-    return (scores - scores.min()) / np.ptp(scores)
-
-
 def softmax(scores):
     return np.exp(scores * 3) / np.exp(scores * 3).sum()
 
