@@ -126,7 +126,7 @@ REFUSED = [
         "passage_id",
         "stands on line 1 and again on line 2",
     ),
-    ("a.parquet", "", None, None, "suffix '.parquet'"),
+    ("a.xlsx", "", None, None, "suffix '.xlsx'"),
     ("a.jsonl", GOOD.replace('"p"', '"p", "score": 1'), 1, None, "'score' stands twice"),
     ("a.jsonl", GOOD.replace("0.5", "0_5"), 1, None, "invalid JSON"),
     ("a.csv", "query_id,passage_id,score\nq,p,98.5%\n", 2, "score", "a percentage"),
