@@ -2,7 +2,7 @@
 
 Half-precision logits are few: their scores are enumerated, once per path, and kept. Of float32
 logits there are too many: the few around the logit of a score are evaluated instead. So are those
-on a :class:`Grid` of another kind, which :mod:`analysis.fingerprinting.regular` finds in a list:
+on a :class:`Grid` of another kind, which :mod:`analysis.fingerprinting.grids` finds in a list:
 half logits that were scaled or shifted, and logits in equal steps.
 
 ``torch.sigmoid`` has two routines that differ in the last bit: a vector kernel, and a scalar one

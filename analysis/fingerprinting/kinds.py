@@ -15,9 +15,10 @@ import numpy as np
 from analysis.errors import counted
 from analysis.fingerprinting.deciding import decide_alone
 from analysis.fingerprinting.evidence import DECIDED, against_chance, forward_dtypes
+from analysis.fingerprinting.grids import equal_steps
 from analysis.fingerprinting.lists import WHY_CONSTANT
+from analysis.fingerprinting.logits import Logits
 from analysis.fingerprinting.observed import Observed, Scores
-from analysis.fingerprinting.regular import Logits, equal_steps
 from analysis.fingerprinting.verdict import StageVerdict, Verdict, certain
 from analysis.formats import FORMATS, HALVES
 from analysis.scorepath import ScorePath
