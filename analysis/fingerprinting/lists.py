@@ -40,7 +40,7 @@ def decide_lists(lists: Sequence[Scores], observed: Observed) -> Verdict | None:
     same = _one_value(lists)
     if same is not None:
         return same
-    long = [np.sort(one)[::-1] for one in lists if one.size >= _FEWEST and np.unique(one).size > 1]
+    long = [np.sort(one)[::-1] for one in lists if one.size >= _FEWEST and np.ptp(one) > 0]
     if not long:
         return None
     return _min_max(long, observed) or _sums(long, observed) or _ranks(long)
@@ -115,13 +115,16 @@ def _sums(lists: list[Scores], observed: Observed) -> Verdict | None:
 def _ranks(lists: list[Scores]) -> Verdict | None:
     """The scores of every list are those of its ranks: the same ones in each, or reciprocals."""
     long = [one for one in lists if one.size >= _FEWEST_OF_RANKS]
-    if not long or any(np.unique(one).size < one.size for one in long):
+    tables = [np.stack([one for one in long if one.size == n]) for n in {one.size for one in long}]
+    if not long or any((np.diff(table) == 0).any() for table in tables):
         return None
     longest = max(long, key=len)
-    alike = all(np.allclose(one, longest[: one.size], rtol=1e-6, atol=0) for one in long)
-    linear = all(np.ptp(np.diff(one)) <= 1e-6 * np.abs(one).max() for one in long)
+    alike = all(
+        np.allclose(table, longest[: table.shape[1]], rtol=1e-6, atol=0) for table in tables
+    )
+    linear = all(map(_is_linear, tables))
     reciprocal = next(
-        (k for k in _RANK_CONSTANTS if all(_reciprocal(one, k) for one in long)), None
+        (k for k in _RANK_CONSTANTS if all(_is_reciprocal(table, k) for table in tables)), None
     )
     odds = 3.0 * sum(one.size - 2 for one in long) if reciprocal is not None or linear else 0.0
     if alike and len(long) > 1:
@@ -137,9 +140,16 @@ def _ranks(lists: list[Scores]) -> Verdict | None:
     )
 
 
-def _reciprocal(one: Scores, constant: int) -> bool:
-    ranks = constant + 1 + np.arange(one.size)
-    return bool(np.allclose(one * ranks, 1.0, rtol=1e-4, atol=0))
+def _is_linear(table: Scores) -> bool:
+    """Whether the scores of each row, those of one list, fall in equal steps."""
+    apart = np.ptp(np.diff(table), axis=1)
+    return bool(np.all(apart <= 1e-6 * np.abs(table).max(axis=1)))
+
+
+def _is_reciprocal(table: Scores, constant: int) -> bool:
+    """Whether each row is that of reciprocal ranks, with a constant added to them."""
+    ranks = constant + 1 + np.arange(table.shape[1])
+    return bool(np.allclose(table * ranks, 1.0, rtol=1e-4, atol=0))
 
 
 def _found(kind: str, lists: list[Scores], odds: float, reason: str) -> Verdict | None:
