@@ -340,3 +340,9 @@ def test_printed_ends_are_no_min_max():
     """Four decimals turn logits beyond 10 into 0.0 and 1.0: two such lists show nothing."""
     scores = np.tile([1.0, 0.7312, 0.1237, 0.0], 2)
     assert fingerprint(scores, queries=np.arange(8) // 4, decimals=4).kind != "min-max"
+
+
+def test_few_decimals_are_no_equal_steps_of_logits():
+    """12.5 and 11.25 are multiples of 0.25, as every 25th number of two decimals is."""
+    assert "equal steps" not in fingerprint([12.5, 11.25]).reason
+    assert "equal steps of 0.25" in fingerprint(RNG(0).integers(-40, 60, 200) / 4).reason

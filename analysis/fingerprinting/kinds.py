@@ -148,7 +148,8 @@ def _unbounded(scores: Scores, observed: Observed) -> Verdict | None:
     reason = f"{outside:,} of {counted(values.size, 'distinct value')} {are} below 0 or above 1"
     guess = _by_signs(values)
     stored, odds = _stored(observed)
-    steps = equal_steps(Logits(values, observed.spacing + observed.stored.spacing(np.abs(values))))
+    reach = observed.spacing + observed.stored.spacing(np.abs(values))
+    steps = equal_steps(Logits(values, np.maximum(reach, _decimal_step(values) / 2)))
     if steps is not None and steps.decided and steps.odds > odds:
         return Verdict(
             "no sigmoid",
