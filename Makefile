@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TOOLS := $(VENV)/.tools
 INFINITY := build/engines/infinity-0.0.78
+LLAMA_CPP := build/engines/llama-cpp
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
@@ -28,9 +29,15 @@ test-wheel: $(TOOLS)  ## Test the wheel in an environment of its own
 	RERANK_PRECISION_WHEEL=1 $(BIN)/python -m pytest tests/test_wheel.py
 
 .PHONY: test-engines
-test-engines: $(TOOLS) $(INFINITY)/.ready  ## Audit a real Infinity server in two dtypes
+test-engines: $(TOOLS) $(INFINITY)/.ready $(LLAMA_CPP)/.ready  ## Audit real servers: Infinity in two dtypes, llama.cpp
 	RERANK_PRECISION_INFINITY=$(INFINITY)/bin/infinity_emb \
+	RERANK_PRECISION_LLAMA_CPP=$(LLAMA_CPP)/bin/python \
 	  $(BIN)/python -m pytest tests/test_engines_live.py
+
+$(LLAMA_CPP)/.ready: tools/engines/llama-cpp.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --no-deps --requirement $<
+	touch $@
 
 .PHONY: lab
 lab: $(READY)  ## Open the notebooks in JupyterLab

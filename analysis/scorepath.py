@@ -147,6 +147,13 @@ class ScorePath:
         return self.head.dtype if self.head.gives_probability else self.activation_dtype
 
     @property
+    def evaluation(self) -> str:
+        """What makes a probability of the logit, and in which dtype, in words."""
+        if self.head.gives_probability:
+            return f"{self.head.kind} over two labels in {self.head.dtype}"
+        return f"{self.formula} in {self.activation_dtype}"
+
+    @property
     def is_hps(self) -> bool:
         """Whether logits are upcast before the sigmoid (high-precision scoring)."""
         wider = format_of(self.sigmoid_dtype).bits > format_of(self.forward_dtype).bits

@@ -3,6 +3,10 @@
 Batch composition and padding change logits in their last bits (bfloat16: up to 0.125), so both
 are fixed by the set, the tokeniser and two numbers, are the same for every dtype, and belong to
 the key under which logits are stored. The same run repeated gives the same bits.
+
+That is so for the dtypes here. A network whose activations share one scale in a batch (dynamic
+int8) moves by whole logits with its company (:mod:`analysis.auditing.probing`): its logits belong
+to the batch, not to the pair.
 """
 
 from __future__ import annotations

@@ -6,6 +6,11 @@ first ``k`` that some other candidate comes closer to need a second look, and th
 could still rise among them. :func:`verified_top_k` finds and rescores them; :func:`error_bound`
 estimates the bound from queries that were scored in both dtypes, and says what that guarantees;
 :func:`try_out` holds it to queries that the bound has not seen.
+
+All that supposes that the error belongs to the pair. Where a logit depends on what shares its
+batch by more than its last bits, as under dynamic int8 with one scale for all activations, an error
+that was measured in one batch bounds none in another: calibrate and serve in the same batches, or
+rescore all.
 """
 
 from __future__ import annotations

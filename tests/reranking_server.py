@@ -85,49 +85,136 @@ def scored(asked: Asked, path: ScorePath, documents: str) -> list[float]:
     return (logits if asked.payload.get("raw_scores") else path.scores(logits)).tolist()
 
 
-def infinity(path: ScorePath = FLOAT16_INFINITY) -> Answer:
-    """Answer as Infinity does: ``/rerank``, sorted results, raw scores."""
+def scored_plainly(asked: Asked, path: ScorePath, documents: str) -> list[float]:
+    """Scores of the documents asked about, whatever else is asked for."""
+    return path.scores(path.logits([logit(text) for text in asked.payload[documents]])).tolist()
+
+
+def in_order(scores: list[float], name: str) -> list[dict]:
+    """Results, the best first; scores are called ``name``."""
+    order = np.argsort(-np.array(scores), kind="stable").tolist()
+    return [{"index": i, name: scores[i]} for i in order]
+
+
+def infinity(path: ScorePath = FLOAT16_INFINITY, *, results: str = "results") -> Answer:
+    """Answer as Infinity does: ``/rerank``, sorted results, raw scores.
+
+    Source: ``infinity_server.py`` and ``fastapi_schemas/pymodels.py`` below
+    ``libs/infinity_emb/infinity_emb`` of michaelfeil/infinity. Its results were once ``data``.
+    """
 
     def answer(asked: Asked) -> Reply:
         if asked.path != "/rerank":
             return Reply(status=404)
         if "documents" not in asked.payload:
             return Reply(status=422)
-        scores = scored(asked, path, "documents")
-        order = np.argsort(-np.array(scores), kind="stable").tolist()
-        results = [{"relevance_score": scores[i], "index": i, "document": None} for i in order]
-        return reply({"object": "rerank", "results": results, "model": "m"})
+        ranked = in_order(scored(asked, path, "documents"), "relevance_score")
+        listed = [one | {"document": None} for one in ranked]
+        return reply({"object": "rerank", results: listed, "model": "m"})
 
     return answer
 
 
 def text_embeddings_inference(path: ScorePath, *, most: int = 32) -> Answer:
-    """Answer as text-embeddings-inference does: ``texts``, a plain list, at most ``most``."""
+    """Answer as text-embeddings-inference does: ``texts``, a plain list, at most ``most``.
+
+    Source: ``router/src/http/server.rs`` and ``types.rs`` of huggingface/text-embeddings-inference.
+    """
 
     def answer(asked: Asked) -> Reply:
         if asked.path != "/rerank":
             return Reply(status=404)
-        if "texts" not in asked.payload or len(asked.payload["texts"]) > most:
+        if "texts" not in asked.payload:
             return Reply(status=422)
-        scores = scored(asked, path, "texts")
-        order = np.argsort(-np.array(scores), kind="stable").tolist()
-        return reply([{"index": i, "score": scores[i]} for i in order])
+        if len(asked.payload["texts"]) > most:
+            return Reply(status=413)
+        return reply(in_order(scored(asked, path, "texts"), "score"))
 
     return answer
 
 
-def cohere(path: ScorePath, place: str, *, model: str) -> Answer:
-    """Answer as hosted services do: a model must be named, and there are no raw scores."""
+def vllm(path: ScorePath, *, longest: int = 10_000) -> Answer:
+    """Answer as vLLM does: what is not known is ignored, what is too long refused.
+
+    ``longest`` is in characters, for tokens. Source: ``vllm/entrypoints/pooling/score`` of
+    vllm-project/vllm, ``protocol.py`` and ``api_router.py``.
+    """
+
+    def answer(asked: Asked) -> Reply:
+        said = asked.payload
+        reranks = asked.path in ("/rerank", "/v1/rerank", "/v2/rerank")
+        if not reranks and asked.path not in ("/score", "/v1/score"):
+            return Reply(status=404)
+        field = "documents" if reranks else "text_2"
+        if not {field, "query" if reranks else "text_1"} <= set(said):
+            return Reply(status=400)
+        if "truncate_prompt_tokens" not in said and max(map(len, said[field])) > longest:
+            return Reply(status=400)
+        logits = path.logits([logit(text) for text in said[field]])
+        scores = (logits if said.get("use_activation") is False else path.scores(logits)).tolist()
+        if reranks:
+            listed = [one | {"document": {}} for one in in_order(scores, "relevance_score")]
+            return reply({"id": "rerank-1", "model": "m", "usage": {}, "results": listed})
+        listed = [{"index": i, "object": "score", "score": s} for i, s in enumerate(scores)]
+        return reply({"id": "score-1", "object": "list", "model": "m", "data": listed})
+
+    return answer
+
+
+def llama_cpp(path: ScorePath) -> Answer:
+    """Answer as llama.cpp's server does: Jina's format, or for ``texts`` that of TEI.
+
+    Source: ``tools/server/server.cpp`` and ``server-common.cpp`` of ggml-org/llama.cpp.
+    """
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path not in ("/rerank", "/reranking", "/v1/rerank", "/v1/reranking"):
+            return Reply(status=404)
+        if "texts" in asked.payload:
+            return reply(in_order(scored_plainly(asked, path, "texts"), "score"))
+        if "documents" not in asked.payload:
+            return Reply(status=400)
+        ranked = in_order(scored_plainly(asked, path, "documents"), "relevance_score")
+        return reply({"model": "m", "object": "list", "usage": {}, "results": ranked})
+
+    return answer
+
+
+def nim(path: ScorePath, *, model: str) -> Answer:
+    """Answer as NVIDIA NIM does: objects with a text, rankings with logits.
+
+    Source: "Use NVIDIA NeMo Retriever Reranking NIM" 2.3, in NVIDIA's documentation.
+    """
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path != "/v1/ranking":
+            return Reply(status=404)
+        if asked.payload.keys() != {"model", "query", "passages", "truncate"}:
+            return Reply(status=422)
+        texts = [passage["text"] for passage in asked.payload["passages"]]
+        scores = path.scores([logit(text) for text in texts]).tolist()
+        return reply({"rankings": in_order(scores, "logit")})
+
+    return answer
+
+
+def hosted(path: ScorePath, place: str, *, model: str, results: str = "results") -> Answer:
+    """Answer as hosted services do: a model must be named, and there are no raw scores.
+
+    Sources: ``src/cohere/v2`` of cohere-ai/cohere-python; ``voyageai/object/reranking.py`` of
+    voyage-ai/voyageai-python (its results are ``data``); at ``/v3/rerank``,
+    ``docs/model_server_rest_api_rerank.md`` of openvinotoolkit/model_server.
+    """
 
     def answer(asked: Asked) -> Reply:
         if asked.path != place:
             return Reply(status=404)
-        if asked.payload.get("model") != model or "raw_scores" in asked.payload:
+        if asked.payload.keys() != {"model", "query", "documents"}:
             return Reply(status=400)
-        scores = scored(asked, path, "documents")
-        return reply(
-            {"results": [{"index": i, "relevance_score": s} for i, s in enumerate(scores)]}
-        )
+        if asked.payload["model"] != model:
+            return Reply(status=400)
+        scores = scored_plainly(asked, path, "documents")
+        return reply({results: in_order(scores, "relevance_score")})
 
     return answer
 
@@ -168,21 +255,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Keep quiet."""
-
-
-def named(place: str, field: str, results: str, score: str, path: ScorePath) -> Answer:
-    """Answer at one place as its documentation has it: what documents and results are called."""
-
-    def answer(asked: Asked) -> Reply:
-        if asked.path != place:
-            return Reply(status=404)
-        if field not in asked.payload or "raw_scores" in asked.payload:
-            return Reply(status=422)
-        texts = [t["text"] if isinstance(t, dict) else t for t in asked.payload[field]]
-        scores = path.scores([logit(text) for text in texts])
-        return reply({results: [{"index": i, score: float(s)} for i, s in enumerate(scores)]})
-
-    return answer
 
 
 def drifting(shift: float, path: ScorePath = FLOAT16_INFINITY) -> Answer:

@@ -14,10 +14,12 @@ import torch
 from analysis.exponentials import pair_softmax
 from analysis.fingerprinting import Verdict
 from analysis.formats import HALVES, format_of
-from analysis.scorepath import ScorePath
+from analysis.heads import Head
+from analysis.scorepath import FLOAT32_REFERENCE, ScorePath
 
 ABSTAINS = ("cannot tell", "no sigmoid")
 """Kinds that say what scores are not, or nothing."""
+RAW = FLOAT32_REFERENCE.raw()
 CANDIDATES = 10
 """Candidates of each query; what is left over has a query of its own."""
 
@@ -82,11 +84,11 @@ def shifted(forward, shift):
     return lambda logits: ScorePath().scores(format_of(forward).round(logits) - np.float64(shift))
 
 
-def by_query(normalise):
-    """Something that is done to the float32 scores of each query."""
+def by_query(normalise, path=FLOAT32_REFERENCE):
+    """Something that is done to the scores of each query, float32 ones unless said otherwise."""
 
     def scores(logits):
-        own = ScorePath().scores(logits)
+        own = path.scores(logits)
         starts = np.arange(CANDIDATES, logits.size, CANDIDATES)
         return np.concatenate([normalise(one) for one in np.split(own, starts)])
 
@@ -107,6 +109,14 @@ def list_softmax(scores):
 def ranks(scores):
     """One list by reciprocal rank fusion."""
     return 1 / (61 + np.argsort(np.argsort(-scores)))
+
+
+def _hundredfold(scores):
+    return 100 * min_max(scores)
+
+
+def _in_float16(scores):
+    return min_max(scores).astype(np.float16).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -149,7 +159,7 @@ def of_path(path: ScorePath) -> dict[str, tuple[str, ...]]:
     """The stages of a path, as a verdict names them."""
     return {
         "stored dtype": (path.stored_dtype,),
-        "sigmoid": (f"{path.formula} in {path.activation_dtype}",),
+        "sigmoid": (path.evaluation,),
         "forward dtype": (path.forward_dtype,),
     }
 
@@ -196,14 +206,15 @@ def _moved() -> Iterator[Source]:
                 scaled(half, factor),
                 fused | {"forward dtype": (half,), "after": after},
             )
-        for shift in (4.5, 6.0):
+        for shift in (4.5, 6.0, 7.77):
             after = (f"logit shifted by {-shift:+g}",)
             yield Source(
                 f"{half} logits less {shift}",
                 "sigmoid",
                 None,
                 shifted(half, shift),
-                fused | {"forward dtype": (half, *_steps()), "after": after},
+                fused | {"forward dtype": (half, "equal steps of"), "after": after},
+                shown=shift != 7.77,
             )
     for step in (0.1, 0.01, 0.001, 0.125, 0.0837):
         forward = {"forward dtype": (f"equal steps of {step:.6g}",)}
@@ -227,6 +238,7 @@ def _steps() -> list[str]:
 
 
 def _of_two_labels() -> Iterator[Source]:
+    yield from _of_half_softmax()
     label = {"stored dtype": ("float32",), "sigmoid": ("softmax over two labels in float32",)}
     for forward in ("float32", *HALVES):
         grid = ("float32",) if forward == "float32" else tuple(_steps())
@@ -261,6 +273,22 @@ def _of_two_labels() -> Iterator[Source]:
             )
 
 
+def _of_half_softmax() -> Iterator[Source]:
+    """Softmaxes that are sigmoids of a half logit in all but name."""
+    for half in HALVES:
+        path = ScorePath(half, "none", half, half, head=Head("softmax", half))
+        stages = of_path(path) | {"forward dtype": (half, "float32")}
+        yield Source(path.computation, "sigmoid", path, path.scores, stages, single=False)
+        yield Source(
+            f"{path.computation}, at 20",
+            "sigmoid",
+            path,
+            lambda logits, path=path: path.scores(_difference(logits, path.forward_dtype, 20.0)),
+            stages,
+            single=False,
+        )
+
+
 def _difference(logits, forward, level):
     pair = pair_of(logits, forward, level)
     return pair[:, 1] - pair[:, 0]
@@ -293,6 +321,9 @@ def _afterwards() -> Iterator[Source]:
         )
     for name, normalise in (("min-max", min_max), ("list softmax", list_softmax), ("ranks", ranks)):
         yield Source(name, name, None, by_query(normalise), {"after": (name,)})
+    after = {"after": ("min-max",)}
+    yield Source("min-max times 100", "min-max", None, by_query(_hundredfold), after)
+    yield Source("min-max in float16", "min-max", None, by_query(_in_float16, RAW), after)
 
 
 def _others() -> Iterator[Source]:
@@ -304,6 +335,7 @@ def _others() -> Iterator[Source]:
         None,
         lambda logits: np.clip(np.rint(5 + logits / 2), 0, 10),
     )
+    yield Source("judgements", "whole numbers", None, lambda logits: (logits > 0) * 1.0)
     yield Source(
         "log-probabilities in bfloat16",
         "log-probabilities",

@@ -8,13 +8,15 @@ from reranking_server import (
     FLOAT16_INFINITY,
     Asked,
     Reply,
-    cohere,
+    hosted,
     infinity,
+    llama_cpp,
     logit,
-    named,
+    nim,
     reply,
     serving,
     text_embeddings_inference,
+    vllm,
 )
 
 from analysis.auditing.answers import scores_in_order
@@ -75,34 +77,63 @@ def test_text_embeddings_inference_gets_no_more_than_it_takes(transport):
 @pytest.mark.parametrize("place", ["/rerank", "/v1/rerank", "/v2/rerank"])
 def test_hosted_apis_at_each_of_their_places(transport, place):
     path = path_of("infinity", "0.0.68", "float32")
-    with serving(cohere(path, place, model="m")) as running:
+    with serving(hosted(path, place, model="m")) as running:
         for url in (running.url, running.url + place):
             server = find(transport, url, model="m")
             assert str(server.url) == running.url + place
             check(server, path, raw=False)
 
 
-SERVED = {
-    "vLLM /score": ("/score", "text_2", "data", "score"),
-    "vLLM /v1/rerank": ("/v1/rerank", "documents", "results", "relevance_score"),
-    "llama.cpp": ("/reranking", "documents", "results", "relevance_score"),
-    "NIM": ("/v1/ranking", "passages", "rankings", "logit"),
-    "OpenVINO": ("/v3/rerank", "documents", "results", "relevance_score"),
-    "Ollama": ("/api/rerank", "documents", "results", "relevance_score"),
-    "Voyage": ("/v1/rerank", "documents", "data", "relevance_score"),
-    "output": ("/rerank", "documents", "output", "score"),
-}
-"""Place, and what documents, results and scores are called there, from their documentation."""
+def test_infinity_when_its_results_were_called_data(transport):
+    with serving(infinity(results="data")) as running:
+        check(find(transport, running.url), FLOAT16_INFINITY, raw=True)
 
 
-@pytest.mark.parametrize("served", SERVED.values(), ids=SERVED)
-def test_documented_places_and_names(transport, served):
-    path = ScorePath(formula="none") if served[3] == "logit" else ScorePath()
-    with serving(named(*served, path)) as running:
-        for url in (running.url, running.url + served[0]):
-            server = find(transport, url)
-            assert (server.url.path, server.documents_field) == served[:2]
-            check(server, path, raw=False)
+@pytest.mark.parametrize(
+    "place", ["", "/rerank", "/v1/rerank", "/v2/rerank", "/score", "/v1/score"]
+)
+def test_vllm_gives_raw_scores_without_its_activation(transport, place):
+    path = path_of("vllm", "0.9.1", "bfloat16")
+    with serving(vllm(path)) as running:
+        server = find(transport, running.url + place)
+        assert server.url.path == (place or "/rerank")
+        check(server, path, raw=True)
+
+
+@pytest.mark.parametrize("place", ["/rerank", "/score"])
+def test_vllm_cuts_long_pairs_when_told(transport, place):
+    with serving(vllm(ScorePath(), longest=5)) as running:
+        server = find(transport, running.url + place)
+        assert len(server.scores("Frage", ["ein langer Text"], asked="long")) == 1
+
+
+@pytest.mark.parametrize("place", ["", "/rerank", "/reranking", "/v1/rerank", "/v1/reranking"])
+def test_llama_cpp_returns_logits_and_ignores_what_it_does_not_know(transport, place):
+    raw = ScorePath().raw()
+    with serving(llama_cpp(raw)) as running:
+        server = find(transport, running.url + place)
+        assert server.documents_field == "documents"
+        check(server, raw, raw=False)
+
+
+def test_nim_returns_logits(transport):
+    raw = ScorePath("float16").raw()
+    with serving(nim(raw, model="m")) as running:
+        server = find(transport, running.url, model="m")
+        assert (server.url.path, server.documents_field) == ("/v1/ranking", "passages")
+        check(server, raw, raw=False)
+
+
+@pytest.mark.parametrize(
+    ("place", "results"),
+    [("/v3/rerank", "results"), ("/v1/rerank", "data")],
+    ids=["OVMS", "Voyage"],
+)
+def test_openvino_model_server_and_voyage(transport, place, results):
+    with serving(hosted(ScorePath(), place, model="m", results=results)) as running:
+        server = find(transport, running.url, model="m")
+        assert server.url.path == place
+        check(server, ScorePath(), raw=False)
 
 
 def test_raw_scores_that_are_not_the_logits_are_not_offered(transport):
@@ -120,14 +151,14 @@ def test_raw_scores_that_are_not_the_logits_are_not_offered(transport):
 
 
 def test_an_api_below_a_path(transport):
-    with serving(cohere(FLOAT16_INFINITY, "/models/a/v1/rerank", model="m")) as running:
+    with serving(hosted(FLOAT16_INFINITY, "/models/a/v1/rerank", model="m")) as running:
         server = find(transport, f"{running.url}/models/a", model="m")
         assert str(server.url) == f"{running.url}/models/a/v1/rerank"
 
 
 def test_a_model_that_must_be_named(transport):
     with (
-        serving(cohere(FLOAT16_INFINITY, "/v1/rerank", model="m")) as running,
+        serving(hosted(FLOAT16_INFINITY, "/v1/rerank", model="m")) as running,
         pytest.raises(
             ServerError,
             match=r"/v1/rerank: the server answered with HTTP status 400.*--server-model",

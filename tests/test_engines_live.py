@@ -1,6 +1,6 @@
-"""A real Infinity server on loopback, audited in two dtypes: `make test-engines`.
+"""Real servers on loopback, audited: Infinity in two dtypes, and llama.cpp: `make test-engines`.
 
-The target builds Infinity's environment and names its program; without it nothing here runs.
+The target builds an environment for each and names its program; without them nothing here runs.
 """
 
 from __future__ import annotations
@@ -10,20 +10,26 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 from test_cli import run
+from tiny_checkpoints import tiny_set, write_checkpoint
 
 from analysis.auditing.kept import FOLDER_VARIABLE
 from analysis.readers import GERMAN
 
 INFINITY = os.environ.get("RERANK_PRECISION_INFINITY")
-pytestmark = pytest.mark.skipif(
+LLAMA_CPP = os.environ.get("RERANK_PRECISION_LLAMA_CPP")
+SERVE_LLAMA_CPP = Path(__file__).parent.parent / "tools/engines/serve_llama_cpp.py"
+needs_infinity = pytest.mark.skipif(
     not INFINITY, reason="NO INFINITY HERE: no real server is audited. Run 'make test-engines'."
+)
+needs_llama_cpp = pytest.mark.skipif(
+    not LLAMA_CPP, reason="NO LLAMA.CPP HERE: no real server is audited. Run 'make test-engines'."
 )
 
 N_QUERIES = 8
@@ -54,14 +60,8 @@ def some_queries(tmp_path_factory) -> Path:
 
 
 @contextmanager
-def infinity(checkpoint: Path, dtype: str, log: Path) -> Iterator[str]:
-    """Address of a running server; the process ends with the block."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [INFINITY, "v2", "--model-id", checkpoint, "--device", "cpu", "--engine", "torch"]
-    command += ["--dtype", dtype, "--no-bettertransformer", "--no-model-warmup"]
-    command += ["--host", "127.0.0.1", "--port", port]
+def served(command: Sequence[object], port: int, log: Path) -> Iterator[str]:
+    """Address of a server that a command runs; the process ends with the block."""
     with log.open("w") as output:
         process = subprocess.Popen(
             [*map(str, command)], env=os.environ | QUIET, stdout=output, stderr=output
@@ -75,6 +75,19 @@ def infinity(checkpoint: Path, dtype: str, log: Path) -> Iterator[str]:
             process.wait(STOP_SECONDS)
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def infinity(checkpoint: Path, dtype: str, port: int) -> list[object]:
+    """Command that serves a checkpoint by Infinity in a dtype."""
+    command = [INFINITY, "v2", "--model-id", checkpoint, "--device", "cpu", "--engine", "torch"]
+    command += ["--dtype", dtype, "--no-bettertransformer", "--no-model-warmup"]
+    return [*command, "--host", "127.0.0.1", "--port", port]
+
+
 def await_health(url: str, process: subprocess.Popen, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
@@ -83,22 +96,43 @@ def await_health(url: str, process: subprocess.Popen, log: Path) -> None:
                 return
         except httpx.TransportError:
             time.sleep(0.5)
-    pytest.fail(f"Infinity did not start:\n{log.read_text()}")
+    pytest.fail(f"the server did not start:\n{log.read_text()}")
 
 
+def audited(url: str, data: Path, tmp_path: Path) -> dict:
+    """Report of the audit of a server."""
+    report = tmp_path / "audit.json"
+    result = run("audit", "--url", url, "--data", data, "--json", report)
+    assert result.returncode == 0, result.stderr
+    return json.loads(report.read_text())
+
+
+@needs_infinity
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_the_audit_of_a_server_names_its_forward_dtype(
+def test_the_audit_of_infinity_names_its_forward_dtype(
     checkpoint, some_queries, tmp_path, monkeypatch, dtype
 ):
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "audits"))
-    report = tmp_path / "audit.json"
-    with infinity(checkpoint, dtype, tmp_path / "infinity.log") as url:
-        result = run("audit", "--url", url, "--data", some_queries, "--json", report)
-    assert result.returncode == 0, result.stderr
-    found = json.loads(report.read_text())
+    port = free_port()
+    with served(infinity(checkpoint, dtype, port), port, tmp_path / "log") as url:
+        found = audited(url, some_queries, tmp_path)
     assert found["source"]["details"]["raw scores"] == "offered"
     assert found["verdict"]["kind"] == "sigmoid"
     path = found["path"]
     assert (path["forward_dtype"], path["activation_dtype"]) == (dtype, "float32")
     # So few scores do not always tell the two formulas apart, which differ in last bits.
     assert "stepwise" in {left["formula"] for left in found["verdict"]["paths"]}
+
+
+@needs_llama_cpp
+def test_the_audit_of_llama_cpp_finds_logits_that_are_their_own(tmp_path, monkeypatch):
+    """A small BERT in float32: raw logits, each pair computed by itself."""
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "audits"))
+    checkpoint, port = write_checkpoint(tmp_path / "tiny", max_position_embeddings=512), free_port()
+    tiny_set().pairs.drop(columns="grade").to_csv(tmp_path / "tiny.csv", index=False)
+    command = [LLAMA_CPP, SERVE_LLAMA_CPP, checkpoint, port]
+    with served(command, port, tmp_path / "log") as url:
+        found = audited(url, tmp_path / "tiny.csv", tmp_path)
+    assert found["source"]["details"]["raw scores"] == "not offered"
+    assert found["verdict"]["kind"] == "no sigmoid"
+    assert found["source"]["details"]["batch shift"] == "0 logits"

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from score_lists import queries_of, ranks, reranker_logits
+from score_lists import RAW, by_query, min_max, queries_of, ranks, reranker_logits, scored
 
 from analysis.errors import InputError
 from analysis.fingerprinting import fingerprint
@@ -53,10 +53,6 @@ def in_lists(normalise, n=80, size=8, seed=0):
     return np.concatenate([normalise(one) for one in scores.reshape(-1, size)]), np.arange(
         n
     ) // size
-
-
-def min_max(scores):
-    return (scores - scores.min()) / np.ptp(scores)
 
 
 def softmax(scores):
@@ -312,3 +308,41 @@ def test_few_numbers_with_few_decimals_show_no_dtype():
 
 def test_a_half_everywhere_is_a_logit_of_0_in_lists_too():
     assert "logit of 0 everywhere" in fingerprint([0.5] * 200, queries=queries_of(200)).reason
+
+
+def test_judgements_are_whole_numbers_if_there_are_many():
+    rng = np.random.default_rng(0)
+    assert fingerprint(rng.integers(0, 2, 40)).kind == "whole numbers"
+    assert fingerprint([0, 1, 1, 0, 1]).kind == "cannot tell"
+
+
+def test_rounded_percentages_are_not_said_to_be_ratings_alone():
+    verdict = fingerprint(np.rint(scored(ScorePath(), 200) * 100))
+    assert verdict.kind == "whole numbers"
+    assert "percentages without decimals" in verdict.reason
+
+
+@pytest.mark.parametrize("top", [1.0, 10.0, 100.0])
+def test_min_max_may_end_at_any_round_top(top):
+    lists = by_query(lambda scores: top * min_max(scores))(reranker_logits(100, RNG()))
+    verdict = fingerprint(lists, queries=queries_of(100))
+    assert (verdict.kind, verdict.bounded) == ("min-max", False)
+
+
+def test_min_max_in_float16_shows_in_many_lists_only():
+    logits = reranker_logits(400, RNG())
+    lists = by_query(lambda scores: np.float16(min_max(scores)).astype(float), RAW)(logits)
+    assert fingerprint(lists, queries=queries_of(400)).kind == "min-max"
+    assert fingerprint(lists[:100], queries=queries_of(100)).kind == "cannot tell"
+
+
+def test_printed_ends_are_no_min_max():
+    """Four decimals turn logits beyond 10 into 0.0 and 1.0: two such lists show nothing."""
+    scores = np.tile([1.0, 0.7312, 0.1237, 0.0], 2)
+    assert fingerprint(scores, queries=np.arange(8) // 4, decimals=4).kind != "min-max"
+
+
+def test_few_decimals_are_no_equal_steps_of_logits():
+    """12.5 and 11.25 are multiples of 0.25, as every 25th number of two decimals is."""
+    assert "equal steps" not in fingerprint([12.5, 11.25]).reason
+    assert "equal steps of 0.25" in fingerprint(RNG(0).integers(-40, 60, 200) / 4).reason

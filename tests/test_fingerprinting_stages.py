@@ -4,10 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from score_lists import scored
+from score_lists import reranker_logits, scored, shifted
 
 from analysis.fingerprinting import fingerprint
 from analysis.formats import HALVES
+from analysis.heads import Head
 from analysis.scorepath import ScorePath
 
 
@@ -68,3 +69,21 @@ def test_stages_read_well_and_go_through_json():
 def test_a_stage_that_nobody_looked_at_is_open():
     stage = fingerprint([]).stage("sigmoid")
     assert (stage.values, stage.certain, str(stage)) == ((), False, "sigmoid: open")
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_a_half_softmax_is_named_beside_the_sigmoid_that_gives_the_same_scores(half):
+    path = ScorePath(half, "none", half, half, head=Head("softmax", half))
+    verdict = fingerprint(scored(path, 300))
+    assert path in verdict.paths
+    assert verdict.stage("sigmoid").values[:2] == (
+        f"fused in {half}",
+        f"softmax over two labels in {half}",
+    )
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_a_shift_that_is_no_round_number_leaves_the_forward_dtype_open(half):
+    scores = shifted(half, 7.7714)(reranker_logits(300, np.random.default_rng(3)))
+    forward = fingerprint(scores).stage("forward dtype")
+    assert forward.values == ("float32", "half logits subtracted or shifted")

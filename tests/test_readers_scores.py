@@ -126,7 +126,7 @@ REFUSED = [
         "passage_id",
         "stands on line 1 and again on line 2",
     ),
-    ("a.parquet", "", None, None, "suffix '.parquet'"),
+    ("a.xlsx", "", None, None, "suffix '.xlsx'"),
     ("a.jsonl", GOOD.replace('"p"', '"p", "score": 1'), 1, None, "'score' stands twice"),
     ("a.jsonl", GOOD.replace("0.5", "0_5"), 1, None, "invalid JSON"),
     ("a.csv", "query_id,passage_id,score\nq,p,98.5%\n", 2, "score", "a percentage"),
@@ -286,3 +286,38 @@ def test_a_frame_without_a_column_or_a_row_is_refused():
     frame = pd.DataFrame({"query_id": ["q"], "passage_id": ["a"], "score": [0.5]})
     assert "no column score" in refused(check_scores, frame.drop(columns="score")).problem
     assert refused(check_scores, frame.iloc[:0]).problem == "there is no score"
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_parquet_keeps_every_bit_and_prints_no_decimals(tmp_path, dtype):
+    scores = np.array([0.5, 0.9990, 1.0], dtype=dtype)
+    rows = pd.DataFrame({"qid": "q1", "docno": [1, 2, 3], "score": scores})
+    rows.to_parquet(tmp_path / "scores.parquet")
+    found = read_scores(tmp_path / "scores.parquet")
+    assert found.frame["score"].tolist() == scores.astype(float).tolist()
+    assert found.frame["passage_id"].tolist() == ["1", "2", "3"]
+    assert found.decimals is None
+
+
+@pytest.mark.parametrize(
+    ("content", "says"), [(None, "no such file"), (b"PAR1", "no Parquet"), (b"", "no Parquet")]
+)
+def test_what_is_no_parquet_is_refused(tmp_path, content, says):
+    file = tmp_path / "scores.parquet"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(InputError, match=says):
+        read_scores(file)
+
+
+def test_parquet_that_becomes_too_large_is_refused(tmp_path, monkeypatch):
+    pd.DataFrame({"score": np.zeros(1000)}).to_parquet(tmp_path / "scores.parquet")
+    monkeypatch.setenv("RERANK_PRECISION_FILE_BYTES", "10")
+    with pytest.raises(InputError, match="RERANK_PRECISION_FILE_BYTES"):
+        read_scores(tmp_path / "scores.parquet")
+
+
+def test_parquet_without_scores_names_what_is_missing(tmp_path):
+    pd.DataFrame({"query_id": ["a"], "passage_id": ["b"]}).to_parquet(tmp_path / "s.parquet")
+    with pytest.raises(InputError, match="there is no column score"):
+        read_scores(tmp_path / "s.parquet")

@@ -7,12 +7,21 @@ otherwise) of 10 to 1,000 scores, log-uniform, of realistic reranker logits, eac
 seed. Writes the table of ``docs/fingerprint.md``: the share of wrong verdicts and of decided ones,
 from 100 scores on as well; prints the seconds that 1,000,000 scores take. Exit status 1 where more
 than one in a thousand verdicts is wrong.
+
+As many sources at a time as there are cores. Finished sources are kept in ``build/simulated`` for
+the code that judged them, so that a run which was cut goes on where it was.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import multiprocessing
+import os
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +34,9 @@ from analysis.scorepath import ScorePath
 
 SMALLEST, LARGEST, ENOUGH = 10, 1_000, 100
 PROMISED = 0.001
-PAGE = Path(__file__).parent.parent / "docs" / "fingerprint.md"
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "fingerprint.md"
+KEPT = ROOT / "build" / "simulated"
 BEGIN, END = "<!-- made by tools/simulate.py -->\n", "<!-- end -->\n"
 
 
@@ -48,12 +59,58 @@ def simulate(source: Source, lists: int) -> dict[str, float]:
     }
 
 
+def simulate_named(name: str, lists: int) -> dict[str, float]:
+    """Judge the source of a name: a source itself cannot be sent to another process."""
+    return simulate(next(one for one in sources() if one.name == name), lists)
+
+
+def simulate_all(lists: int) -> dict[str, dict[str, float]]:
+    """Judge every source that is not kept yet; returns the shares of all by name."""
+    kept = KEPT / f"{lists}-{code_digest()}.json"
+    shares = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    names = [one.name for one in sources()]
+    for name, found in judged([name for name in names if name not in shares], lists):
+        shares[name] = found
+        keep(shares, kept)
+        print(f"{len(shares)} of {len(names)}: {name} {found}", flush=True)
+    return {name: shares[name] for name in names}
+
+
+def judged(names: list[str], lists: int) -> Iterator[tuple[str, dict[str, float]]]:
+    """Judge sources on all cores; yields each as it is finished."""
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=fresh) as pool:
+        running = {pool.submit(simulate_named, name, lists): name for name in names}
+        for done in as_completed(running):
+            yield running[done], done.result()
+
+
+def keep(shares: dict[str, dict[str, float]], kept: Path) -> None:
+    """Write what is finished beside and rename it: a run may be cut at any moment."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    beside = kept.with_suffix(".part")
+    beside.write_text(json.dumps(shares, indent=1), encoding="utf-8")
+    beside.replace(kept)
+
+
+def code_digest() -> str:
+    """Digest of all code that makes and judges the lists: verdicts of other code are not kept."""
+    files = {
+        Path(module.__file__)
+        for name, module in sys.modules.items()
+        if name.split(".")[0] in ("analysis", "score_lists") and module.__file__
+    }
+    texts = (file.read_bytes() for file in sorted({*files, Path(__file__)}))
+    return hashlib.sha256(b"\0".join(texts)).hexdigest()[:16]
+
+
 def seconds_for_a_million(path: ScorePath) -> float:
-    """Time one verdict on a million scores."""
+    """CPU time of one verdict on a million scores of many queries."""
     scores = path.scores(reranker_logits(1_000_000, np.random.default_rng(0)))
-    started = time.perf_counter()
-    fingerprint(scores)
-    return time.perf_counter() - started
+    queries = queries_of(scores.size)
+    started = time.process_time()
+    fingerprint(scores, queries=queries)
+    return time.process_time() - started
 
 
 def table(shares: dict[str, dict[str, float]], lists: int) -> str:
@@ -78,10 +135,7 @@ def main() -> None:
     for state in ("sets built on the way", "sets built before"):
         for path in paths:
             print(f"1,000,000 scores, {state}: {seconds_for_a_million(path):.2f} s ({path})")
-    shares = {}
-    for source in sources():
-        shares[source.name] = simulate(source, lists)
-        print(source.name, shares[source.name], flush=True)
+    shares = simulate_all(lists)
     page = PAGE.read_text(encoding="utf-8")
     before, rest = page.split(BEGIN)
     PAGE.write_text(before + BEGIN + table(shares, lists) + END + rest.split(END)[1], "utf-8")

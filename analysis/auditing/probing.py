@@ -17,8 +17,10 @@ _LONG_WORDS = 400
 """Words of the long companion: longer than most passages, short enough for most servers."""
 
 
-def batch_shift(server: Server, pairs: pd.DataFrame, answered: pd.DataFrame) -> float | None:
-    """How far one passage moves, in logits, alone and beside a long one, from where it was.
+def measure_batch_shift(
+    server: Server, pairs: pd.DataFrame, answered: pd.DataFrame
+) -> float | None:
+    """Measure how far one passage moves, in logits, alone and beside a long one, from where it was.
 
     ``pairs`` and ``answered`` are a set's pairs and the server's scores of them, in one order. The
     passage is the one whose score leaves its logit clearest. None where no score has a logit.
@@ -31,12 +33,12 @@ def batch_shift(server: Server, pairs: pd.DataFrame, answered: pd.DataFrame) -> 
     query, passage = pairs.loc[row, ["query", "passage"]]
     words = " ".join(pairs["passage"].iloc[:50]).split()
     companions = [[], [" ".join(words[:_LONG_WORDS])]]
-    moved = [_alone(server, query, [passage, *others]) for others in companions]
+    moved = [_ask(server, query, [passage, *others]) for others in companions]
     shifts = np.abs(np.subtract([logit for logit in moved if logit is not None], known[row]))
     return float(shifts.max()) if shifts.size and np.all(np.isfinite(shifts)) else None
 
 
-def _alone(server: Server, query: str, documents: list[str]) -> float | None:
+def _ask(server: Server, query: str, documents: list[str]) -> float | None:
     """The first document's logit; None where the server refuses the long companion."""
     try:
         scores = server.scores(query, documents, raw=server.offers_raw, asked="batch probe")

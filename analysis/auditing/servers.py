@@ -5,15 +5,29 @@ API                           request                           raw scores
 ============================= ================================= ==============================
 Infinity                      ``/rerank`` {query, documents}    ``raw_scores``, from 0.0.59
 text-embeddings-inference     ``/rerank`` {query, texts}        ``raw_scores``
-Cohere, Jina, vLLM, llama.cpp ``/rerank``, ``/v1/rerank`` or    no
-                              ``/v2/rerank``
-                              {model, query, documents}
-llama.cpp                     ``/reranking``, the same          no
-OpenVINO model server         ``/v3/rerank``, the same          no
-Ollama (proposed)             ``/api/rerank``, the same         no
+vLLM                          ``/rerank``, ``/v1/rerank``,      ``use_activation`` false,
+                              ``/v2/rerank`` {query,            ``activation`` when older
+                              documents}; ``/score``,
+                              ``/v1/score`` {text_1, text_2}
+llama.cpp                     ``/rerank``, ``/reranking`` {query, its scores are logits, but for
+                              documents}                        yes/no models
 NVIDIA NIM                    ``/v1/ranking`` {query, passages} its scores are logits
-vLLM                          ``/score`` {text_1, text_2}       no
+OpenVINO model server         ``/v3/rerank`` {query, documents} no
+Cohere, Jina, Voyage          ``/v1/rerank``, ``/v2/rerank``    no
+                              {query, documents}
 ============================= ================================= ==============================
+
+Read in: ``libs/infinity_emb/infinity_emb/infinity_server.py`` of michaelfeil/infinity;
+``router/src/http/server.rs`` and ``types.rs`` of huggingface/text-embeddings-inference;
+``vllm/entrypoints/pooling/score/protocol.py`` and ``api_router.py`` of vllm-project/vllm;
+``tools/server/server.cpp`` and ``server-common.cpp`` of ggml-org/llama.cpp; "Use NVIDIA NeMo
+Retriever Reranking NIM" 2.3; ``docs/model_server_rest_api_rerank.md`` of
+openvinotoolkit/model_server; ``src/cohere/v2`` of cohere-ai/cohere-python;
+``voyageai/object/reranking.py`` of voyage-ai/voyageai-python.
+
+Ollama has no such endpoint (its issue 3368). Pinecone's wants documents as objects and a header of
+its own (``2025-10/inference_2025-10.oas.yaml`` of pinecone-io/pinecone-api): of these two, only
+saved answers are read.
 
 A server says nothing about which of them it is; what counts is what it accepts and returns.
 """
@@ -32,7 +46,7 @@ from analysis.scorepath import ScorePath
 
 PATHS = (
     *("rerank", "v1/rerank", "v2/rerank", "v3/rerank", "reranking"),
-    *("api/rerank", "v1/ranking", "score"),
+    *("v1/ranking", "score", "v1/score"),
 )
 DOCUMENTS_PER_REQUEST = 32
 """The smallest default limit among these servers (text-embeddings-inference's batch size).
@@ -46,6 +60,12 @@ _FIELDS: dict[str, tuple[Field, ...]] = {"ranking": ("passages",), "score": ("te
 """What the documents are called, by the end of the endpoint's path, where it is special."""
 _USUAL_FIELDS: tuple[Field, ...] = ("documents", "texts")
 _ENDS = ("rerank", "reranking", "ranking", "score")
+RawOption = Literal["", "raw_scores", "use_activation"]
+_RAW: dict[RawOption, dict[str, bool]] = {
+    "raw_scores": {"raw_scores": True},
+    "use_activation": {"use_activation": False, "activation": False},
+}
+"""What to send for raw scores, by the option's name today; vLLM has had two names for it."""
 _RAW_FITS = 2**-6
 """How far a score may lie from the sigmoid of its raw score: a bfloat16 sigmoid's rounding."""
 _NO_ENDPOINT = (404, 405)
@@ -58,14 +78,19 @@ class Server:
     """A reranking server: where it reranks, and how it is asked.
 
     ``documents_field`` is what it calls the documents. ``model`` is the name to send, or None to
-    send none. ``offers_raw`` says whether it returns logits on request.
+    send none. ``raw_option`` makes it return logits; it is empty where nothing does.
     """
 
     transport: Transport
     url: httpx.URL
     documents_field: Field
     model: str | None = None
-    offers_raw: bool = False
+    raw_option: RawOption = ""
+
+    @property
+    def offers_raw(self) -> bool:
+        """Whether it returns logits on request."""
+        return bool(self.raw_option)
 
     def scores(
         self, query: str, documents: Sequence[str], *, raw: bool = False, asked: str
@@ -85,17 +110,21 @@ class Server:
     def _payload(self, query: str, documents: Sequence[str], raw: bool) -> dict[str, object]:
         payload: dict[str, object] = {"query": query, self.documents_field: list(documents)}
         if self.documents_field == "texts":
-            payload["truncate"] = True  # the others cut long pairs unasked
+            payload["truncate"] = True
         elif self.documents_field == "passages":
             texts = [{"text": document} for document in documents]
             payload = {"query": {"text": query}, "passages": texts, "truncate": "END"}
         elif self.documents_field == "text_2":
             payload = {"text_1": query, "text_2": list(documents)}
+        if self._is_vllm:
+            payload["truncate_prompt_tokens"] = -1  # to the model's length; refused otherwise
         if self.model is not None:
             payload["model"] = self.model
-        if raw:
-            payload["raw_scores"] = True
-        return payload
+        return payload | (_RAW[self.raw_option] if raw else {})
+
+    @property
+    def _is_vllm(self) -> bool:
+        return self.documents_field == "text_2" or self.raw_option == "use_activation"
 
 
 def find_server(
@@ -119,7 +148,7 @@ def find_server(
                     raise
                 refused = refused or error
             else:
-                return replace(server, offers_raw=_offers_raw(server, query, document, plain))
+                return replace(server, raw_option=_raw_option(server, query, document, plain))
     if refused is not None:
         raise refused
     tried = ", ".join(shown(candidate) for candidate in _candidates(url))
@@ -142,17 +171,21 @@ def _end(url: httpx.URL) -> str:
     return url.path.rstrip("/").rpartition("/")[2]
 
 
-def _offers_raw(server: Server, query: str, document: str, plain: float) -> bool:
-    """Whether ``raw_scores`` gives the logit of the score: servers without it refuse or ignore it.
+def _raw_option(server: Server, query: str, document: str, plain: float) -> RawOption:
+    """What gives the logit of the score: servers that do not know an option refuse or ignore it.
 
     What differs from the score and is not its logit is no raw score that an audit can use.
     """
-    if server.documents_field not in _USUAL_FIELDS:
-        return False
-    try:
-        (raw,) = server.scores(query, [document], raw=True, asked=_DETECTION)
-    except ServerError as error:
-        if error.status in _OTHER_FIELDS:
-            return False
-        raise
-    return raw != plain and abs(float(ScorePath().scores(raw)) - plain) <= _RAW_FITS
+    if server.documents_field == "passages":
+        return ""
+    for option in _RAW:
+        asking = replace(server, raw_option=option)
+        try:
+            (raw,) = asking.scores(query, [document], raw=True, asked=_DETECTION)
+        except ServerError as error:
+            if error.status in _OTHER_FIELDS:
+                continue
+            raise
+        if raw != plain and abs(float(ScorePath().scores(raw)) - plain) <= _RAW_FITS:
+            return option
+    return ""

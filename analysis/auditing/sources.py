@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from analysis.auditing.kept import Answer, KeptAnswers
-from analysis.auditing.probing import batch_shift
+from analysis.auditing.probing import measure_batch_shift
 from analysis.auditing.servers import Server, find_server
 from analysis.auditing.transport import Limits, Transport, parsed_url, shown
 from analysis.datasets import RerankingSet
@@ -74,7 +74,7 @@ def from_server(
     with Transport(limits) as transport:
         server = find_server(transport, url, first["query"], first["passage"], model=model)
         frame = _ask_all(server, dataset, progress)
-        shift = batch_shift(server, dataset.pairs, frame)
+        shift = measure_batch_shift(server, dataset.pairs, frame)
     details = {
         "endpoint": shown(server.url),
         "request": f"query, {server.documents_field}",

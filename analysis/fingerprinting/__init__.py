@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from analysis.errors import InputError
@@ -89,8 +90,9 @@ def _lists(scores: Scores, queries: ArrayLike | None) -> list[Scores]:
             "name the query of each score, in the same order",
             field="queries",
         )
-    order = np.argsort(names, kind="stable")
-    starts = np.flatnonzero(names[order][1:] != names[order][:-1]) + 1
+    numbers, _ = pd.factorize(names)
+    order = np.argsort(numbers, kind="stable")
+    starts = np.flatnonzero(np.diff(numbers[order])) + 1
     return np.split(scores[order], starts)
 
 

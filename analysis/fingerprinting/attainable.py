@@ -2,7 +2,7 @@
 
 Half-precision logits are few: their scores are enumerated, once per path, and kept. Of float32
 logits there are too many: the few around the logit of a score are evaluated instead. So are those
-on a :class:`Grid` of another kind, which :mod:`analysis.fingerprinting.regular` finds in a list:
+on a :class:`Grid` of another kind, which :mod:`analysis.fingerprinting.grids` finds in a list:
 half logits that were scaled or shifted, and logits in equal steps.
 
 ``torch.sigmoid`` has two routines that differ in the last bit: a vector kernel, and a scalar one
@@ -10,11 +10,12 @@ for short or strided arrays and for what is left at an end. An engine's scores c
 both count as attainable. In float64 the scalar routine is the C library's own, not known here.
 
 Paths that attain the same set are one hypothesis and stand together, the most specific first:
-rounding a wide sigmoid once to a half type is what ``fused`` in that type means, and a logit that
-is cast to the activation dtype leaves no trace of the dtype it had before.
+rounding a wide sigmoid once to a half type is what ``fused`` in that type means, and so does a
+softmax there, over two labels whose difference is a half logit; a logit that is cast to the
+activation dtype leaves no trace of the dtype it had before.
 
-Out of reach by nature: a two-label softmax evaluated in a half type. The difference of two half
-logits has finer steps than a half score, so any smooth distribution gives the same values.
+Out of reach by nature: a two-label softmax evaluated in a half type where that difference has finer
+steps than a half logit. Any smooth distribution gives the same values.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import numpy as np
 from analysis.exponentials import pair_softmax
 from analysis.fingerprinting.observed import Observed, Scores
 from analysis.formats import FORMATS, HALVES, Format, format_of, is_wide
+from analysis.heads import Head
 from analysis.scorepath import ScorePath
 
 Paths = tuple[ScorePath, ...]
@@ -65,6 +67,12 @@ class Hypothesis:
         if self.family == "sigmoid":
             return is_wide(self.paths[0].stored_dtype)
         return self.family == "softmax"
+
+    @property
+    def crossed(self) -> bool:
+        """Whether logits of one half type have their scores in the other one."""
+        stored = {path.stored_dtype for path in self.paths}
+        return self.forward in HALVES and stored <= {*HALVES} - {self.forward}
 
     @property
     def sparse(self) -> bool:
@@ -124,6 +132,7 @@ def half_paths(forward: str) -> tuple[Paths, ...]:
     """Paths of half logits whose scores are stored in a half type."""
     rounded_once = (
         ScorePath(forward, "fused", forward, forward),
+        ScorePath(forward, "none", forward, forward, head=Head("softmax", forward)),
         *_rounded_once(forward, forward),
         ScorePath("float32", "fused", forward, forward),
     )

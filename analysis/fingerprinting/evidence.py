@@ -53,7 +53,12 @@ def weigh(observed: Observed, candidates: Iterable[Hypothesis]) -> list[Weighed]
     probe = observed.spread(_PROBED)
     survivors = [one for one in candidates if not (one.widths(probe) == 0).any()]
     weighed = [found for one in survivors if (found := _weigh(one, observed)) is not None]
-    return sorted(weighed, key=lambda found: -found.odds)
+    return best_first(weighed)
+
+
+def best_first(weighed: Iterable[Weighed]) -> list[Weighed]:
+    """The hypotheses by their odds."""
+    return sorted(weighed, key=lambda one: -one.odds)
 
 
 def _weigh(hypothesis: Hypothesis, observed: Observed) -> Weighed | None:

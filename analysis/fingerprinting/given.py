@@ -69,7 +69,7 @@ def _decide(pairs: Pairs, forwards: tuple[str, ...]) -> Verdict | None:
 def _stages(found: Verdict) -> Iterator[StageVerdict]:
     """What the paths that are left have in common; the logits themselves show the rest."""
     stored = tuple(dict.fromkeys(path.stored_dtype for path in found.paths))
-    sigmoids = [f"{path.formula} in {path.activation_dtype}" for path in found.paths]
+    sigmoids = [path.evaluation for path in found.paths]
     yield _stage("stored dtype", stored, found.odds)
     if found.kind != "logits":
         yield _stage("sigmoid", tuple(dict.fromkeys(sigmoids)), found.odds)

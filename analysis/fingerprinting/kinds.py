@@ -15,9 +15,10 @@ import numpy as np
 from analysis.errors import counted
 from analysis.fingerprinting.deciding import decide_alone
 from analysis.fingerprinting.evidence import DECIDED, against_chance, forward_dtypes
+from analysis.fingerprinting.grids import equal_steps
 from analysis.fingerprinting.lists import WHY_CONSTANT
+from analysis.fingerprinting.logits import Logits
 from analysis.fingerprinting.observed import Observed, Scores
-from analysis.fingerprinting.regular import Logits, equal_steps
 from analysis.fingerprinting.verdict import StageVerdict, Verdict, certain
 from analysis.formats import FORMATS, HALVES
 from analysis.scorepath import ScorePath
@@ -51,13 +52,18 @@ def _constant(scores: Scores, observed: Observed) -> Verdict | None:
 
 
 def _whole_numbers(scores: Scores, observed: Observed) -> Verdict | None:
+    """Ratings and their like; 0 and 1 alone are the two ends of no sigmoid if there are many."""
     values = observed.scores
-    if np.any(values != np.rint(values)) or not _outside(values) or scores.size < _FEWEST_WHOLE:
+    fewest = _FEWEST_WHOLE if _outside(values) else _FEWEST_OTHER
+    if np.any(values != np.rint(values)) or scores.size < fewest or values.size < 2:
         return None
+    what = "ratings, grades, ranks, or percentages without decimals"
+    if not _outside(values):
+        what = "judgements, and nothing between them as a sigmoid would have"
     return Verdict(
         "whole numbers",
         reason=f"all {scores.size:,} values are whole numbers, {values.size:,} different ones from "
-        f"{values[0]:g} to {values[-1]:g}: ratings, grades or ranks, computed by no sigmoid",
+        f"{values[0]:g} to {values[-1]:g}: {what}",
     )
 
 
@@ -142,7 +148,8 @@ def _unbounded(scores: Scores, observed: Observed) -> Verdict | None:
     reason = f"{outside:,} of {counted(values.size, 'distinct value')} {are} below 0 or above 1"
     guess = _by_signs(values)
     stored, odds = _stored(observed)
-    steps = equal_steps(Logits(values, observed.spacing + observed.stored.spacing(np.abs(values))))
+    reach = observed.spacing + observed.stored.spacing(np.abs(values))
+    steps = equal_steps(Logits(values, np.maximum(reach, _decimal_step(values) / 2)))
     if steps is not None and steps.decided and steps.odds > odds:
         return Verdict(
             "no sigmoid",

@@ -13,7 +13,7 @@ import numpy as np
 from analysis.fingerprinting.evidence import DECIDED, against_chance
 from analysis.fingerprinting.observed import Observed, Scores
 from analysis.fingerprinting.verdict import StageVerdict, Verdict
-from analysis.formats import FORMATS, HALVES, Format
+from analysis.formats import FORMATS
 
 _FEWEST, _FEWEST_OF_RANKS = 3, 5
 """Candidates that a list must have to count."""
@@ -23,10 +23,13 @@ WHY_CONSTANT = {
     1.0: "a softmax over a single label, or a clamp",
 }
 """What makes some values those of all candidates."""
-_ODDS_OF_ENDS = 3.0
-"""Log10 odds for one list against one score of exactly 1.0 and one of 0.0 from a wide sigmoid: in
-float32 a logit would have to be below -88, and another above 16."""
+_ODDS_OF_ENDS, _ODDS_OF_SINGLES = 3.0, 0.25
+"""Log10 odds for one list against one score at each end from a sigmoid. In float32 and in bfloat16
+a logit would have to be below -88, and another above 16 or 5. In float16 below -11 may do: there it
+only speaks that it is one candidate at each end, never none or two."""
 _SHARE = 0.9
+_TOPS = (1.0, 10.0, 100.0)
+"""The scores of the best under min-max."""
 _LARGEST_SHARE, _SMALLEST_SECOND = 0.999, 1e-3
 """A list whose first takes all sums to 1 under any sigmoid that saturates."""
 _RANK_CONSTANTS = (0, 1, 10, 60)
@@ -37,7 +40,7 @@ def decide_lists(lists: Sequence[Scores], observed: Observed) -> Verdict | None:
     same = _one_value(lists)
     if same is not None:
         return same
-    long = [np.sort(one)[::-1] for one in lists if one.size >= _FEWEST and np.unique(one).size > 1]
+    long = [np.sort(one)[::-1] for one in lists if one.size >= _FEWEST and np.ptp(one) > 0]
     if not long:
         return None
     return _min_max(long, observed) or _sums(long, observed) or _ranks(long)
@@ -57,25 +60,35 @@ def _one_value(lists: Sequence[Scores]) -> Verdict | None:
 
 
 def _min_max(lists: list[Scores], observed: Observed) -> Verdict | None:
-    """Every list from exactly 0.0 to exactly 1.0, with one candidate at each end as a rule."""
-    if not all(one[0] == 1.0 and one[-1] == 0.0 for one in lists):
+    """Every list from exactly 0.0 to the same top, with one candidate at each end as a rule.
+
+    Whole numbers are not: judges rate from 0 to 10 as well.
+    """
+    top, values = lists[0][0], observed.scores
+    if top not in _TOPS or np.all(values == np.rint(values)):
         return None
-    single = sum(one[1] < 1.0 and one[-2] > 0.0 for one in lists)
-    wide = not any(_in_steps_of(FORMATS[half], observed) for half in HALVES)
-    odds = _ODDS_OF_ENDS * single if wide and single >= _SHARE * len(lists) else 0.0
+    if not all(one[0] == top and one[-1] == 0.0 for one in lists):
+        return None
+    single = sum(one[1] < top and one[-2] > 0.0 for one in lists)
+    each = _ODDS_OF_SINGLES if _ends_are_near(observed, top) else _ODDS_OF_ENDS
+    odds = each * single if single >= _SHARE * len(lists) else 0.0
     return _found(
         "min-max",
         lists,
         odds,
-        f"all {len(lists):,} lists go from exactly 0.0 to exactly 1.0, {single:,} of them with one "
-        "candidate at each end: min-max normalised, so that the ends say nothing of the logits",
+        f"all {len(lists):,} lists go from exactly 0.0 to exactly {top:.1f}, {single:,} of them "
+        "with one candidate at each end: min-max normalised, so that the ends say nothing of the "
+        "logits",
     )
 
 
-def _in_steps_of(half: Format, observed: Observed) -> bool:
-    """Whether scores may be values of a half type, whose sigmoids end at exactly 0.0 and 1.0."""
-    nearest = half.round(observed.scores).astype(np.float64)
-    return bool(np.all((observed.low <= nearest) & (nearest <= observed.high)))
+def _ends_are_near(observed: Observed, top: float) -> bool:
+    """Whether a float16 sigmoid may have made the ends, or the print of few decimals."""
+    if observed.decimals is not None:
+        return True
+    of_one = observed.divided(top) if top > 1 else observed
+    nearest = FORMATS["float16"].round(of_one.scores).astype(np.float64)
+    return bool(np.all((of_one.low <= nearest) & (nearest <= of_one.high)))
 
 
 def _sums(lists: list[Scores], observed: Observed) -> Verdict | None:
@@ -102,13 +115,16 @@ def _sums(lists: list[Scores], observed: Observed) -> Verdict | None:
 def _ranks(lists: list[Scores]) -> Verdict | None:
     """The scores of every list are those of its ranks: the same ones in each, or reciprocals."""
     long = [one for one in lists if one.size >= _FEWEST_OF_RANKS]
-    if not long or any(np.unique(one).size < one.size for one in long):
+    tables = [np.stack([one for one in long if one.size == n]) for n in {one.size for one in long}]
+    if not long or any((np.diff(table) == 0).any() for table in tables):
         return None
     longest = max(long, key=len)
-    alike = all(np.allclose(one, longest[: one.size], rtol=1e-6, atol=0) for one in long)
-    linear = all(np.ptp(np.diff(one)) <= 1e-6 * np.abs(one).max() for one in long)
+    alike = all(
+        np.allclose(table, longest[: table.shape[1]], rtol=1e-6, atol=0) for table in tables
+    )
+    linear = all(map(_is_linear, tables))
     reciprocal = next(
-        (k for k in _RANK_CONSTANTS if all(_reciprocal(one, k) for one in long)), None
+        (k for k in _RANK_CONSTANTS if all(_is_reciprocal(table, k) for table in tables)), None
     )
     odds = 3.0 * sum(one.size - 2 for one in long) if reciprocal is not None or linear else 0.0
     if alike and len(long) > 1:
@@ -124,9 +140,16 @@ def _ranks(lists: list[Scores]) -> Verdict | None:
     )
 
 
-def _reciprocal(one: Scores, constant: int) -> bool:
-    ranks = constant + 1 + np.arange(one.size)
-    return bool(np.allclose(one * ranks, 1.0, rtol=1e-4, atol=0))
+def _is_linear(table: Scores) -> bool:
+    """Whether the scores of each row, those of one list, fall in equal steps."""
+    apart = np.ptp(np.diff(table), axis=1)
+    return bool(np.all(apart <= 1e-6 * np.abs(table).max(axis=1)))
+
+
+def _is_reciprocal(table: Scores, constant: int) -> bool:
+    """Whether each row is that of reciprocal ranks, with a constant added to them."""
+    ranks = constant + 1 + np.arange(table.shape[1])
+    return bool(np.allclose(table * ranks, 1.0, rtol=1e-4, atol=0))
 
 
 def _found(kind: str, lists: list[Scores], odds: float, reason: str) -> Verdict | None:

@@ -69,7 +69,7 @@ def _judged(stage: Stage, odds: dict[str, float]) -> StageVerdict:
 def _values(one: Weighed, observed: Observed) -> Iterator[dict[Stage, str]]:
     """The stages of every path of a hypothesis."""
     made = one.hypothesis
-    if made.family == "softmax":
+    if made.family == "softmax" and not made.paths:
         stored = observed.stored.name if observed.exact else "float32"
         yield dict(
             zip(_STAGES, (stored, _SOFTMAX, made.forward, made.after or _NOTHING), strict=True)
@@ -80,7 +80,5 @@ def _values(one: Weighed, observed: Observed) -> Iterator[dict[Stage, str]]:
         return
     for path in made.paths:
         forward = path.forward_dtype if made.forward in ("", *FORMATS) else made.forward
-        sigmoid = f"{path.formula} in {path.activation_dtype}"
-        yield dict(
-            zip(_STAGES, (path.stored_dtype, sigmoid, forward, made.after or _NOTHING), strict=True)
-        )
+        after = made.after or _NOTHING
+        yield dict(zip(_STAGES, (path.stored_dtype, path.evaluation, forward, after), strict=True))

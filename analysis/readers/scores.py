@@ -8,7 +8,8 @@
   (:mod:`analysis.readers.columns`); others are left out; a TSV without a header is MS MARCO's
   ``query_id, passage_id, rank, score``;
 - a TREC run (``.trec``, ``.run``, ``.res`` or ``.txt``): ``query_id Q0 passage_id rank score tag``;
-  its ranks are ignored.
+  its ranks are ignored;
+- Parquet with the columns of a row.
 
 :func:`check_scores` is the one gate: numbers become the float64 nearest to their decimals, order
 is kept, and bad input is answered with :class:`~analysis.errors.InputError` naming file, line and
@@ -34,6 +35,7 @@ from analysis.readers.answers import is_answer, row_of, scored_rows
 from analysis.readers.columns import SPELLINGS, spelled, table_rows
 from analysis.readers.lines import first_cells, separated_rows, set_name, suffix_of
 from analysis.readers.objects import as_object, json_file, json_values
+from analysis.readers.parquet import parquet_frame
 from analysis.readers.several import check_apart, files_of
 from analysis.readers.trec import run_lines
 
@@ -65,7 +67,7 @@ def read_scores(source: str | Path | Sequence[str | Path]) -> ScoreFile:
     Raises :class:`InputError` for an unknown suffix, for a pair that stands in two files, and for
     what :func:`check_scores` refuses.
     """
-    files = files_of(source, _READERS, f"name a file {_SUFFIXES}")
+    files = files_of(source, (*_READERS, _PARQUET), f"name a file {_SUFFIXES}")
     parts = [_read(file) for file in files]
     if len(parts) == 1:
         return parts[0]
@@ -125,6 +127,8 @@ def check_scores(
 
 
 def _read(path: Path) -> ScoreFile:
+    if suffix_of(path) == _PARQUET:
+        return ScoreFile(check_scores(parquet_frame(path), file=path), None)
     if suffix_of(path) not in _READERS:
         raise Place(path).error(
             f"the suffix {quoted(suffix_of(path))} does not say what kind of scores these are",
@@ -214,7 +218,8 @@ _READERS: dict[str, Callable[[Path], Iterator[_Row]]] = {
     ".res": _run_rows,
     ".txt": _run_rows,
 }
-_SUFFIXES = f"{', '.join(_READERS)} (.gz may follow)"
+_PARQUET = ".parquet"
+_SUFFIXES = f"{', '.join(_READERS)} (.gz may follow) or {_PARQUET}"
 
 
 def _fixed_decimals(spellings: Iterable[object]) -> int | None:
