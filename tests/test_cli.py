@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from analysis import reporting
-from analysis.cli import main
+from analysis.cli import COMMANDS, main
 from analysis.engines import path_of, run_engines
 from analysis.fingerprinting import fingerprint
 from analysis.reporting.running import Chapter
@@ -92,8 +92,17 @@ def test_import_is_fast_and_light():
 def test_help_names_every_command():
     result = run("--help")
     assert result.returncode == 0
-    for command in ("report", "score", "fingerprint", "audit", "check", "paths"):
-        assert f" {command} " in result.stdout
+    for command in COMMANDS:
+        assert f" {command.__name__} " in result.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.__name__)
+def test_the_help_of_every_command_has_its_examples(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    said = run(command.__name__, "--help").stdout
+    assert "Examples:" in said
+    for arguments in COMMANDS[command]:
+        assert f"rerank-precision {command.__name__} {arguments}".rstrip() in said
 
 
 def test_paths_prints_every_path_of_every_engine_with_its_end():
@@ -283,11 +292,6 @@ def test_a_report_with_a_failed_notebook_has_a_status_of_its_own(monkeypatch, ca
     assert ended.value.code == 4
     said = capsys.readouterr().err
     assert said == "rerank-precision: 1 notebook failed.\n02_x: bad \ufffd[2J\n"
-
-
-def test_the_help_of_report_has_examples():
-    said = run("report", "--help").stdout
-    assert said.count("rerank-precision report --") == 3
 
 
 def test_report_refuses_a_dtype_and_a_file_for_a_folder_before_a_notebook_runs(tmp_path):
