@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from analysis.commands.output import echo, tell
+from analysis.progress import busy
 
 
 def fingerprint(
-    scores: Annotated[
+    files: Annotated[
         list[str], typer.Argument(help="Rows, runs or saved answers: files, or folders of them.")
     ],
     json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
@@ -20,11 +21,11 @@ def fingerprint(
     from analysis.fingerprinting import fingerprint as judge
     from analysis.readers import read_scores
 
-    found = read_scores(scores)
+    found = read_scores(files)
     tell(found.notes)
     frame = found.frame
     logits = None if frame["logit"].isna().all() else frame["logit"].to_numpy()
-    verdict = judge(
-        frame["score"].to_numpy(), logits, queries=frame["query_id"], decimals=found.decimals
-    )
+    scores, queries = frame["score"].to_numpy(), frame["query_id"]
+    with busy(f"judging {len(frame):,} scores"):
+        verdict = judge(scores, logits, queries=queries, decimals=found.decimals)
     echo(dumps(verdict.to_dict(), ensure_ascii=False, indent=2) if json else verdict)

@@ -14,7 +14,7 @@ from typing import IO
 import rich.console
 import typer
 
-from analysis import sinks
+from analysis import progress, sinks
 
 
 class Console(rich.console.Console):
@@ -35,6 +35,7 @@ def echo(text: object, *, end: bool = True) -> None:
 
 def complain(error: object) -> None:
     """Say in one line on standard error what is wrong, or worth knowing."""
+    progress.hide()
     typer.echo(sinks.terminal(f"rerank-precision: {error}"), err=True)
 
 
