@@ -13,14 +13,19 @@ from analysis.commands.listing import paths
 from analysis.commands.output import complain
 from analysis.commands.reporting import report
 from analysis.commands.scoring import score
-from analysis.commands.sets import check
+from analysis.commands.sets import check, init
 from analysis.errors import InputError
 
 _DEFECT = 70
 """Exit status of a defect of this program (EX_SOFTWARE of sysexits.h)."""
 
 COMMANDS = {
-    check: ("own.jsonl", "scifact --split train", "first.jsonl second.jsonl"),
+    init: ("my_set",),
+    check: (
+        "own.jsonl",
+        "own.jsonl --model my-org/reranker --max-length 256",
+        "scifact --split train",
+    ),
     report: (
         "--out my_report",
         "--model my-org/reranker --data beir_folder --out site",
