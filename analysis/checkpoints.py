@@ -22,7 +22,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from safetensors import SafetensorError, safe_open
 
-from analysis import sinks
+from analysis import progress, sinks
 from analysis.errors import InputError, counted, quoted
 from analysis.places import named_path
 
@@ -47,7 +47,7 @@ def sha256_of(file: Path) -> str:
 
 @cache
 def _sha256(file: Path, *_unchanged: int) -> str:
-    with file.open("rb") as opened:
+    with file.open("rb") as opened, progress.busy(f"hashing {file.name}"):
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 

@@ -89,7 +89,7 @@ def test_nothing_is_said_of_other_queries_from_one_and_of_ndcg_without_grades():
     assert answer_of(ONE).difference.low is None
     ungraded = answer_of(UNGRADED)
     assert ungraded.ndcg is ungraded.difference is None
-    assert "nDCG is not known, since grades are missing" in verdict(ungraded)
+    assert "nDCG is not known without grades" in verdict(ungraded)
 
 
 def test_an_effect_is_claimed_only_if_its_interval_has_one_sign():

@@ -140,7 +140,7 @@ def test_digest_follows_the_bytes_of_a_users_file_and_folder(root):
         for parameters in ({"data": str(own / "set.jsonl")}, {"data": str(own)}):
             file.write_text("one")
             before = inputs_digest(path, parameters)
-            file.write_text("two")
+            file.write_text("another")
             is_read = file.is_relative_to(parameters["data"])
             assert (inputs_digest(path, parameters) != before) == is_read
 
@@ -168,7 +168,7 @@ def test_a_failing_notebook_keeps_the_others(root):
     write_notebook(root, "02_b", "1 / (number - 1)")
     write_notebook(root, "03_c", "print(number)")
     said: list[str] = []
-    chapters = run_notebooks(run_in(root), said.append)
+    chapters = list(run_notebooks(run_in(root), said.append))
     assert [one.failure for one in chapters] == [None, "ZeroDivisionError: division by zero", None]
     assert "02_b: failed: ZeroDivisionError: division by zero" in said
     stamps = [file.stem for file in (root / "report" / "notebooks").glob("*.inputs")]
@@ -204,7 +204,7 @@ def test_bad_input_inside_a_notebook_says_itself_what_is_wrong(root):
 def test_what_a_notebook_says_of_its_progress_is_passed_on_without_steering(root, capsys):
     source = "import sys; print('float16: 40 %\\rfloat16: 80 %\\x1b[2J', file=sys.stderr)"
     write_notebook(root, "01_a", source)
-    run_notebooks(run_in(root), str)
+    list(run_notebooks(run_in(root), str))
     assert "float16: 40 %\rfloat16: 80 %\ufffd[2J\n" in capsys.readouterr().err
 
 

@@ -60,7 +60,8 @@ class Answer:
     """What a report found about one path on one set with one model.
 
     ``logits`` has rows of the path's forward dtype and of float32; ``speed`` is what
-    :func:`analysis.timing.measure_speed` returns for both.
+    :func:`analysis.timing.measure_speed` returns for both. ``is_named`` says that the user named
+    the path; otherwise it is assumed.
     """
 
     candidates: RerankingSet
@@ -68,6 +69,7 @@ class Answer:
     path: ScorePath
     logits: pd.DataFrame
     speed: pd.DataFrame
+    is_named: bool = False
     k: int = K
 
     @property
@@ -189,11 +191,20 @@ class Answer:
 
     @cached_property
     def engines(self) -> pd.DataFrame:
-        """``effects`` of every engine that was run here, in the forward dtypes of the logits."""
+        """``effects`` of the path and of every engine that was run here.
+
+        Engines' paths are those in the forward dtypes of the logits.
+        """
         known = [path for engine in run_engines() for path in engine.paths.values()]
+        known = [self.path, *known] if self.is_named else known
         scored = set(self.logits["forward_dtype"])
         paths = [path for path in dict.fromkeys(known) if path.forward_dtype in scored]
         return effects(self.logits, paths, k=self.k)
+
+    @property
+    def ungraded(self) -> int:
+        """Pairs whose grade is not known."""
+        return int(self.candidates.pairs["grade"].isna().sum())
 
     @property
     def worst_query(self) -> object:
@@ -217,6 +228,8 @@ def answer(
     path: ScorePath,
     logits: pd.DataFrame,
     kept: Path,
+    *,
+    is_named: bool = False,
 ) -> Answer:
     """Answer for a path; ``logits`` are those of the set.
 
@@ -231,4 +244,4 @@ def answer(
         kept.mkdir(parents=True, exist_ok=True)
         speed = measure_speed(candidates, reranker, dtypes, batch_sizes=(), repeats=1)
         speed.to_parquet(file, index=False)
-    return Answer(candidates, reranker, path, logits, pd.read_parquet(file))
+    return Answer(candidates, reranker, path, logits, pd.read_parquet(file), is_named)

@@ -63,13 +63,14 @@ def write_site(
 ) -> dict[str, Path]:
     """Write every page; returns the first page and the sheet by their names.
 
-    ``command`` is the line that makes the report again. A chapter that failed has no page; the
-    first page says why.
+    ``command`` is the line that makes the report again. A chapter that failed has no page, and the
+    first page says why; one that is not there yet has none either.
     """
     folder.mkdir(parents=True, exist_ok=True)
     entries = [entry(chapter) for chapter in chapters]
+    for name in (notebook.stem for notebook in notebooks()):
+        (folder / f"{name}.html").unlink(missing_ok=True)  # of another run
     for one, chapter in zip(entries, chapters, strict=True):
-        (folder / one.page).unlink(missing_ok=True)
         if one.failure is None:
             _write(folder / one.page, chapter_html(chapter, entries))
     context = {"answer": answer, "command": command, "about": about(answer)}
@@ -79,7 +80,9 @@ def write_site(
 
 def index_html(context: Mapping[str, object], entries: Sequence[Entry]) -> str:
     """The first page: verdict, numbers, view, remedy, chapters."""
-    return _page("index.html.j2", scripts=True, **context, entries=entries, **_view(context))
+    missing = len(notebooks()) - len(entries)
+    listed = {"entries": entries, "missing": missing}
+    return _page("index.html.j2", scripts=True, **context, **listed, **_view(context))
 
 
 def sheet_html(context: Mapping[str, object]) -> str:
