@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import nbformat
@@ -161,6 +162,51 @@ def test_unchanged_inputs_are_not_run_again(root):
     assert second == first
     assert first.figures == (root / "report" / "figures" / "01_line.svg",)
     assert second.executed.read_bytes() == written
+
+
+@pytest.mark.parametrize(
+    ("seconds", "says"),
+    [(3, "10 s"), (84, "80 s"), (200, "3 min"), (5340, "89 min"), (9000, "2.5 h")],
+)
+def test_time_left_is_said_in_round_numbers(seconds, says):
+    assert running._left(seconds) == f"about {says} left"
+
+
+def test_time_left_is_said_only_as_earlier_runs_tell(root, monkeypatch):
+    def execute(notebook: Path, executed: Path, run: Run) -> list[Path]:
+        took = {"duration": 100.0, "parameters": dict(run.parameters)}
+        executed.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(new_notebook(metadata={"papermill": took}), executed)
+        return []
+
+    def said(**parameters) -> list[str]:
+        lines: list[str] = []
+        list(run_notebooks(run_in(root, **parameters), lines.append))
+        return [line.partition(" (")[2] for line in lines]
+
+    monkeypatch.setattr(running, "execute", execute)
+    declared = "number = 1\nyour_path = None"
+    for name in ("01_a", "02_b", "03_c"):
+        write_notebook(root, name, parameters=declared)
+    assert said() == ["1 of 3)", "2 of 3)", "3 of 3)"]
+    write_notebook(root, "01_a", "1", parameters=declared)
+    write_notebook(root, "03_c", "1", parameters=declared)
+    assert said() == ["1 of 3, about 3 min left)", "2 of 3)", "3 of 3, about 2 min left)"]
+    assert said(your_path="haystack:float16")[0] == "1 of 3, about 5 min left)"
+    assert said(number=2) == ["1 of 3)", "2 of 3)", "3 of 3)"]  # of other data nothing is known
+
+
+def test_figures_stand_in_the_order_in_which_they_were_shown(root, monkeypatch):
+    def executed(*_, **__) -> None:
+        folder = Path(os.environ["RERANK_PRECISION_FIGURES"])
+        folder.mkdir()
+        for place, name in enumerate(("01_z.png", "01_a.png")):
+            (folder / name).touch()
+            os.utime(folder / name, ns=(place, place))
+
+    monkeypatch.setattr(running.papermill, "execute_notebook", executed)
+    found = running.execute(root / "01_a.ipynb", root / "notebooks" / "01_a.ipynb", run_in(root))
+    assert [file.name for file in found] == ["01_z.png", "01_a.png"]
 
 
 def test_a_failing_notebook_keeps_the_others(root):

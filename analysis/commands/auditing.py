@@ -10,7 +10,7 @@ import typer
 
 from analysis.commands.files import refuse_folders, write_file
 from analysis.commands.options import Data, Split, of_split
-from analysis.commands.output import Console, complain, echo
+from analysis.commands.output import Console, complain, echo, resuming
 
 if TYPE_CHECKING:
     from analysis.auditing import Condition, Findings
@@ -65,17 +65,18 @@ def audit(
     conditions = [Condition.of_text(text) for text in fail_on]
     refuse_folders(None if json in (None, _STANDARD_OUTPUT) else Path(json), html)
     try:
-        found = audit(
-            url=url,
-            scores=scores or None,
-            model=model,
-            data=of_split(data, split),
-            dtype=dtype,
-            path=path,
-            server_model=server_model,
-            timeout=timeout,
-            trust_remote_code=trust_remote_code,
-        )
+        with resuming():
+            found = audit(
+                url=url,
+                scores=scores or None,
+                model=model,
+                data=of_split(data, split),
+                dtype=dtype,
+                path=path,
+                server_model=server_model,
+                timeout=timeout,
+                trust_remote_code=trust_remote_code,
+            )
     except ServerError as error:
         complain(error)
         raise typer.Exit(_SERVER_TROUBLE) from error

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from analysis import sinks
 from analysis.commands.output import echo, tell
 from analysis.progress import busy
 
@@ -28,4 +29,5 @@ def fingerprint(
     scores, queries = frame["score"].to_numpy(), frame["query_id"]
     with busy(f"judging {len(frame):,} scores"):
         verdict = judge(scores, logits, queries=queries, decimals=found.decimals)
-    echo(dumps(verdict.to_dict(), ensure_ascii=False, indent=2) if json else verdict)
+    as_json = sinks.json(dumps(verdict.to_dict(), ensure_ascii=False, indent=2))
+    echo(as_json if json else verdict)

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import IO
 
 import rich.console
 import typer
 
 from analysis import progress, sinks
+
+_INTERRUPTED = 130
+"""Exit status of what SIGINT (2) ended: 128 and the signal's number."""
 
 
 class Console(rich.console.Console):
@@ -43,6 +47,16 @@ def tell(notes: Iterable[str]) -> None:
     """Say on standard error how something was read; standard output is for results."""
     for note in notes:
         complain(note)
+
+
+@contextmanager
+def resuming() -> Iterator[None]:
+    """Say of an interrupted command how it goes on; it ends as shells expect it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        complain("interrupted; the same command goes on where it was")
+        raise typer.Exit(_INTERRUPTED) from None
 
 
 def to_nowhere(stream: IO[str]) -> None:

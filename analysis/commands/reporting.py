@@ -9,7 +9,7 @@ import typer
 
 from analysis import sinks
 from analysis.commands.options import DTYPES, Data, Dtypes, Model, Split, Trust, of_split
-from analysis.commands.output import echo
+from analysis.commands.output import echo, resuming
 
 _CHAPTERS_FAILED = 4
 
@@ -42,23 +42,25 @@ def report(
     Writes index.html (the answer), review.html (two pages for a review), a page per notebook and
     figures/. An interrupted report goes on where it was.
 
-    Exit status: 0 fine, 2 bad input, 4 a notebook failed (the rest is there), 70 a defect.
+    Exit status: 0 fine, 2 bad input, 4 a notebook failed (the rest is there), 70 a defect,
+    130 interrupted.
     """
     from analysis import reporting
 
     try:
-        reporting.report(
-            model=model,
-            data=of_split(data, split),
-            dtypes=dtype,
-            path=path,
-            out=out,
-            revision=revision,
-            device=device,
-            max_length=max_length,
-            trust_remote_code=trust_remote_code,
-            say=echo,
-        )
+        with resuming():
+            reporting.report(
+                model=model,
+                data=of_split(data, split),
+                dtypes=dtype,
+                path=path,
+                out=out,
+                revision=revision,
+                device=device,
+                max_length=max_length,
+                trust_remote_code=trust_remote_code,
+                say=echo,
+            )
     except reporting.ChaptersFailedError as error:
         typer.echo(sinks.terminal(f"rerank-precision: {error}", lines=True), err=True)
         raise typer.Exit(_CHAPTERS_FAILED) from error

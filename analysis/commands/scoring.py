@@ -10,7 +10,7 @@ import typer
 from analysis import sinks
 from analysis.commands.files import replaceable
 from analysis.commands.options import DTYPES, Data, Dtypes, Model, Split, Trust, of_split
-from analysis.commands.output import echo, tell
+from analysis.commands.output import echo, resuming, tell
 from analysis.places import replacing
 
 
@@ -30,7 +30,8 @@ def score(
     candidates = readers.read(of_split(data, split))
     tell(candidates.notes)
     reranker = models.load(model, trust_remote_code=trust_remote_code)
-    logits = scoring.score(candidates, reranker, dtype, store=Store())
+    with resuming():
+        logits = scoring.score(candidates, reranker, dtype, store=Store())
     with replacing(out) as temporary:
         logits.to_parquet(temporary, index=False)
     echo(sinks.terminal(f"{len(logits):,} logits: {out}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import platform
 import shutil
@@ -214,6 +215,10 @@ def execute(notebook: Path, executed: Path, run: Run) -> list[Path]:
             stderr_file=_Progress(),
             extra_arguments=KERNEL_ARGUMENTS,
         )
+    except KeyboardInterrupt:
+        # Tasks that nbclient leaves behind would complain of the kernel's end.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+        raise
     finally:
         del os.environ[FIGURES_VARIABLE]
     run.figures.mkdir(parents=True, exist_ok=True)
