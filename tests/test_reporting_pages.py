@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from browsers import NEEDS_BROWSER
+from browsers import NEEDS_BROWSER, violations
 from shown_pages import Page
 from sites import write_notebook, write_set
 
@@ -262,6 +262,14 @@ class TestInABrowser:
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert paper == {"light": "rgb(255, 255, 255)", "dark": "rgb(21, 24, 28)"}[scheme]
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    @pytest.mark.parametrize("name", [INDEX, SHEET, "01_own.html"])
+    def test_axe_finds_nothing(self, shown, axe, name, scheme):
+        page = shown(name, color_scheme=scheme)
+        if name == INDEX:
+            page.locator(".row").first.wait_for()
+        assert violations(page, axe) == []
 
     def test_a_figure_is_readable_on_a_phone(self, shown):
         page = shown("01_own.html", viewport={"width": 390, "height": 800})
