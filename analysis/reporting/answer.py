@@ -121,8 +121,13 @@ class Answer:
         return "saturation" if self.saturated else "none"
 
     def share(self, column: str) -> Range:
-        """Queries of which a count of ``effects`` holds; the interval is Wilson's."""
+        """Queries of which a count of ``effects`` holds; the interval is Wilson's.
+
+        It has no ends for one query, which says nothing about others.
+        """
         found, queries = int(self.counts[column]), int(self.counts["queries"])
+        if queries < 2:
+            return Range(found / queries, None, None, "other")
         ends = stats.binomtest(found, queries).proportion_ci(CONFIDENCE, method="wilson")
         return Range(found / queries, ends.low, ends.high, "other")
 

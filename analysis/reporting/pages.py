@@ -38,6 +38,9 @@ BACKGROUND = "background"
 _TEMPLATES = Path(__file__).parent / "templates"
 _THUMBNAIL = (480, 300)
 _QUESTION = re.compile(r"\*\*Question\.\*\*\s(.*?)(?:\n\n|\Z)", re.DOTALL)
+_TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL)
+_SCROLLING = r'<div class="scrolling" tabindex="0" role="group" aria-label="Table">\g<0></div>'
+"""What a table scrolls in that is wider than the page, as on a phone; by keyboard too."""
 _TOGGLES = Markup('<p class="note"><a href="index.html#view">The first page toggles it.</a></p>')
 
 
@@ -122,6 +125,7 @@ def body_html(chapter: Chapter, names: Sequence[str] = ()) -> Markup:
     for cell in notebook.cells:
         cell.get("outputs", [])[:] = [_for_page(o) for o in cell.get("outputs", []) if _shows(o)]
     body, _ = exporter.from_notebook_node(notebook)
+    body = _TABLE.sub(_SCROLLING, body)
     for name in names:
         body = body.replace(
             f"<code>{name}</code>", f'<a href="{name}.html"><code>{name}</code></a>'

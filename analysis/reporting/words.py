@@ -40,6 +40,8 @@ def time(seconds: float) -> str:
 
 def memory(number: float) -> str:
     """Bytes in a unit that fits: MB are 10**6."""
+    if number < 1e6:
+        return "under 1 MB"
     return f"{number / 1e6:,.0f} MB" if number < 1e9 else f"{number / 1e9:.1f} GB"
 
 
