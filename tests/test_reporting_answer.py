@@ -110,6 +110,14 @@ def test_a_path_that_nobody_named_is_assumed_and_some_grades_are_counted():
     assert "2 of 6 pairs have none" in said
 
 
+def test_where_no_query_differs_no_interval_is_said():
+    same = answer_of(NONE)
+    assert (same.difference.low, same.difference.value, same.difference.high) == (0, 0, 0)
+    assert "nDCG@10 is that of float32 for every query." in verdict(same)
+    assert "<b>0</b>\n<span>no query differs</span>" in sheet(same)
+    assert "<span>no tie changes it</span>" in sheet(same)
+
+
 def test_the_path_that_was_named_stands_first_among_the_engines():
     answer = replace(answer_of(TIES), is_named=True)
     assert answer.engines["path"].iloc[0] == answer.name

@@ -17,7 +17,7 @@ from typing import Literal
 import pandas as pd
 from scipy import stats
 
-from analysis.comparisons import compare
+from analysis.comparisons import ROUNDING, compare
 from analysis.counting import effects
 from analysis.datasets import RerankingSet
 from analysis.devices import describe, libraries
@@ -152,7 +152,10 @@ class Answer:
             own, reference = (values["expected"].mean() for values in worth)
             return Range(own - reference, None, None, "other")
         (found,) = compare(*worth).to_dict("records")
-        return Range(found["difference"], found["low"], found["high"], "other")
+        numbers = [found[name] for name in ("difference", "low", "high")]
+        if max(map(abs, numbers)) <= ROUNDING:  # then no query differs
+            numbers = [0.0, 0.0, 0.0]
+        return Range(*numbers, "other")
 
     @cached_property
     def recommendation(self) -> Recommendation:

@@ -23,7 +23,9 @@ def measure(value: float) -> str:
 
 
 def signed(value: float) -> str:
-    """A difference of measures, with its sign."""
+    """A difference of measures, with its sign; none at all is 0."""
+    if value == 0:
+        return "0"
     return f"{value:+.4f}".replace("-", MINUS)
 
 
