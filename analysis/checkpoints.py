@@ -11,18 +11,18 @@ import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from math import prod
 from numbers import Real
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from safetensors import SafetensorError, safe_open
 
-from analysis import sinks
+from analysis import progress, sinks
 from analysis.errors import InputError, counted, quoted
 from analysis.places import named_path
 
@@ -47,20 +47,25 @@ def sha256_of(file: Path) -> str:
 
 @cache
 def _sha256(file: Path, *_unchanged: int) -> str:
-    with file.open("rb") as opened:
+    with file.open("rb") as opened, progress.busy(f"hashing {file.name}"):
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def download(
-    hub_id: str, revision: str | None, *, pickles: bool = False, code: bool = False
+    hub_id: str,
+    revision: str | None,
+    *,
+    weights: bool = True,
+    pickles: bool = False,
+    code: bool = False,
 ) -> Path:
     """Return the folder of a Hub model's snapshot, downloaded unless it is in the Hub's cache.
 
-    The folder is named by the commit. ``pickles`` and ``code`` say whether pickled weights and
-    Python files are wanted too. Raises :class:`InputError` if there is no such model or revision,
-    or if the Hub cannot be reached.
+    The folder is named by the commit. ``weights`` says whether safetensors are wanted, ``pickles``
+    and ``code`` whether pickled weights and Python files are too. Raises :class:`InputError` if
+    there is no such model or revision, or if the Hub cannot be reached.
     """
-    wanted = ["*.json", "*.safetensors", *TOKENIZER_FILES]
+    wanted = ["*.json", *TOKENIZER_FILES] + ["*.safetensors"] * weights
     wanted += ["pytorch_model*.bin"] * pickles + ["*.py"] * code
     try:
         folder = snapshot_download(
@@ -267,3 +272,17 @@ def stored_dtype(files: tuple[Path, ...]) -> str:
 def _first_line(error: Exception) -> str:
     """Name an error of another library on one line."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def called(loader: Callable, file: Path, *arguments: object, **options: object) -> Any:  # noqa: ANN401
+    """Call a library's loader; whatever a damaged file provokes there becomes one error."""
+    try:
+        return loader(*arguments, **options)
+    except Exception as error:
+        text = " ".join(str(error).split())[:300].rstrip(".")
+        raise InputError(
+            f"it cannot be loaded: {type(error).__name__}: {text}",
+            "copy it again; if it brings its own code and you trust its author, pass "
+            "trust_remote_code=True",
+            file=file,
+        ) from error

@@ -28,13 +28,15 @@ from typing import TypeVar
 
 import pandas as pd
 
-from analysis.errors import Place, quoted
+from analysis import progress
+from analysis.errors import InputError, Place, quoted
 
 COLUMNS = ("query_id", "passage_id", "grade", "query", "passage")
 LARGEST_GRADE = 100
 
 _HIGHEST_ID = 10**100
 _Value = TypeVar("_Value", str, float | None)
+_ANYWHERE = Place()
 
 
 def as_id(value: object, place: Place) -> str:
@@ -162,6 +164,15 @@ def from_pairs(
             "there is no (query, passage) pair", "give at least one query with a candidate"
         )
     source = Source(file, lines)
+    with progress.busy(f"checking {len(pairs):,} pairs"):
+        checked = _checked(pairs, source)
+    empty = [as_id(query, Place(file, None, "query_id")) for query in queries_without_candidates]
+    _check_without_candidates(checked, empty, file)
+    return RerankingSet(name, checked, tuple(empty), tuple(notes))
+
+
+def _checked(pairs: pd.DataFrame, source: Source) -> pd.DataFrame:
+    """The columns of a set, each value of them checked."""
     checked = pd.DataFrame(
         {
             "query_id": source.checked(pairs, "query_id", as_id),
@@ -173,9 +184,7 @@ def from_pairs(
     )
     _check_queries(checked, source)
     check_duplicates(checked, source)
-    empty = [as_id(query, Place(file, None, "query_id")) for query in queries_without_candidates]
-    _check_without_candidates(checked, empty, file)
-    return RerankingSet(name, checked, tuple(empty), tuple(notes))
+    return checked
 
 
 @dataclass(frozen=True)
@@ -198,8 +207,11 @@ class Source:
     def checked(
         self, pairs: pd.DataFrame, field: str, check: Callable[[object, Place], _Value]
     ) -> list[_Value]:
-        """Apply ``check`` to each value of a column."""
-        return [check(value, self.place(row, field)) for row, value in enumerate(pairs[field])]
+        """Apply ``check`` to each value of a column; an error names the place of its value."""
+        try:  # without places, which take longer to make than values to check
+            return [check(value, _ANYWHERE) for value in pairs[field]]
+        except InputError:
+            return [check(value, self.place(row, field)) for row, value in enumerate(pairs[field])]
 
 
 def _grades(pairs: pd.DataFrame, source: Source) -> pd.api.extensions.ExtensionArray:

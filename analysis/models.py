@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import shutil
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,6 @@ from safetensors import safe_open
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
-    AutoTokenizer,
     PreTrainedConfig,
     PreTrainedTokenizerBase,
 )
@@ -33,8 +32,8 @@ from transformers.utils import logging
 from analysis.checkpoints import (
     ADAPTER_FILES,
     TOKENIZER_FILES,
+    called,
     check_head,
-    check_longest,
     check_used,
     download,
     local_folder,
@@ -46,11 +45,7 @@ from analysis.demo import adapter_of, demo_base
 from analysis.devices import pick
 from analysis.errors import InputError, checked_name
 from analysis.formats import NETWORK_DTYPES
-
-MAX_LENGTH = 512
-"""Tokens of a pair, special ones included, unless more or fewer are asked for."""
-# Their position embeddings begin after the padding index.
-_OFFSET_POSITIONS = ("roberta", "camembert", "xlm-roberta", "xlm-roberta-xl", "mpnet")
+from analysis.tokenizing import MAX_LENGTH, check_length, load_tokenizer, most_tokens
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,13 +82,7 @@ class Reranker:
     @property
     def max_tokens(self) -> int | None:
         """Longest input in tokens, special ones included; None if there is no limit."""
-        limits = [self.tokenizer.model_max_length]
-        positions = getattr(self.config, "max_position_embeddings", None) or 0
-        if self.config.model_type in _OFFSET_POSITIONS:
-            positions -= self.config.pad_token_id + 1
-        limits += [positions] if positions > 0 else []
-        # A tokeniser without a limit says 10**30.
-        return int(min(limits)) if min(limits) < 10**9 else None
+        return most_tokens(self.config, self.tokenizer)
 
     def identity(self) -> dict[str, Any]:
         """Everything about the model that can change a logit, ready for JSON.
@@ -177,7 +166,7 @@ class Reranker:
 
     def _pretrained(self, dtype: torch.dtype) -> torch.nn.Module:
         """Load the checkpoint's network; each weight must come from it or from the adapter."""
-        network, report = _call(
+        network, report = called(
             AutoModelForSequenceClassification.from_pretrained,
             self.folder,
             self.folder,
@@ -217,7 +206,7 @@ class Reranker:
             warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
             # LoRA weights that are not in the file would stay at zero
             warnings.filterwarnings("error", "Found missing adapter keys")
-            model = _call(PeftModel.from_pretrained, self.adapter, base, self.adapter)
+            model = called(PeftModel.from_pretrained, self.adapter, base, self.adapter)
         return model.merge_and_unload()
 
 
@@ -259,12 +248,6 @@ def load(
     return _checked(folder, revision=folder.name, **trust, **given)
 
 
-def check_length(number: object, field: str) -> None:
-    """Raise :class:`InputError` for what is no number of tokens."""
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise InputError(f"{number!r} is no number of tokens", "give 1 or more", field=field)
-
-
 def _checked(
     folder: Path,
     *,
@@ -281,24 +264,10 @@ def _checked(
     safe = weights[0].suffix == ".safetensors"
     labels = {"num_labels": 1} if adapter else {}
     trust = {"trust_remote_code": trust_remote_code}
-    config = _call(AutoConfig.from_pretrained, folder, folder, **trust, **labels)
+    config = called(AutoConfig.from_pretrained, folder, folder, **trust, **labels)
     if not adapter:
         check_head(config, folder)
-    if not trust_remote_code and not any(any(folder.glob(files)) for files in TOKENIZER_FILES):
-        # transformers would make an empty tokeniser up, to which every word is unknown.
-        raise InputError(
-            "the folder has no tokeniser",
-            "save it beside the weights: tokenizer.save_pretrained(folder)",
-            file=folder,
-        )
-    tokenizer = _call(AutoTokenizer.from_pretrained, folder, folder, **trust, config=config)
-    check_longest(tokenizer, folder)
-    if not tokenizer.is_fast or tokenizer.pad_token_id is None:
-        raise InputError(
-            "the tokeniser is a slow one or has no padding token",
-            "add a tokenizer.json with a padding token to the folder",
-            file=folder,
-        )
+    tokenizer = load_tokenizer(folder, config, trust_remote_code=trust_remote_code)
     return Reranker(
         name=name,
         folder=folder,
@@ -319,7 +288,7 @@ def _attention(config: PreTrainedConfig, folder: Path, trust_remote_code: bool) 
     """``"sdpa"`` if the architecture has it, else ``"eager"`` (DeBERTa); builds no weights."""
     try:
         with torch.device("meta"):
-            _call(
+            called(
                 AutoModelForSequenceClassification.from_config,
                 folder,
                 copy.deepcopy(config),
@@ -335,23 +304,9 @@ def _attention(config: PreTrainedConfig, folder: Path, trust_remote_code: bool) 
 
 def _pickled_dtype(file: Path) -> str:
     """Name the dtype of most of the weights in a pickled file."""
-    tensors = _call(torch.load, file, file, map_location="meta", weights_only=True).values()
+    tensors = called(torch.load, file, file, map_location="meta", weights_only=True).values()
     sizes = {str(t.dtype): sum(o.numel() for o in tensors if o.dtype == t.dtype) for t in tensors}
     return max(sizes, key=sizes.get).removeprefix("torch.")
-
-
-def _call(loader: Callable, file: Path, *arguments: object, **options: object) -> Any:  # noqa: ANN401
-    """Call a library's loader; whatever a damaged file provokes there becomes one error."""
-    try:
-        return loader(*arguments, **options)
-    except Exception as error:
-        text = " ".join(str(error).split())[:300].rstrip(".")
-        raise InputError(
-            f"it cannot be loaded: {type(error).__name__}: {text}",
-            "copy it again; if it brings its own code and you trust its author, pass "
-            "trust_remote_code=True",
-            file=file,
-        ) from error
 
 
 @contextmanager

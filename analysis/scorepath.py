@@ -199,6 +199,11 @@ class ScorePath:
         """The :attr:`parts` in one line."""
         return " → ".join(self.parts)
 
+    @property
+    def named(self) -> ScorePath:
+        """The path, called by its stages if it has no name."""
+        return replace(self, name=self.name or self.computation)
+
     def hps(self) -> ScorePath:
         """The path with its logits upcast: ``torch.sigmoid`` and scores in float32 or wider.
 

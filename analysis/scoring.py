@@ -28,8 +28,9 @@ from analysis.datasets import RerankingSet
 from analysis.devices import describe, libraries
 from analysis.errors import InputError
 from analysis.formats import check_forward_dtypes
-from analysis.models import Reranker, check_length
+from analysis.models import Reranker
 from analysis.store import Store
+from analysis.tokenizing import check_length
 
 COLUMNS = ("query_id", "passage_id", "grade", "forward_dtype", "logit")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from html import escape
+from json import dumps
 
 UNKNOWN = "\ufffd"
 _JOINERS = "\u200c\u200d"  # they are part of words and of emoji
@@ -46,6 +47,14 @@ def terminal(text: object, *, lines: bool = False) -> str:
     return "".join(
         UNKNOWN if is_control(character) and not (lines and character == "\n") else character
         for character in str(text)
+    )
+
+
+def json(text: str) -> str:
+    """For JSON that a terminal may show: the same values, what steers spelled as escapes."""
+    return "".join(
+        dumps(character)[1:-1] if is_control(character) and character != "\n" else character
+        for character in text
     )
 
 

@@ -64,6 +64,11 @@ def saturation(path: ScorePath) -> Saturation:
     )
 
 
+def has_staircase(path: ScorePath) -> bool:
+    """Whether :func:`staircase` can say a path's scores: a sigmoid's own, in [0, 1]."""
+    return path.saturates and path.has_steps and path.after.unit == 1
+
+
 def staircase(path: ScorePath, low: float, high: float = 1.0) -> pd.DataFrame:
     """Every score in the closed interval [low, high] that a path returns, and its logits.
 
@@ -78,7 +83,7 @@ def staircase(path: ScorePath, low: float, high: float = 1.0) -> pd.DataFrame:
     Raises :class:`InputError` for a path without a sigmoid, whose scores are its logits, and for
     an interval with more than fifty million scores of the stored dtype.
     """
-    if not path.saturates or not path.has_steps or path.after.unit != 1:
+    if not has_staircase(path):
         raise InputError(
             "a path without a sigmoid's own scores in [0, 1] has no steps but its logits' own",
             "ask its forward dtype for its values, or leave out what is done afterwards",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,29 @@ NEEDS_BROWSER = [
         reason="NO CHROMIUM HERE: nothing in a browser is tested. Install the package 'chromium'.",
     ),
 ]
+
+AXE = Path(__file__).parent.parent / "build" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
+AXE_VERSION = "axe-core@4.10.3"
+
+
+def axe_core() -> str | None:
+    """axe-core's code, from the npm registry, kept in build/; None where it cannot be had."""
+    if not AXE.exists() and shutil.which("npm"):
+        npm = ["npm", "install", "--no-save", "--prefix", AXE.parents[2], AXE_VERSION]
+        subprocess.run(npm, capture_output=True, check=False, timeout=120)
+    return AXE.read_text(encoding="utf-8") if AXE.exists() else None
+
+
+def violations(page: Page, axe: str) -> list[tuple[str, list[str]]]:
+    """What axe-core finds in a page at WCAG A and AA: each rule with the elements that break it."""
+    page.evaluate(axe)
+    return page.evaluate(
+        """async () => {
+            const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+            const { violations } = await axe.run({ runOnly: { type: "tag", values: tags } });
+            return violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]);
+        }"""
+    )
 
 
 def free_port() -> int:

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import matplotlib.pyplot as plt
 import pytest
-from browsers import CHROMIUM, FLAGS
+from browsers import CHROMIUM, FLAGS, axe_core
 from huggingface_hub.errors import LocalEntryNotFoundError
 from hypothesis import settings
 from matplotlib.axes import Axes
@@ -94,3 +94,12 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """axe-core, which looks for what keeps people out of a page."""
+    found = axe_core()
+    if found is None:
+        pytest.skip("NO AXE-CORE HERE: what it finds is not known. Install npm, with a registry.")
+    return found

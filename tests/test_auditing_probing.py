@@ -17,7 +17,7 @@ QUICK = Limits(answer_seconds=20, attempts=2, first_wait=0.001, longest_wait=0.0
 
 def asked_of(answer, pairs):
     with serving(answer) as running:
-        return sources.from_server(running.url, pairs, limits=QUICK, progress=False)
+        return sources.from_server(running.url, pairs, limits=QUICK)
 
 
 def test_a_score_of_its_own_pair_does_not_move(tiny_pairs):

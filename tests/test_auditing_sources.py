@@ -31,7 +31,7 @@ def audits(tmp_path, monkeypatch):
 
 
 def ask(url, dataset, **options):
-    return sources.from_server(url, dataset, limits=QUICK, progress=False, **options)
+    return sources.from_server(url, dataset, limits=QUICK, **options)
 
 
 def asked_for(running, dataset):
@@ -223,15 +223,6 @@ def test_kept_numbers_read_back_exactly(tiny_pairs, audits):
     logits = FLOAT16_INFINITY.logits([logit(text) for text in passages]).tolist()
     assert answer["logits"] == logits
     assert answer["scores"] == FLOAT16_INFINITY.scores(logits).tolist()
-
-
-def test_progress_is_shown_on_standard_error_without_texts(tiny_pairs, capsys):
-    with serving(infinity()) as running:
-        sources.from_server(running.url, tiny_pairs, limits=QUICK)
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    assert "4/4" in shown.err
-    assert "der" not in shown.err
 
 
 def test_a_model_through_an_engines_path(tiny_checkpoint, tiny_pairs, tmp_path, monkeypatch):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
-from shutil import which
 
 import numpy as np
 import pytest
-from browsers import NEEDS_BROWSER, Shown, Watched, at, load_module, opened
+from browsers import NEEDS_BROWSER, Shown, Watched, at, load_module, opened, violations
 from few_rows import few_logits, few_pairs
 from made_logits import german_logits, german_set, many_pairs
 from playwright.sync_api import Page, expect
@@ -25,8 +23,6 @@ from analysis.viewing.module import module
 pytestmark = NEEDS_BROWSER
 
 OLD = path_of("infinity", "0.0.68", "float16")
-AXE = Path(__file__).parent.parent / "build" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
-AXE_VERSION = "axe-core@4.10.3"
 LONG = "x" * 40_000
 HOSTILE = [
     "<script>window.hit = 1</script>",
@@ -432,32 +428,12 @@ def test_rows_say_rank_tie_move_grade_and_text(shown):
     assert said.startswith(f"{rank} recht-2-02: Ja")
 
 
-@pytest.fixture(scope="module")
-def axe() -> str:
-    """axe-core, from the npm registry, kept in build/."""
-    if not AXE.exists():
-        npm = ["npm", "install", "--no-save", "--prefix", AXE.parents[2], AXE_VERSION]
-        if which("npm"):
-            subprocess.run(npm, capture_output=True, check=False, timeout=120)
-    if not AXE.exists():
-        pytest.skip("NO AXE-CORE HERE: what it finds is not known. Install npm, with a registry.")
-    return AXE.read_text(encoding="utf-8")
-
-
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("dark", 390)])
 def test_axe_finds_nothing(browser, german_file, axe, scheme, width):
     size = {"width": width, "height": 900}
     with opened(browser, german_file, color_scheme=scheme, viewport=size) as page:
-        page.evaluate(axe)
         Shown(page).search.click()  # with the list of queries open
-        found = page.evaluate(
-            """async () => {
-                const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
-                const { violations } = await axe.run({ runOnly: { type: "tag", values: tags } });
-                return violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]);
-            }"""
-        )
-        assert found == []
+        assert violations(page, axe) == []
 
 
 # Surroundings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -15,8 +16,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import analysis.commands
 from analysis import reporting
-from analysis.cli import main
+from analysis.cli import COMMANDS, main
 from analysis.engines import path_of, run_engines
 from analysis.fingerprinting import fingerprint
 from analysis.reporting.running import Chapter
@@ -92,8 +94,17 @@ def test_import_is_fast_and_light():
 def test_help_names_every_command():
     result = run("--help")
     assert result.returncode == 0
-    for command in ("report", "score", "fingerprint", "audit", "check", "paths"):
-        assert f" {command} " in result.stdout
+    for command in COMMANDS:
+        assert f" {command.__name__} " in result.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.__name__)
+def test_the_help_of_every_command_has_its_examples(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    said = run(command.__name__, "--help").stdout
+    assert "Examples:" in said
+    for arguments in COMMANDS[command]:
+        assert f"rerank-precision {command.__name__} {arguments}".rstrip() in said
 
 
 def test_paths_prints_every_path_of_every_engine_with_its_end():
@@ -154,6 +165,9 @@ def test_check_names_the_split_and_what_was_left_out(tmp_path):
     result = run("check", tmp_path, "--split", "dev")
     assert result.stdout == (
         f"{tmp_path.name}/dev: 1 query, 1 pair, all graded\n"
+        "candidates per query: 1\n"
+        "grades: 1 (1×)\n"
+        "duplicates: none\n"
         "1 judged passage has no text in corpus.jsonl and is left out (the first is 'x')\n"
     )
     assert run("check", tmp_path / "qrels" / "dev.tsv").stdout == result.stdout
@@ -175,7 +189,7 @@ def test_check_counts_one_and_prints_no_control_character(tmp_path):
     lines = [{"query_id": "q", "query": "wo", "candidates": [candidate]}]
     file.write_text(json.dumps(lines[0]) + "\n")
     result = run("check", file)
-    assert result.stdout.endswith("wn: 1 query, 1 pair, not all graded\n")
+    assert "wn: 1 query, 1 pair, not all graded\n" in result.stdout
     lines.append({"query_id": "\r\x1b[2Kq", "query": "wer", "candidates": []})
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     result = run("check", file)
@@ -186,9 +200,53 @@ def test_check_counts_one_and_prints_no_control_character(tmp_path):
 def test_check_says_what_is_missing(own_set):
     result = run("check", own_set)
     assert result.returncode == 0
-    first, second = result.stdout.splitlines()
+    first, *_, last = result.stdout.splitlines()
     assert first.endswith("2 queries, 3 pairs, not all graded")
-    assert second == "query q2 has no candidates and is left out"
+    assert last == "query q2 has no candidates and is left out"
+
+
+def test_check_counts_the_tokens_of_a_model(own_set, tiny_checkpoint):
+    said = run("check", own_set, "--model", tiny_checkpoint).stdout
+    assert f"({tiny_checkpoint}): 10 to 14 (median 12); no pair is cut at 48 tokens" in said
+    said = run("check", own_set, "--model", tiny_checkpoint, "--max-length", 12).stdout
+    assert "1 pair (33.3%) will be cut at 12 tokens" in said
+    assert "give --model" in refused(run("check", own_set, "--max-length", 10)).lower()
+
+
+def test_check_says_where_a_passage_id_stands_twice(tmp_path):
+    file = tmp_path / "twice.csv"
+    file.write_text("query_id,query,passage_id,passage\nq,wo,p,Wald\nq,wo,p,Zug\n")
+    assert "passage 'p' of query 'q' stands on line 2" in refused(run("check", file))
+
+
+def test_the_example_is_a_set_that_can_be_checked_scored_and_is_never_overwritten(
+    tmp_path, tiny_checkpoint, monkeypatch
+):
+    monkeypatch.setenv("RERANK_PRECISION_STORE", str(tmp_path / "store"))
+    folder = tmp_path / "my set"
+    result = run("init", folder)
+    assert result.returncode == 0
+    assert result.stdout.splitlines()[-1] == (
+        f"next: rerank-precision check '{folder}' --model demo"
+    )
+    assert "duplicates: none" in run("check", folder, "--model", tiny_checkpoint).stdout
+    file, out = folder / "candidates.jsonl", tmp_path / "logits.parquet"
+    scored = run("score", out, "--data", file, "--model", tiny_checkpoint, "--dtype", "float32")
+    assert scored.stdout == f"14 logits: {out}\n"
+    file.write_text("mine")
+    (folder / "README.md").unlink()
+    assert "this is there already" in refused(run("init", folder))
+    assert file.read_text() == "mine"
+    assert not (folder / "README.md").exists()
+    assert "this is there already" in refused(run("init", file))
+
+
+def test_the_example_is_commented_and_its_readme_names_commands_that_are_there():
+    example = Path(analysis.commands.__file__).parent / "example"
+    lines = (example / "candidates.jsonl").read_text("utf-8").splitlines()
+    assert all(json.loads(line)["comment"] for line in lines)
+    named = set(re.findall(r"^rerank-precision (\w+)", (example / "README.md").read_text(), re.M))
+    assert named == {"check", "score", "report"}
 
 
 def test_check_names_file_and_line_of_bad_input(tmp_path):
@@ -283,11 +341,6 @@ def test_a_report_with_a_failed_notebook_has_a_status_of_its_own(monkeypatch, ca
     assert ended.value.code == 4
     said = capsys.readouterr().err
     assert said == "rerank-precision: 1 notebook failed.\n02_x: bad \ufffd[2J\n"
-
-
-def test_the_help_of_report_has_examples():
-    said = run("report", "--help").stdout
-    assert said.count("rerank-precision report --") == 3
 
 
 def test_report_refuses_a_dtype_and_a_file_for_a_folder_before_a_notebook_runs(tmp_path):

@@ -9,9 +9,14 @@ import pytest
 from shown_pages import Page, page_of
 from tiny_checkpoints import WORDS
 
+from analysis.engines import path_of
 from analysis.reporting.running import notebooks
 
 ATTACK = '<img src="x" onerror=alert(1)><script>alert(2)</script>**&amp;** $x$'
+YOURS = "forward=float16,sigmoid=none"
+"""A path of the user's own, without a sigmoid: no chapter may take one for granted."""
+WITHOUT_YOURS = ("02_fp16_steps_near_one",)
+"""Chapters that such a path has nothing to say to: its scores have no steps of their own."""
 READERS = [path for path in notebooks() if "read(data)" in path.read_text(encoding="utf-8")]
 
 
@@ -41,12 +46,13 @@ def test_nothing_of_the_data_becomes_a_tag(
 ):
     monkeypatch.setenv("RERANK_PRECISION_STORE", str(hostile.parent / "store"))
     monkeypatch.chdir(notebook.parent)
-    parameters = {"model": str(tiny_checkpoint), "data": str(hostile)}
+    parameters = {"model": str(tiny_checkpoint), "data": str(hostile), "your_path": YOURS}
     page = Page(page_of(notebook, parameters, tmp_path))
     assert not [name for _, attributes in page.tags for name in attributes if name[:2] == "on"]
     assert "script" not in {tag for tag, _ in page.tags}
     images = [attributes["src"] for tag, attributes in page.tags if tag == "img"]
     assert images
     assert all(source.startswith("data:image/png;base64,") for source in images)
+    assert path_of(YOURS).computation in page.text or notebook.stem in WITHOUT_YOURS
     if notebook.stem == "02_fp16_steps_near_one":
         assert f"In query {ATTACK} q" in page.text

@@ -89,7 +89,39 @@ def test_nothing_is_said_of_other_queries_from_one_and_of_ndcg_without_grades():
     assert answer_of(ONE).difference.low is None
     ungraded = answer_of(UNGRADED)
     assert ungraded.ndcg is ungraded.difference is None
-    assert "nDCG is not known, since grades are missing" in verdict(ungraded)
+    assert "nDCG is not known without grades" in verdict(ungraded)
+
+
+def test_a_set_of_one_pair_without_a_grade_reads_well():
+    found = answer_of(logits_of([1.0]), replace(FLOAT16, name=""))
+    said = " ".join(re.sub("<[^>]+>", " ", sheet(replace(found, is_named=True))).split())
+    assert "No harm found: with your path, the query has the top 10 of float32" in said
+    assert "1 query with 1 candidate, not every pair graded" in said
+    assert said.count("one query: no interval") == 3
+    assert "– not known without grades no pair has one; with a grade for each" in said
+    assert "it is as named, and was not observed" in said
+    assert said.count(found.path.computation) == 2  # what was tested, and under the figure
+
+
+def test_a_path_that_nobody_named_is_assumed_and_some_grades_are_counted():
+    logits = logits_of([9.0, 8.9, 1.0], [9.5, 9.1, 2.0], grades=[2, 1, None])
+    said = " ".join(re.sub("<[^>]+>", " ", sheet(answer_of(logits))).split())
+    assert "it is assumed, not observed" in said
+    assert "2 of 6 pairs have none" in said
+
+
+def test_where_no_query_differs_no_interval_is_said():
+    same = answer_of(NONE)
+    assert (same.difference.low, same.difference.value, same.difference.high) == (0, 0, 0)
+    assert "nDCG@10 is that of float32 for every query." in verdict(same)
+    assert "<b>0</b>\n<span>no query differs</span>" in sheet(same)
+    assert "<span>no tie changes it</span>" in sheet(same)
+
+
+def test_the_path_that_was_named_stands_first_among_the_engines():
+    answer = replace(answer_of(TIES), is_named=True)
+    assert answer.engines["path"].iloc[0] == answer.name
+    assert answer.name not in set(answer_of(TIES).engines["path"])
 
 
 def test_an_effect_is_claimed_only_if_its_interval_has_one_sign():
@@ -141,5 +173,9 @@ def test_numbers_are_never_written_as_all_or_none_unless_they_are():
     assert written == ["0 %", "under 1 %", "50 %", "over 99 %", "100 %"]
     times = [words.time(value) for value in (0.0012, 0.499, 0.9999, 23.64)]
     assert times == ["1.2 ms", "499 ms", "1 s", "23.6 s"]
-    assert [words.memory(value) for value in (1.5e8, 2.34e9)] == ["150 MB", "2.3 GB"]
+    assert [words.memory(value) for value in (5e4, 1.5e8, 2.34e9)] == [
+        "under 1 MB",
+        "150 MB",
+        "2.3 GB",
+    ]
     assert words.signed(-0.04328) == "\N{MINUS SIGN}0.0433"

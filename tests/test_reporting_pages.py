@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
-from browsers import NEEDS_BROWSER
+from browsers import NEEDS_BROWSER, violations
 from shown_pages import Page
 from sites import write_notebook, write_set
 
 from analysis import places, reporting
+from analysis.cli import main
 from analysis.errors import InputError
 from analysis.reporting import ChaptersFailedError, report, running
 from analysis.reporting.pages import INDEX, SHEET
@@ -171,6 +173,51 @@ def test_shipped_names_come_before_local_files(tmp_path, monkeypatch):
         assert reporting._absolute(name) == name
 
 
+# Interrupted
+
+WAITS = """
+import os, signal, time
+from pathlib import Path
+here = Path(data).with_name("interrupted")
+if not here.exists():
+    here.touch()
+    os.kill(os.getppid(), signal.SIGINT)
+    time.sleep(60)
+"""
+
+
+def test_an_interrupted_report_goes_on_where_it_was(tmp_path, tiny_checkpoint, monkeypatch, capsys):
+    monkeypatch.setenv("RERANK_PRECISION_STORE", str(tmp_path / "store"))
+    folder, out = tmp_path / "notebooks", tmp_path / "site"
+    folder.mkdir()
+    write_notebook(folder, "01_done", "1")
+    write_notebook(folder, "02_waits", WAITS)
+    monkeypatch.setattr(running, "NOTEBOOKS", folder)
+    data = write_set(tmp_path / "own.jsonl", graded=False)
+    options = ["--model", tiny_checkpoint, "--data", data, "--dtype", "float16", "--out", out]
+    monkeypatch.setattr(sys, "argv", ["rerank-precision", "report", *map(str, options)])
+
+    def ended() -> int:
+        with pytest.raises(SystemExit) as ending:
+            main()
+        return ending.value.code or 0
+
+    assert ended() == 130
+    assert capsys.readouterr().err.endswith(
+        "rerank-precision: interrupted; the same command goes on where it was\n"
+    )
+    assert "1 of 2 chapters is not here yet." in " ".join(page_of(out, INDEX).text.split())
+    assert "01_done.html" in (out / INDEX).read_text("utf-8")
+    kept = [out / "notebooks" / "01_done.ipynb", *(out / "notebooks").glob("speed-*")]
+    kept += (tmp_path / "store").rglob("logits.parquet")
+    written = [file.stat().st_mtime_ns for file in kept]
+    assert ended() == 0
+    assert "01_done: inputs unchanged, nothing recomputed (1 of 2)" in capsys.readouterr().out
+    assert [file.stat().st_mtime_ns for file in kept] == written
+    assert "not here yet" not in page_of(out, INDEX).text
+    assert (out / "02_waits.html").exists()
+
+
 # In a browser
 
 
@@ -215,6 +262,14 @@ class TestInABrowser:
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert paper == {"light": "rgb(255, 255, 255)", "dark": "rgb(21, 24, 28)"}[scheme]
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    @pytest.mark.parametrize("name", [INDEX, SHEET, "01_own.html"])
+    def test_axe_finds_nothing(self, shown, axe, name, scheme):
+        page = shown(name, color_scheme=scheme)
+        if name == INDEX:
+            page.locator(".row").first.wait_for()
+        assert violations(page, axe) == []
 
     def test_a_figure_is_readable_on_a_phone(self, shown):
         page = shown("01_own.html", viewport={"width": 390, "height": 800})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import nbformat
@@ -140,7 +141,7 @@ def test_digest_follows_the_bytes_of_a_users_file_and_folder(root):
         for parameters in ({"data": str(own / "set.jsonl")}, {"data": str(own)}):
             file.write_text("one")
             before = inputs_digest(path, parameters)
-            file.write_text("two")
+            file.write_text("another")
             is_read = file.is_relative_to(parameters["data"])
             assert (inputs_digest(path, parameters) != before) == is_read
 
@@ -163,12 +164,57 @@ def test_unchanged_inputs_are_not_run_again(root):
     assert second.executed.read_bytes() == written
 
 
+@pytest.mark.parametrize(
+    ("seconds", "says"),
+    [(3, "10 s"), (84, "80 s"), (200, "3 min"), (5340, "89 min"), (9000, "2.5 h")],
+)
+def test_time_left_is_said_in_round_numbers(seconds, says):
+    assert running._left(seconds) == f"about {says} left"
+
+
+def test_time_left_is_said_only_as_earlier_runs_tell(root, monkeypatch):
+    def execute(notebook: Path, executed: Path, run: Run) -> list[Path]:
+        took = {"duration": 100.0, "parameters": dict(run.parameters)}
+        executed.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(new_notebook(metadata={"papermill": took}), executed)
+        return []
+
+    def said(**parameters) -> list[str]:
+        lines: list[str] = []
+        list(run_notebooks(run_in(root, **parameters), lines.append))
+        return [line.partition(" (")[2] for line in lines]
+
+    monkeypatch.setattr(running, "execute", execute)
+    declared = "number = 1\nyour_path = None"
+    for name in ("01_a", "02_b", "03_c"):
+        write_notebook(root, name, parameters=declared)
+    assert said() == ["1 of 3)", "2 of 3)", "3 of 3)"]
+    write_notebook(root, "01_a", "1", parameters=declared)
+    write_notebook(root, "03_c", "1", parameters=declared)
+    assert said() == ["1 of 3, about 3 min left)", "2 of 3)", "3 of 3, about 2 min left)"]
+    assert said(your_path="haystack:float16")[0] == "1 of 3, about 5 min left)"
+    assert said(number=2) == ["1 of 3)", "2 of 3)", "3 of 3)"]  # of other data nothing is known
+
+
+def test_figures_stand_in_the_order_in_which_they_were_shown(root, monkeypatch):
+    def executed(*_, **__) -> None:
+        folder = Path(os.environ["RERANK_PRECISION_FIGURES"])
+        folder.mkdir()
+        for place, name in enumerate(("01_z.png", "01_a.png")):
+            (folder / name).touch()
+            os.utime(folder / name, ns=(place, place))
+
+    monkeypatch.setattr(running.papermill, "execute_notebook", executed)
+    found = running.execute(root / "01_a.ipynb", root / "notebooks" / "01_a.ipynb", run_in(root))
+    assert [file.name for file in found] == ["01_z.png", "01_a.png"]
+
+
 def test_a_failing_notebook_keeps_the_others(root):
     write_notebook(root, "01_a", "print(number)")
     write_notebook(root, "02_b", "1 / (number - 1)")
     write_notebook(root, "03_c", "print(number)")
     said: list[str] = []
-    chapters = run_notebooks(run_in(root), said.append)
+    chapters = list(run_notebooks(run_in(root), said.append))
     assert [one.failure for one in chapters] == [None, "ZeroDivisionError: division by zero", None]
     assert "02_b: failed: ZeroDivisionError: division by zero" in said
     stamps = [file.stem for file in (root / "report" / "notebooks").glob("*.inputs")]
@@ -204,7 +250,7 @@ def test_bad_input_inside_a_notebook_says_itself_what_is_wrong(root):
 def test_what_a_notebook_says_of_its_progress_is_passed_on_without_steering(root, capsys):
     source = "import sys; print('float16: 40 %\\rfloat16: 80 %\\x1b[2J', file=sys.stderr)"
     write_notebook(root, "01_a", source)
-    run_notebooks(run_in(root), str)
+    list(run_notebooks(run_in(root), str))
     assert "float16: 40 %\rfloat16: 80 %\ufffd[2J\n" in capsys.readouterr().err
 
 

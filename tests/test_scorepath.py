@@ -281,3 +281,9 @@ def test_a_pair_has_the_score_of_its_difference():
 def test_a_head_or_an_afterwards_that_is_none_is_refused(text):
     with pytest.raises(InputError, match=r"head|after"):
         ScorePath.of_text(text)
+
+
+def test_a_path_without_a_name_is_called_by_its_stages():
+    path = ScorePath("bfloat16", "fused", "bfloat16", "bfloat16")
+    assert path.named.name == path.computation
+    assert replace(path, name="mine").named.name == "mine"

@@ -123,6 +123,15 @@ def test_check_prints_hostile_ids_and_file_names(tmp_path):
         assert not set("\x1b\x07\u202e") & set(said)
 
 
+def test_json_holds_the_same_values_and_nothing_that_steers():
+    value = {HOSTILE: [HOSTILE, KEPT, "\U000e0041"], "n": 1.5}
+    made = sinks.json(json.dumps(value, ensure_ascii=False, indent=2))
+    assert json.loads(made) == value
+    assert not (set(STEERING) | {"\U000e0041"}) & set(made) - set("[2J")
+    assert KEPT in made
+    made.encode()
+
+
 def test_an_error_names_hostile_places():
     error = InputError(HOSTILE, HOSTILE, file=HOSTILE, field=HOSTILE)
     assert not set("\x1b\x07\x00\u202e\ud800") & set(str(error))

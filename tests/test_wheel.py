@@ -115,6 +115,7 @@ def test_wheel_is_small_and_holds_the_package_alone(wheel):
         "reporting/templates/index.html.j2",
         "reporting/templates/site.css",
         "auditing/page.html.j2",
+        "commands/example/candidates.jsonl",
         "auditing/audit.schema.json",
         "shipped/german/german.jsonl",
         "shipped/engines/engines.parquet",

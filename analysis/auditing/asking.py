@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis import progress
 from analysis.auditing.findings import Findings, findings
 from analysis.auditing.sources import Scored, from_file, from_frame, from_model, from_server
 from analysis.auditing.transport import Limits
@@ -61,12 +62,13 @@ def audit(
     if not isinstance(timeout, Real) or not 0 < timeout < math.inf:
         raise InputError("the time must be above 0 and finite", "give seconds", field="timeout")
     if scores is not None:
-        return findings(_of_scores(scores))
-    return findings(
-        _of_server(url, data, server_model, timeout)
-        if url is not None
-        else _of_model(str(model), data, dtype, path, trust_remote_code)
-    )
+        scored = _of_scores(scores)
+    elif url is not None:
+        scored = _of_server(url, data, server_model, timeout)
+    else:
+        scored = _of_model(str(model), data, dtype, path, trust_remote_code)
+    with progress.busy(f"judging {len(scored.frame):,} scores"):
+        return findings(scored)
 
 
 def _of_scores(scores: str | Path | Sequence[str | Path] | pd.DataFrame) -> Scored:

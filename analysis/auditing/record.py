@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis import sinks
 from analysis.auditing.conditions import Condition
 from analysis.auditing.findings import TOP_K, Findings
 from analysis.steps import Hidden
@@ -53,7 +54,7 @@ def as_json(findings: Findings, conditions: Sequence[Condition] = ()) -> str:
             for condition in conditions
         ],
     }
-    return json.dumps(report, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    return sinks.json(json.dumps(report, ensure_ascii=False, indent=2, allow_nan=False)) + "\n"
 
 
 def _hidden(hidden: Hidden) -> dict[str, object]:

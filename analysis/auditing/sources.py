@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+from analysis import progress
 from analysis.auditing.kept import Answer, KeptAnswers
 from analysis.auditing.probing import measure_batch_shift
 from analysis.auditing.servers import Server, find_server
@@ -22,7 +20,6 @@ from analysis.errors import InputError
 from analysis.readers import check_scores, read_scores
 from analysis.scorepath import PathFormula, ScorePath
 
-_Item = TypeVar("_Item")
 _FORMULAS: dict[str, PathFormula] = {"Sigmoid": "fused", "Identity": "none"}
 """Formulas of a checkpoint's own activations."""
 
@@ -61,7 +58,6 @@ def from_server(
     *,
     model: str | None = None,
     limits: Limits | None = None,
-    progress: bool = True,
 ) -> Scored:
     """Ask a running server for the scores of a set, one query after another.
 
@@ -73,7 +69,7 @@ def from_server(
     first = dataset.pairs.iloc[0]
     with Transport(limits) as transport:
         server = find_server(transport, url, first["query"], first["passage"], model=model)
-        frame = _ask_all(server, dataset, progress)
+        frame = _ask_all(server, dataset)
         shift = measure_batch_shift(server, dataset.pairs, frame)
     details = {
         "endpoint": shown(server.url),
@@ -145,7 +141,7 @@ def _own_path(folder: Path, dtype: str) -> ScorePath:
     return ScorePath(forward_dtype=dtype, formula=_FORMULAS[activation])
 
 
-def _ask_all(server: Server, dataset: RerankingSet, progress: bool) -> pd.DataFrame:
+def _ask_all(server: Server, dataset: RerankingSet) -> pd.DataFrame:
     """Scores and logits of all pairs, in the set's order; kept answers are not asked for again."""
     by_query = dict(list(dataset.pairs.groupby("query_id", sort=False)))
     kept = KeptAnswers(
@@ -159,13 +155,15 @@ def _ask_all(server: Server, dataset: RerankingSet, progress: bool) -> pd.DataFr
     )
     known = _still_true(server, by_query, kept)
     parts = []
-    for query_id, rows in _shown_progress(by_query.items(), progress):
-        answer = known.get(query_id)
-        if answer is None:
-            answer = _ask(server, query_id, rows)
-            kept.add(answer)
-        numbers = {"score": answer.scores, "logit": answer.logits or np.nan}
-        parts.append(rows[["query_id", "passage_id"]].assign(**numbers))
+    with progress.bar("asking", len(by_query), "queries") as advance:
+        for query_id, rows in by_query.items():
+            answer = known.get(query_id)
+            if answer is None:
+                answer = _ask(server, query_id, rows)
+                kept.add(answer)
+            numbers = {"score": answer.scores, "logit": answer.logits or np.nan}
+            parts.append(rows[["query_id", "passage_id"]].assign(**numbers))
+            advance(1)
     kept.forget()
     return pd.concat(parts).sort_index()
 
@@ -193,10 +191,3 @@ def _ask(server: Server, query_id: str, rows: pd.DataFrame) -> Answer:
     scores = server.scores(query, documents, asked=asked)
     logits = server.scores(query, documents, raw=True, asked=asked) if server.offers_raw else None
     return Answer(query_id, scores, logits)
-
-
-def _shown_progress(queries: Collection[_Item], progress: bool) -> Iterator[_Item]:
-    """Queries one by one, with a bar on standard error."""
-    columns = "asking", BarColumn(), MofNCompleteColumn(), "queries", TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
-        yield from bar.track(queries)

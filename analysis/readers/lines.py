@@ -12,6 +12,7 @@ from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from analysis import progress
 from analysis.errors import InputError, Place, counted
 from analysis.limits import EXPANSION, FILE, LINE
 
@@ -19,7 +20,7 @@ from analysis.limits import EXPANSION, FILE, LINE
 _COLUMN = re.compile(r"[^ \t\r\n]+")
 _GZIP = b"\x1f\x8b"
 _SMALL = 2**22
-"""So much of a gzip file is read before its expansion is looked at, and again each time."""
+"""So much is read before a gzip file's expansion is looked at and progress shown, each time."""
 
 
 def text_lines(path: Path) -> Iterator[str]:
@@ -30,8 +31,9 @@ def text_lines(path: Path) -> Iterator[str]:
     limit (:mod:`analysis.limits`), and for what is no regular file, such as a pipe.
     """
     try:
-        with _opened(path) as file:
-            for number, line in enumerate(_within_limits(file, path), 1):
+        size = path.stat().st_size
+        with _opened(path) as file, progress.bar(f"reading {path.name}", size) as advance:
+            for number, line in enumerate(_within_limits(file, path, advance), 1):
                 yield _decoded(line.removeprefix(BOM_UTF8) if number == 1 else line, path, number)
     except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(path, error) from error
@@ -128,9 +130,11 @@ def _opened(path: Path) -> io.BufferedReader:
     return io.BufferedReader(gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
 
 
-def _within_limits(file: io.BufferedReader, path: Path) -> Iterator[bytes]:
+def _within_limits(
+    file: io.BufferedReader, path: Path, advance: progress.Advance
+) -> Iterator[bytes]:
     longest, most = LINE.value, FILE.value
-    read = number = 0
+    read = number = taken = 0
     look = _SMALL
     while line := file.readline(longest + 1):
         read, number = read + len(line), number + 1
@@ -142,14 +146,20 @@ def _within_limits(file: io.BufferedReader, path: Path) -> Iterator[bytes]:
             raise Place(path, number).error(f"the file has more than {most:,} bytes", FILE.remedy)
         if read > look:
             look += _SMALL
-            _check_expansion(file, read, path)
+            before, taken = taken, _taken(file)
+            _check_expansion(read, taken, path)
+            advance(taken - before)
         yield line
 
 
-def _check_expansion(file: io.BufferedReader, read: int, path: Path) -> None:
+def _taken(file: io.BufferedReader) -> int:
+    """How many bytes of the file itself were taken: of a gzip file, packed ones."""
+    return file.raw.fileobj.tell() if isinstance(file.raw, gzip.GzipFile) else file.tell()
+
+
+def _check_expansion(read: int, taken: int, path: Path) -> None:
     """Check how much became of the part of a gzip file that was read."""
-    packed = file.raw
-    if isinstance(packed, gzip.GzipFile) and read > EXPANSION.value * packed.fileobj.tell():
+    if read > EXPANSION.value * taken:
         raise Place(path).error(
             f"this gzip file becomes more than {EXPANSION.value:,} times its size",
             EXPANSION.remedy,

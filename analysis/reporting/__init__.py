@@ -20,6 +20,7 @@ from analysis.readers import read
 from analysis.reporting.answer import answer, subject
 from analysis.reporting.pages import INDEX, write_site
 from analysis.reporting.running import (
+    Chapter,
     ChaptersFailedError,
     Run,
     Say,
@@ -57,8 +58,8 @@ def report(
     :func:`analysis.path_of`: the answer is about it. ``out`` is the folder for the site: the pages,
     ``figures/`` and ``notebooks/``; left out, it is ``report/`` of a checkout, which shows the
     shipped model and set. What was scored, and notebooks whose inputs are those of the last run
-    into that folder, are not run again, so that an interrupted report goes on where it was.
-    ``say`` receives one line per step.
+    into that folder, are not run again: an interrupted report goes on where it was, and its pages
+    show what is done. ``say`` receives one line per step.
 
     Raises :class:`InputError` for bad input, and where ``out`` is missing; once the site is
     written, :class:`ChaptersFailedError` if a notebook failed.
@@ -80,13 +81,17 @@ def report(
     forward = list(dict.fromkeys([*dtypes, "float32"]))
     logits = score(candidates, reranker, forward, store=Store())
     say(f"measuring a pass of one query in {about.forward_dtype} and float32")
-    found = answer(candidates, reranker, about, logits, run.executed)
+    found = answer(candidates, reranker, about, logits, run.executed, is_named=path is not None)
     command = _command(model=model, data=data, path=path, dtype=dtypes, out=out, **loading)
     write_site(folder, found, [], command)
     say(f"answer: {folder / INDEX}")
-    chapters = run_notebooks(run, say)
-    write_site(folder, found, chapters, command)
-    say(f"report: {folder / INDEX}")
+    chapters: list[Chapter] = []
+    try:
+        for chapter in run_notebooks(run, say):
+            chapters.append(chapter)
+    finally:
+        write_site(folder, found, chapters, command)
+        say(f"report: {folder / INDEX}")
     check_all_ran(chapters)
     return folder / INDEX
 

@@ -17,7 +17,7 @@ from typing import Literal
 import pandas as pd
 from scipy import stats
 
-from analysis.comparisons import compare
+from analysis.comparisons import ROUNDING, compare
 from analysis.counting import effects
 from analysis.datasets import RerankingSet
 from analysis.devices import describe, libraries
@@ -60,7 +60,8 @@ class Answer:
     """What a report found about one path on one set with one model.
 
     ``logits`` has rows of the path's forward dtype and of float32; ``speed`` is what
-    :func:`analysis.timing.measure_speed` returns for both.
+    :func:`analysis.timing.measure_speed` returns for both. ``is_named`` says that the user named
+    the path; otherwise it is assumed.
     """
 
     candidates: RerankingSet
@@ -68,6 +69,7 @@ class Answer:
     path: ScorePath
     logits: pd.DataFrame
     speed: pd.DataFrame
+    is_named: bool = False
     k: int = K
 
     @property
@@ -119,8 +121,13 @@ class Answer:
         return "saturation" if self.saturated else "none"
 
     def share(self, column: str) -> Range:
-        """Queries of which a count of ``effects`` holds; the interval is Wilson's."""
+        """Queries of which a count of ``effects`` holds; the interval is Wilson's.
+
+        It has no ends for one query, which says nothing about others.
+        """
         found, queries = int(self.counts[column]), int(self.counts["queries"])
+        if queries < 2:
+            return Range(found / queries, None, None, "other")
         ends = stats.binomtest(found, queries).proportion_ci(CONFIDENCE, method="wilson")
         return Range(found / queries, ends.low, ends.high, "other")
 
@@ -145,7 +152,10 @@ class Answer:
             own, reference = (values["expected"].mean() for values in worth)
             return Range(own - reference, None, None, "other")
         (found,) = compare(*worth).to_dict("records")
-        return Range(found["difference"], found["low"], found["high"], "other")
+        numbers = [found[name] for name in ("difference", "low", "high")]
+        if max(map(abs, numbers)) <= ROUNDING:  # then no query differs
+            numbers = [0.0, 0.0, 0.0]
+        return Range(*numbers, "other")
 
     @cached_property
     def recommendation(self) -> Recommendation:
@@ -189,11 +199,20 @@ class Answer:
 
     @cached_property
     def engines(self) -> pd.DataFrame:
-        """``effects`` of every engine that was run here, in the forward dtypes of the logits."""
+        """``effects`` of the path and of every engine that was run here.
+
+        Engines' paths are those in the forward dtypes of the logits.
+        """
         known = [path for engine in run_engines() for path in engine.paths.values()]
+        known = [self.path, *known] if self.is_named else known
         scored = set(self.logits["forward_dtype"])
         paths = [path for path in dict.fromkeys(known) if path.forward_dtype in scored]
         return effects(self.logits, paths, k=self.k)
+
+    @property
+    def ungraded(self) -> int:
+        """Pairs whose grade is not known."""
+        return int(self.candidates.pairs["grade"].isna().sum())
 
     @property
     def worst_query(self) -> object:
@@ -217,6 +236,8 @@ def answer(
     path: ScorePath,
     logits: pd.DataFrame,
     kept: Path,
+    *,
+    is_named: bool = False,
 ) -> Answer:
     """Answer for a path; ``logits`` are those of the set.
 
@@ -231,4 +252,4 @@ def answer(
         kept.mkdir(parents=True, exist_ok=True)
         speed = measure_speed(candidates, reranker, dtypes, batch_sizes=(), repeats=1)
         speed.to_parquet(file, index=False)
-    return Answer(candidates, reranker, path, logits, pd.read_parquet(file))
+    return Answer(candidates, reranker, path, logits, pd.read_parquet(file), is_named)

@@ -38,6 +38,9 @@ BACKGROUND = "background"
 _TEMPLATES = Path(__file__).parent / "templates"
 _THUMBNAIL = (480, 300)
 _QUESTION = re.compile(r"\*\*Question\.\*\*\s(.*?)(?:\n\n|\Z)", re.DOTALL)
+_TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL)
+_SCROLLING = r'<div class="scrolling" tabindex="0" role="group" aria-label="Table">\g<0></div>'
+"""What a table scrolls in that is wider than the page, as on a phone; by keyboard too."""
 _TOGGLES = Markup('<p class="note"><a href="index.html#view">The first page toggles it.</a></p>')
 
 
@@ -63,13 +66,14 @@ def write_site(
 ) -> dict[str, Path]:
     """Write every page; returns the first page and the sheet by their names.
 
-    ``command`` is the line that makes the report again. A chapter that failed has no page; the
-    first page says why.
+    ``command`` is the line that makes the report again. A chapter that failed has no page, and the
+    first page says why; one that is not there yet has none either.
     """
     folder.mkdir(parents=True, exist_ok=True)
     entries = [entry(chapter) for chapter in chapters]
+    for name in (notebook.stem for notebook in notebooks()):
+        (folder / f"{name}.html").unlink(missing_ok=True)  # of another run
     for one, chapter in zip(entries, chapters, strict=True):
-        (folder / one.page).unlink(missing_ok=True)
         if one.failure is None:
             _write(folder / one.page, chapter_html(chapter, entries))
     context = {"answer": answer, "command": command, "about": about(answer)}
@@ -79,7 +83,9 @@ def write_site(
 
 def index_html(context: Mapping[str, object], entries: Sequence[Entry]) -> str:
     """The first page: verdict, numbers, view, remedy, chapters."""
-    return _page("index.html.j2", scripts=True, **context, entries=entries, **_view(context))
+    missing = len(notebooks()) - len(entries)
+    listed = {"entries": entries, "missing": missing}
+    return _page("index.html.j2", scripts=True, **context, **listed, **_view(context))
 
 
 def sheet_html(context: Mapping[str, object]) -> str:
@@ -119,6 +125,7 @@ def body_html(chapter: Chapter, names: Sequence[str] = ()) -> Markup:
     for cell in notebook.cells:
         cell.get("outputs", [])[:] = [_for_page(o) for o in cell.get("outputs", []) if _shows(o)]
     body, _ = exporter.from_notebook_node(notebook)
+    body = _TABLE.sub(_SCROLLING, body)
     for name in names:
         body = body.replace(
             f"<code>{name}</code>", f'<a href="{name}.html"><code>{name}</code></a>'

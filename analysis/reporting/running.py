@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
 from analysis import sinks
+from analysis.checkpoints import sha256_of
 from analysis.errors import InputError, counted
 from analysis.notebooks import FIGURES_VARIABLE
 from analysis.places import CHECKOUT, ENGINES, GERMAN, MODELS, NOTEBOOKS, PACKAGE
@@ -84,14 +87,19 @@ def notebooks() -> list[Path]:
     return found
 
 
-def run_notebooks(run: Run, say: Say = print) -> list[Chapter]:
+def run_notebooks(run: Run, say: Say = print) -> Iterator[Chapter]:
     """Run every notebook whose inputs changed; one that fails does not keep the others from it.
 
-    ``say`` receives a line per notebook, standard error what the notebooks say of their progress.
-    What is there already when this is interrupted stays: the next run starts from it.
+    Gives each chapter once it is done. ``say`` receives a line per notebook, standard error what
+    the notebooks say of their progress. What is there already when this is interrupted stays: the
+    next run starts from it.
     """
-    numbered = list(enumerate(chosen := notebooks(), 1))
-    return [run_if_changed(one, run, say, f" ({i} of {len(chosen)})") for i, one in numbered]
+    jobs = [_Job.of(notebook, run) for notebook in notebooks()]
+    # None is known of a notebook that is not done: running it wipes out what it took before.
+    took = [0.0 if job.is_done else job.seconds_before for job in jobs]
+    for number, job in enumerate(jobs):
+        left = "" if None in took[number:] else f", {_left(sum(took[number:]))}"
+        yield job.chapter(say, f" ({number + 1} of {len(jobs)}{'' if job.is_done else left})")
 
 
 def check_all_ran(chapters: Iterable[Chapter]) -> None:
@@ -100,30 +108,86 @@ def check_all_ran(chapters: Iterable[Chapter]) -> None:
         raise ChaptersFailedError(failed)
 
 
-def run_if_changed(notebook: Path, run: Run, say: Say = print, place: str = "") -> Chapter:
+def run_if_changed(notebook: Path, run: Run, say: Say = print) -> Chapter:
     """Execute a notebook into the report's folder unless its inputs are those of the last run.
 
     Of the run's parameters it gets those that it declares: the others do not concern it.
     """
-    declared = papermill.inspect_notebook(notebook)
-    run = replace(run, parameters={k: v for k, v in run.parameters.items() if k in declared})
-    executed, stamp = run.executed / notebook.name, run.executed / f"{notebook.stem}.inputs"
-    digest = inputs_digest(notebook, run.parameters)
-    written = [run.folder / line for line in _lines(stamp)[1:]]
-    if _lines(stamp)[:1] == [digest] and all(path.exists() for path in [executed, *written]):
-        say(f"{notebook.stem}: inputs unchanged, nothing recomputed{place}")
-        return Chapter(executed, tuple(written))
-    say(f"{notebook.stem}: running{place}")
-    stamp.unlink(missing_ok=True)
-    try:
-        figures = execute(notebook, executed, run)
-    except PapermillExecutionError as error:
-        failure = _in_one_line(error)
-        say(sinks.terminal(f"{notebook.stem}: failed: {failure}"))
-        return Chapter(executed, failure=failure)
-    made = [figure.relative_to(run.folder).as_posix() for figure in figures]
-    stamp.write_text("\n".join([digest, *made]) + "\n", encoding="utf-8")
-    return Chapter(executed, tuple(figures))
+    return _Job.of(notebook, run).chapter(say)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A notebook that a report needs; ``run`` has the parameters that it declares."""
+
+    notebook: Path
+    run: Run
+
+    @classmethod
+    def of(cls, notebook: Path, run: Run) -> _Job:
+        declared = papermill.inspect_notebook(notebook)
+        given = {name: value for name, value in run.parameters.items() if name in declared}
+        return cls(notebook, replace(run, parameters=given))
+
+    @property
+    def executed(self) -> Path:
+        return self.run.executed / self.notebook.name
+
+    @property
+    def stamp(self) -> Path:
+        """File of a run that went through: the digest of its inputs, and the figures it made."""
+        return self.run.executed / f"{self.notebook.stem}.inputs"
+
+    @cached_property
+    def digest(self) -> str:
+        return inputs_digest(self.notebook, self.run.parameters)
+
+    @property
+    def figures(self) -> list[Path]:
+        """What the last run made."""
+        return [self.run.folder / line for line in _lines(self.stamp)[1:]]
+
+    @cached_property
+    def is_done(self) -> bool:
+        """Whether the last run had these inputs, and all that it made is there."""
+        there = all(path.exists() for path in [self.executed, *self.figures])
+        return there and _lines(self.stamp)[:1] == [self.digest]
+
+    @property
+    def seconds_before(self) -> float | None:
+        """What the last run took, if it went through with the same model, data and dtypes."""
+        if not (self.stamp.exists() and self.executed.exists()):
+            return None
+        about = nbformat.read(self.executed, as_version=4).metadata.get("papermill", {})
+        given = about.get("parameters", {}), self.run.parameters
+        before, now = ({**one, "your_path": None} for one in given)  # another path costs the same
+        return about.get("duration") if before == now else None
+
+    def chapter(self, say: Say, place: str = "") -> Chapter:
+        """Run it, unless that is done."""
+        name = self.notebook.stem
+        if self.is_done:
+            say(f"{name}: inputs unchanged, nothing recomputed{place}")
+            return Chapter(self.executed, tuple(self.figures))
+        say(f"{name}: running{place}")
+        self.stamp.unlink(missing_ok=True)
+        try:
+            figures = execute(self.notebook, self.executed, self.run)
+        except PapermillExecutionError as error:
+            failure = _in_one_line(error)
+            say(sinks.terminal(f"{name}: failed: {failure}"))
+            return Chapter(self.executed, failure=failure)
+        made = [figure.relative_to(self.run.folder).as_posix() for figure in figures]
+        self.stamp.write_text("\n".join([self.digest, *made]) + "\n", encoding="utf-8")
+        return Chapter(self.executed, tuple(figures))
+
+
+def _left(seconds: float) -> str:
+    """How long the rest may take, as runs before did."""
+    if seconds < 90:
+        return f"about {max(10, round(seconds, -1)):.0f} s left"
+    minutes = round(seconds / 60)
+    return f"about {minutes} min left" if minutes < 90 else f"about {minutes / 60:.1f} h left"
 
 
 def _in_one_line(error: PapermillExecutionError) -> str:
@@ -133,7 +197,7 @@ def _in_one_line(error: PapermillExecutionError) -> str:
 
 
 def execute(notebook: Path, executed: Path, run: Run) -> list[Path]:
-    """Run one notebook with papermill; returns the figure files that it wrote.
+    """Run one notebook with papermill; returns the figure files in the order it wrote them.
 
     An error of a cell raises papermill's ``PapermillExecutionError``.
     """
@@ -151,10 +215,14 @@ def execute(notebook: Path, executed: Path, run: Run) -> list[Path]:
             stderr_file=_Progress(),
             extra_arguments=KERNEL_ARGUMENTS,
         )
+    except KeyboardInterrupt:
+        # Tasks that nbclient leaves behind would complain of the kernel's end.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+        raise
     finally:
         del os.environ[FIGURES_VARIABLE]
     run.figures.mkdir(parents=True, exist_ok=True)
-    files = sorted(scratch.glob("*")) if scratch.exists() else []
+    files = sorted(scratch.glob("*"), key=lambda file: file.stat().st_mtime_ns)
     return [file.replace(run.figures / file.name) for file in files]
 
 
@@ -178,8 +246,7 @@ def inputs_digest(notebook: Path, parameters: Mapping[str, object]) -> str:
     digest.update(platform.processor().encode() + platform.machine().encode())
     digest.update(_installed().encode())
     for file in _input_files(parameters):
-        with file.open("rb") as opened:
-            digest.update(str(file).encode() + hashlib.file_digest(opened, "sha256").digest())
+        digest.update(str(file).encode() + bytes.fromhex(sha256_of(file)))
     return digest.hexdigest()
 
 

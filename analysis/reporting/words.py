@@ -23,7 +23,9 @@ def measure(value: float) -> str:
 
 
 def signed(value: float) -> str:
-    """A difference of measures, with its sign."""
+    """A difference of measures, with its sign; none at all is 0."""
+    if value == 0:
+        return "0"
     return f"{value:+.4f}".replace("-", MINUS)
 
 
@@ -40,6 +42,8 @@ def time(seconds: float) -> str:
 
 def memory(number: float) -> str:
     """Bytes in a unit that fits: MB are 10**6."""
+    if number < 1e6:
+        return "under 1 MB"
     return f"{number / 1e6:,.0f} MB" if number < 1e9 else f"{number / 1e9:.1f} GB"
 
 

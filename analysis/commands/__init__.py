@@ -1,0 +1,1 @@
+"""The commands: a module for what each is about; :mod:`analysis.cli` lists them."""

@@ -1,0 +1,16 @@
+"""The command that lists the known engines' score paths."""
+
+from __future__ import annotations
+
+from analysis.commands.output import echo
+
+
+def paths() -> None:
+    """List the known engines' score paths, as `--path` takes them, and where each saturates."""
+    from analysis.engines import run_engines
+    from analysis.steps import saturation
+
+    for engine in run_engines():
+        for path in engine.paths.values():
+            one_from = saturation(path).one_from
+            echo(f"{path}; exactly 1.0 from logit {one_from:.7g}\n  {path.text}")
