@@ -82,6 +82,17 @@ $(ENGINES)/%/.ready: tools/engines/overlays/%.txt
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(@D) --requirement $<
 	touch $@
 
+GPU := build/gpu
+
+.PHONY: gpu
+gpu: $(GPU)/.ready  ## Record the German set on a CUDA device (ten minutes; goes on where it was cut)
+	PYTHONPATH=. $(GPU)/bin/python tools/record_gpu.py
+
+$(GPU)/.ready: tools/gpu/requirements.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --requirement $<
+	touch $@
+
 .PHONY: simulate
 simulate: $(READY)  ## Count wrong verdicts of the fingerprint over simulated lists; hours
 	OMP_NUM_THREADS=1 $(BIN)/python tools/simulate.py

@@ -68,7 +68,7 @@ def root(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr(running, "PACKAGE", tmp_path / "analysis")
     monkeypatch.setattr(running, "GERMAN", tmp_path / "data" / "german" / "german.jsonl")
     monkeypatch.setattr(running, "NOTEBOOKS", tmp_path / "notebooks")
-    for name in ("MODELS", "ENGINES"):
+    for name in ("MODELS", "ENGINES", "GPU"):
         monkeypatch.setattr(running, name, tmp_path / "data" / name.lower())
     return tmp_path
 

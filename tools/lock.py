@@ -5,7 +5,7 @@
 ``constraints.txt`` has everything that is installed, ``requirements-audit.txt`` what :data:`AUDIT`
 needs: enough for ``evaluate``, ``fingerprint`` and ``audit --scores`` beside ``pip install
 --no-deps`` of the wheel. ``tools/gpu/requirements.txt`` has what :data:`GPU` needs, enough for
-``tools/record_gpu.py``; what torch's build for CUDA needs besides, it pins itself.
+``tools/record_gpu.py``; the libraries of CUDA come with torch.
 """
 
 from __future__ import annotations

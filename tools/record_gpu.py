@@ -41,7 +41,8 @@ KEPT = BUILD / "kept"
 COMMAND = "make gpu"
 SECONDS = 600
 DTYPES = ("float32", "float16", "bfloat16")
-BATCH_SIZES = (1, 4, 16, 64, 256)
+BATCH_SIZES = (1, 4, 64, 256)
+"""Pairs; the candidates of one query, fifteen or so, come in between."""
 BATCH_TOKENS = {TOGETHER: 8192, ALONE: 1}
 """Tokens of a batch, padding included; a batch of fewer than a pair has is that pair."""
 SPEED = "speed"

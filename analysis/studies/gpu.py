@@ -15,6 +15,7 @@ import pandas as pd
 
 from analysis.places import GPU
 from analysis.ties import ranks
+from analysis.timing import QUERY
 
 FOLDER = GPU
 TOGETHER, ALONE = "together", "alone"
@@ -51,6 +52,11 @@ class Recording:
     logits: pd.DataFrame
     speed: pd.DataFrame
 
+    @property
+    def left_out(self) -> pd.DataFrame:
+        """What is missing, one row each: ``what``, the setting's columns and ``why``."""
+        return pd.DataFrame(self.about["left_out"], columns=["what", *SETTING, "why"])
+
 
 def recorded(folder: Path | None = None) -> Recording | None:
     """Read what was recorded, by default what is shipped; None where nothing was."""
@@ -62,6 +68,17 @@ def recorded(folder: Path | None = None) -> Recording | None:
         pd.read_parquet(folder / "logits.parquet"),
         pd.read_csv(folder / "speed.csv", float_precision="round_trip"),
     )
+
+
+def summary(recording: Recording, k: int = 10) -> pd.DataFrame:
+    """:func:`movements` of a recording, and what one query costs under each setting.
+
+    Adds ``seconds`` (median) and ``peak_bytes`` of the pass that takes all candidates of one query;
+    missing where it was not measured.
+    """
+    query = recording.speed.loc[recording.speed["batch"] == QUERY]
+    costs = query[[*SETTING, "seconds", "peak_bytes"]]
+    return movements(recording.logits, k).merge(costs, on=list(SETTING), how="left")
 
 
 def movements(logits: pd.DataFrame, k: int = 10) -> pd.DataFrame:
