@@ -54,7 +54,10 @@ if number == 2:
 
 
 INPUTS = ["analysis/a.py", "constraints.txt"]
-INPUTS += [f"data/{name}" for name in ("german/german.jsonl", "models/a.json", "engines/a.json")]
+INPUTS += [
+    "data/german/german.jsonl",
+    *(f"data/{name}/a.json" for name in ("models", "engines", "gpu")),
+]
 
 
 @pytest.fixture

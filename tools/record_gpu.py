@@ -117,7 +117,7 @@ class Recorder:
     reranker: Reranker
     clock: Clock
     kept: Path
-    batch_sizes: tuple[int, ...] = BATCH_SIZES
+    batch_sizes: tuple[int, ...]
 
     @property
     def settings(self) -> list[Setting]:
@@ -264,7 +264,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(f"{OVERRIDE} is set, and would decide over TF32. Unset it.")
     try:
         reranker, dataset = load(args.model, device=args.device), load_german()
-        recorder = Recorder(first_queries(dataset, args.queries), reranker, clock, KEPT)
+        few = first_queries(dataset, args.queries)
+        recorder = Recorder(few, reranker, clock, KEPT, BATCH_SIZES)
     except InputError as error:
         raise SystemExit(str(error)) from error
     logits, speed, left_out = recorder.record()

@@ -66,7 +66,7 @@ def recorded(folder: Path | None = None) -> Recording | None:
     return Recording(
         json.loads((folder / "runs.json").read_text("utf-8")),
         pd.read_parquet(folder / "logits.parquet"),
-        pd.read_csv(folder / "speed.csv", float_precision="round_trip"),
+        pd.read_csv(folder / "speed.csv"),
     )
 
 
