@@ -21,7 +21,8 @@ from analysis.store import BATCHES_PER_SHARD
 from analysis.studies import gpu
 
 TOOLS = CHECKOUT / "tools"
-DTYPES = ["float32", "float16", "bfloat16"]
+DTYPES = ["float32", "bfloat16"]
+"""Recorded here; three would take longer and show no more."""
 KINDS = {gpu.TOGETHER: 8192, gpu.ALONE: 1}
 
 
@@ -55,7 +56,9 @@ def command(tool, patch, tiny_checkpoint, tmp_path_factory):
 
     def run(*options: str) -> gpu.Recording:
         fixed = ["--device", "cpu", "--model", str(tiny_checkpoint), "--queries", "2"]
-        tool.main([*fixed, "--out", str(folder / "out"), *options])
+        with pytest.MonkeyPatch.context() as few:
+            few.setattr(tool, "DTYPES", DTYPES)
+            tool.main([*fixed, "--out", str(folder / "out"), *options])
         return gpu.recorded(folder / "out")
 
     return run
@@ -67,8 +70,9 @@ def recording(command) -> gpu.Recording:
 
 
 @pytest.fixture
-def recorder(tool, reranker, tiny_pairs, tmp_path):
+def recorder(tool, reranker, tiny_pairs, tmp_path, monkeypatch):
     """Make a recorder with an empty folder, and a clock that is over after so many looks."""
+    monkeypatch.setattr(tool, "DTYPES", DTYPES)
 
     def make(looks: int = 10**6):
         left = iter(range(looks))
@@ -147,7 +151,8 @@ def test_single_pairs_go_on_where_the_time_was_over(recorder):
 def test_what_did_not_fit_is_named_and_the_rest_is_kept(recorder):
     cut = recorder(looks=2)
     logits, speed, left_out = cut.record()
-    assert set(logits["forward_dtype"]) == {"float32", "float16"}
+    assert set(logits["forward_dtype"]) == {"float32", "bfloat16"}
+    assert set(logits["attention"]) == {"sdpa"}
     assert (speed.empty, list(speed)) == (True, list(gpu.SPEED_COLUMNS))
     assert len(left_out) == 3 * len(cut.settings) - 2
     assert left_out[0] == {"what": gpu.TOGETHER, **vars(cut.settings[2]), "why": "over"}
@@ -163,15 +168,15 @@ def test_without_time_nothing_is_written(tool, command, tmp_path, monkeypatch, c
 
 def test_a_setting_that_fails_does_not_keep_the_others_from_it(tool, recorder, monkeypatch):
     def full(dataset, reranker, dtypes, **options):
-        if dtypes == ["float16"]:
+        if dtypes == ["bfloat16"]:
             raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")
         return score(dataset, reranker, dtypes, **options)
 
     monkeypatch.setattr(tool, "score", full)
     monkeypatch.setattr(tool.Recorder, "speed", lambda *_: pd.DataFrame())
     logits, _, left_out = recorder().record()
-    assert set(logits["forward_dtype"]) == {"float32", "bfloat16"}
-    assert {piece["forward_dtype"] for piece in left_out} == {"float16"}
+    assert set(logits["forward_dtype"]) == {"float32"}
+    assert {piece["forward_dtype"] for piece in left_out} == {"bfloat16"}
     assert {piece["why"] for piece in left_out} == {"CUDA out of memory."}
 
 
@@ -255,7 +260,7 @@ def test_a_page_shows_a_recording(recording, monkeypatch):
     assert "<b>" not in sentence
     assert [name for _, name in heard["show"]] == ["08_gpu"]
     (table, _), (left_out, _) = heard["table"]
-    assert len(table) == 6
+    assert len(table) == 4
     assert set(table["TF32"]) == {"off"}
     assert left_out["why"].tolist() == ["<i>no room"]
 
