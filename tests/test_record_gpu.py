@@ -267,7 +267,9 @@ def test_a_page_shows_a_recording(recording, monkeypatch):
 
 def test_a_page_without_one_says_that_no_gpu_was_used(monkeypatch):
     heard = shown(monkeypatch, None)
-    assert heard["say"] == [("No GPU was used: there is no recording of one here.",)]
+    assert heard["say"] == [
+        ("There is no such recording: no GPU was used in making this package.",)
+    ]
     assert not heard["show"]
     assert not heard["table"]
 
