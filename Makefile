@@ -103,7 +103,7 @@ bench: $(READY) browser  ## Time the measures beside pytrec_eval and tie-aware-r
 	$(BIN)/python -m pytest --quiet --capture=no tests/test_browser_speed.py
 
 .PHONY: lock
-lock: $(READY)  ## Write constraints.txt and requirements-audit.txt from the environment as it is
+lock: $(READY)  ## Write the lists of versions from the environment as it is
 	$(BIN)/python tools/lock.py
 
 .PHONY: clean

@@ -169,7 +169,7 @@ def test_without_time_nothing_is_written(tool, command, tmp_path, monkeypatch, c
 def test_a_setting_that_fails_does_not_keep_the_others_from_it(tool, recorder, monkeypatch):
     def full(dataset, reranker, dtypes, **options):
         if dtypes == ["bfloat16"]:
-            raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")
+            raise torch.OutOfMemoryError("CUDA out of memory.\nTried")
         return score(dataset, reranker, dtypes, **options)
 
     monkeypatch.setattr(tool, "score", full)

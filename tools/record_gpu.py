@@ -25,6 +25,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from analysis import sinks
 from analysis.datasets import RerankingSet, from_pairs
 from analysis.devices import describe, libraries
 from analysis.errors import InputError
@@ -267,10 +268,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         few = first_queries(dataset, args.queries)
         recorder = Recorder(few, reranker, clock, KEPT, BATCH_SIZES)
     except InputError as error:
-        raise SystemExit(str(error)) from error
+        raise SystemExit(sinks.terminal(error)) from error
     logits, speed, left_out = recorder.record()
     for piece in left_out:
-        print("left out:", *map(str, piece.values()), file=sys.stderr)
+        print("left out:", sinks.terminal(" ".join(map(str, piece.values()))), file=sys.stderr)
     if logits.empty:
         raise SystemExit("Nothing was recorded.")
     kind = reranker.device.type
