@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import nbformat
@@ -274,6 +273,6 @@ def test_a_page_without_one_says_that_no_gpu_was_used(monkeypatch):
     assert not heard["table"]
 
 
-def test_the_readme_says_that_no_gpu_was_used_as_long_as_it_is_so():
-    readme = Path(CHECKOUT / "README.md").read_text("utf-8")
-    assert ("No GPU was used" in readme) == (gpu.recorded() is None)
+def test_the_documentation_says_that_no_gpu_was_used_as_long_as_it_is_so():
+    shipped = (CHECKOUT / "docs" / "shipped.md").read_text("utf-8")
+    assert ("No GPU was used" in shipped) == (gpu.recorded() is None)
