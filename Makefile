@@ -91,6 +91,17 @@ $(ENGINES)/%/.ready: tools/engines/overlays/%.txt
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(@D) --requirement $<
 	touch $@
 
+GPU := build/gpu
+
+.PHONY: gpu
+gpu: $(GPU)/.ready  ## Record the German set on a CUDA device (ten minutes; goes on where it was cut)
+	PYTHONPATH=. $(GPU)/bin/python tools/record_gpu.py
+
+$(GPU)/.ready: tools/gpu/requirements.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --requirement $<
+	touch $@
+
 .PHONY: docs
 docs: $(VENV)/.docs  ## Build the documentation, build/docs/index.html; it needs no network when read
 	$(BIN)/python tools/build_docs.py
@@ -113,7 +124,7 @@ bench: $(TOOLS) browser  ## Time the measures beside pytrec_eval and tie-aware-r
 	$(BIN)/python -m pytest --quiet --capture=no tests/test_browser_speed.py
 
 .PHONY: lock
-lock: $(TOOLS) $(VENV)/.docs  ## Write constraints.txt and requirements-audit.txt from the environment as it is
+lock: $(TOOLS) $(VENV)/.docs  ## Write the lists of versions from the environment as it is
 	$(BIN)/python tools/lock.py
 
 .PHONY: clean

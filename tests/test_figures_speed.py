@@ -78,6 +78,28 @@ def test_the_latency_of_one_query_is_told():
     plt.close(figure)
 
 
+def test_attentions_stand_below_one_another_on_one_scale_and_tf32_has_its_own_line():
+    plain = measured().assign(tf32=False)
+    tf32 = measured(0.5).query("forward_dtype == 'float32'").assign(tf32=True)
+    sdpa = pd.concat([plain, tf32], ignore_index=True).assign(attention="sdpa")
+    eager = measured(3).assign(tf32=False, attention="eager")
+    figure, _, alt = views.costs_by_attention(pd.concat([sdpa, eager], ignore_index=True))
+    above, _, below, _ = figure.axes
+    assert [ax.get_title("left").split(", ")[1] for ax in figure.axes] == ["sdpa"] * 2 + [
+        "eager"
+    ] * 2
+    (legend,) = figure.legends
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert sorted(labels) == sorted([*DTYPES, "float32 with TF32"])
+    low, high = above.get_ylim()
+    assert below.get_ylim() == (low, high)
+    for ax in (above, below):
+        drawn = [y for line in ax.lines for y in line.get_ydata()]
+        assert low <= min(drawn) <= max(drawn) <= high
+    assert "float32 with TF32 with sdpa 50," in alt
+    plt.close(figure)
+
+
 @pytest.mark.parametrize("graded", [True, False])
 def test_there_is_a_panel_per_measure_that_is_known(graded):
     figure, _, alt = views.trade_offs(traded(graded=graded), 10)

@@ -55,7 +55,10 @@ if number == 2:
 
 
 INPUTS = ["analysis/a.py", "constraints.txt"]
-INPUTS += [f"data/{name}" for name in ("german/german.jsonl", "models/a.json", "engines/a.json")]
+INPUTS += [
+    "data/german/german.jsonl",
+    *(f"data/{name}/a.json" for name in ("models", "engines", "gpu")),
+]
 
 
 @pytest.fixture
@@ -69,7 +72,7 @@ def root(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr(running, "PACKAGE", tmp_path / "analysis")
     monkeypatch.setattr(running, "GERMAN", tmp_path / "data" / "german" / "german.jsonl")
     monkeypatch.setattr(running, "NOTEBOOKS", tmp_path / "notebooks")
-    for name in ("MODELS", "ENGINES"):
+    for name in ("MODELS", "ENGINES", "GPU"):
         monkeypatch.setattr(running, name, tmp_path / "data" / name.lower())
     return tmp_path
 

