@@ -9,6 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.container import BarContainer
 
+from analysis.figures.looks import contrast
+
 _SLIVER = 0.025
 """A part narrower than this share of the longest bar has no room for its number."""
 
@@ -27,11 +29,12 @@ def stacked_bars(
         width = counts[name].to_numpy()
         bars = ax.barh(heights, width, left=left, height=height, color=colors[name], label=name)
         labels = [f"{number:.0f}" if number > _SLIVER * widest else "" for number in width]
-        ax.bar_label(bars, labels, label_type="center", color="white", fontsize=9)
+        ink = max(("#000000", "#FFFFFF"), key=lambda one: contrast(one, colors[name]))
+        ax.bar_label(bars, labels, label_type="center", color=ink, fontsize="small")
         left = left + width
         drawn.append(bars)
     for place, total in zip(heights, left, strict=True):
-        ax.text(total + 0.01 * widest, place, f"{total:.0f}", va="center", fontsize=9)
+        ax.text(total + 0.01 * widest, place, f"{total:.0f}", va="center", fontsize="small")
     return drawn
 
 

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Polygon
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.figures.looks import look
 from analysis.formats import format_of
 
 _LANE_GAP = 0.9
@@ -43,7 +44,7 @@ def draw_axis(ax: Axes, largest: float, smallest: float, axis: Literal["x", "y"]
     every = 1 if len(decades) <= 6 else 2  # more labels would touch
     names = [_name(int(d)) if not n % every else "" for n, d in enumerate(decades)]
     ends = (np.log10(largest), lane - _LANE_GAP / 2)
-    shade = {"color": "#F1E9DA", "zorder": 0, "linewidth": 0}
+    shade = {"color": look().colors.lane, "zorder": 0, "linewidth": 0}
     inside = (lane - _LANE_GAP / 2, lane + _LANE_GAP / 2)
     if axis == "y":
         ax.set_ylim(*ends)

@@ -15,23 +15,24 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from analysis.figures.style import INK, MARKS, Picture, style
+from analysis.figures.canvas import Label, label_ends, panels
+from analysis.figures.looks import look
+from analysis.figures.style import MARKS, Picture, drawn
 
 _FAINTLY = 0.4
 
 
-@style()
+@drawn
 def costs(speed: pd.DataFrame) -> Picture:
     """Throughput and peak memory by batch size, one line per forward dtype.
 
     ``speed`` comes from :func:`analysis.timing.measure_speed`.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.9))
+    figure, (left, right) = panels(2, 10, 3.9)
     throughput_lines(left, speed)
     left.set_title("Throughput")
     memory_lines(right, speed)
     right.set_title("Peak memory of a pass")
-    figure.legend(*left.get_legend_handles_labels(), loc="outside right center")
     one = speed[speed["batch"] == "one query"]
     latency = ", ".join(f"{row.forward_dtype} {row.seconds:.2g} s" for row in one.itertuples())
     return Picture(
@@ -49,13 +50,14 @@ def throughput_lines(ax: Axes, speed: pd.DataFrame) -> list[Line2D]:
     for dtype, own in _by_size(speed):
         middle, pairs = own["pairs_per_second"], own["pairs"]
         ends = [middle - pairs / own["slowest"], pairs / own["fastest"] - middle]
-        look = {"ecolor": (MARKS[dtype].color, _FAINTLY), "elinewidth": 1}
+        traits = {"ecolor": (MARKS[dtype].color, _FAINTLY), "elinewidth": 1}
         lines += ax.plot(pairs, middle, **_marks(dtype))
-        ax.errorbar(pairs, middle, yerr=np.abs(ends), **_line(dtype), **look)
+        ax.errorbar(pairs, middle, yerr=np.abs(ends), **_line(dtype), **traits)
     _sizes(ax, speed["pairs"])
     ends = speed["pairs"] / speed["slowest"], speed["pairs"] / speed["fastest"]
     ax.set(yscale="log", ylim=_decades(pd.concat(ends)), ylabel="pairs per second (log scale)")
     ax.yaxis.set_major_formatter("{x:g}")
+    _name_lines(ax, lines)
     return lines
 
 
@@ -69,10 +71,17 @@ def memory_lines(ax: Axes, speed: pd.DataFrame) -> list[Line2D]:
         ax.axhline(own["weight_bytes"].iloc[0] / 1e6, color=MARKS[dtype].color, alpha=_FAINTLY)
     _sizes(ax, speed["pairs"])
     ax.set(ylim=(0, 1.1 * speed["peak_bytes"].max() / 1e6), ylabel="MB")
+    _name_lines(ax, lines)
     return lines
 
 
-@style()
+def _name_lines(ax: Axes, lines: Sequence[Line2D]) -> None:
+    """Name each line at its right end."""
+    ends = ((line.get_xydata()[-1], line) for line in lines)
+    label_ends(ax, [Label(*end, line.get_label(), line.get_color()) for end, line in ends])
+
+
+@drawn
 def trade_offs(trade: pd.DataFrame, k: int) -> Picture:
     """Time of one query against what is kept: overlap@k, nDCG@k (where graded), saturated share.
 
@@ -82,7 +91,7 @@ def trade_offs(trade: pd.DataFrame, k: int) -> Picture:
     graded = trade["ndcg"].notna().all()
     wanted = [("overlap", f"Overlap@{k} with float32"), ("ndcg", f"nDCG@{k}")]
     wanted = [*wanted[: 1 + graded], ("saturated", "Scores of exactly 0 or 1")]
-    figure, axes = plt.subplots(1, len(wanted), figsize=(3.7 * len(wanted) + 1.4, 3.9))
+    figure, axes = panels(len(wanted), 3.7 * len(wanted) + 1.4, 3.9)
     for ax, (column, title) in zip(axes, wanted, strict=True):
         kept_marks(ax, trade, column)
         ax.set_title(title)
@@ -161,8 +170,8 @@ def _line(dtype: str) -> dict[str, object]:
 
 def _marks(dtype: str) -> dict[str, object]:
     mark = MARKS[dtype]
-    look = {"color": mark.color, "marker": mark.marker, "markersize": 5}
-    return look | {"linestyle": "none", "label": dtype}
+    traits = {"color": mark.color, "marker": mark.marker, "markersize": 5}
+    return traits | {"linestyle": "none", "label": dtype}
 
 
 def _look(dtype: str, order: str) -> dict[str, object]:
@@ -170,13 +179,13 @@ def _look(dtype: str, order: str) -> dict[str, object]:
     mark, filled = MARKS[dtype], order == "scores"
     face = mark.color if filled else "none"
     size = 5 if filled else 9
-    look = {"marker": mark.marker, "markersize": size, "markerfacecolor": face}
-    return look | {"markeredgecolor": mark.color, "markeredgewidth": 0.8, "linestyle": "none"}
+    traits = {"marker": mark.marker, "markersize": size, "markerfacecolor": face}
+    return traits | {"markeredgecolor": mark.color, "markeredgewidth": 0.8, "linestyle": "none"}
 
 
 def _legend(dtypes: Sequence[str]) -> list[Line2D]:
     own = [Line2D([], [], label=dtype, **_look(dtype, "scores")) for dtype in dtypes]
-    plain = {"marker": "o", "color": INK, "linestyle": "none"}
+    plain = {"marker": "o", "color": look().ink, "linestyle": "none"}
     filled = Line2D([], [], label="by scores", markersize=5, **plain)
     plain |= {"markersize": 9, "markeredgewidth": 0.8, "markerfacecolor": "none"}
     ring = Line2D([], [], label="by raw logits", **plain)
