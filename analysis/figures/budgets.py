@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter
 
 from analysis.budgets import ErrorBudget
 from analysis.figures.bars import longest, stacked_bars
-from analysis.figures.canvas import canvas, grid, name_rows, panels
+from analysis.figures.canvas import canvas, grid, key, name_rows, panels
 from analysis.figures.looks import look
 from analysis.figures.style import MARKS, OKABE_ITO, Picture, drawn
 from analysis.scorepath import ScorePath
@@ -55,7 +55,7 @@ def stages_beside_noise(budgets: Sequence[ErrorBudget], noise: pd.DataFrame) -> 
     axes[1].set_xlabel(
         "absolute difference of a logit: mean, and a line to the largest (log scale)"
     )
-    figure.legend(handles=[_handle(dtype) for dtype in logits], loc="outside upper right", ncols=4)
+    key(figure, [_handle(dtype) for dtype in logits], list(logits))
     means = (f"{dtype} {table.loc['total', 'mean_abs']:.2g}" for dtype, table in logits.items())
     return Picture(
         figure,
@@ -141,16 +141,14 @@ def all_shares(budgets: Sequence[ErrorBudget]) -> Picture:
         ax.set_title(budget.name)
     for ax in axes.flat[len(budgets) :]:
         ax.set_axis_off()
-    keys = [
-        Line2D([], [], linestyle="", marker="o", color=look().ink, label="path's order"),
-        Line2D(
-            [], [], linestyle="", marker="|", markersize=13, markeredgewidth=2, color=look().ink
-        ),
-        Line2D([], [], linewidth=8, color=look().colors.pale, label="range over all orders"),
-    ]
-    keys[1].set_label("mean over all orders")
+    keys = {
+        "path's order": Line2D([], [], linestyle="", marker="o", color=look().ink),
+        "mean over all orders": Line2D([], [], linestyle="", marker="|", color=look().ink),
+        "range over all orders": Line2D([], [], linewidth=8, color=look().colors.pale),
+    }
+    keys["mean over all orders"].set(markersize=13, markeredgewidth=2)
     figure.supxlabel("share of the squared error of the scores")
-    figure.legend(handles=keys, loc="outside upper right", ncols=3)
+    key(figure, list(keys.values()), list(keys))
     leading = (
         f"{budget.name}: {budget.scores['share'].iloc[:-1].idxmax()}"
         for budget in budgets
@@ -169,7 +167,8 @@ def all_shares(budgets: Sequence[ErrorBudget]) -> Picture:
 def all_tie_origins(budgets: Sequence[ErrorBudget]) -> Picture:
     """Draw the candidates that tie in the top ranks of each path, by the stage they come from."""
     figure, ax = canvas(10, 1.2 + 0.5 * len(budgets))
-    tie_origins(ax, budgets)
+    if drawn := tie_origins(ax, budgets):
+        key(figure, drawn, [bars.get_label() for bars in drawn], "come from")
     totals = (f"{budget.name}: {budget.ties['count'].sum():.0f}" for budget in budgets)
     return Picture(
         figure,
@@ -183,12 +182,10 @@ def tie_origins(ax: Axes, budgets: Sequence[ErrorBudget]) -> list[BarContainer]:
     """One bar per path: its candidates that tie in the top ranks, by the stage they come from."""
     counts = pd.DataFrame([budget.ties["count"] for budget in budgets])
     drawn = stacked_bars(ax, counts.loc[:, counts.any()], _COLORS, height=_BAR)
-    ax.set_yticks(range(len(counts)), [budget.name for budget in budgets])
+    name_rows(ax, [budget.name for budget in budgets])
     ax.set(ylim=(len(counts) - 0.5, -0.5), xlim=(0, 1.12 * longest(counts)))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel(f"candidates that tie in the top {budgets[0].k}")
-    if drawn:
-        ax.legend(title="come from", loc="center left", bbox_to_anchor=(1.0, 0.5))
     return drawn
 
 
@@ -241,6 +238,7 @@ def predicted_and_measured(ax: Axes, table: pd.DataFrame, name: str) -> list[Lin
             drawn += ax.plot(measured, height, mark.marker, color=mark.color, markersize=4)
         names.append(_after_the_logits(path))
     name_rows(ax, names)
+    ax.text(0, 0, "rings: predicted, filled: measured", va="center", fontsize="small")
     for label in ax.get_yticklabels():
         label.set(fontsize="small")
         if (dtype := label.get_text().removesuffix(" logits")) in MARKS:
@@ -253,9 +251,10 @@ def predicted_and_measured(ax: Axes, table: pd.DataFrame, name: str) -> list[Lin
 
 
 def _after_the_logits(path: ScorePath) -> str:
-    """What a path does with its logits, in one line; that it stores the sigmoid's dtype is usual."""
+    """What a path does with its logits, in one line; that it stores the last dtype is usual."""
     *steps, stored = path.parts[1:]
-    usual = path.has_sigmoid and path.stored_dtype == path.activation_dtype
+    last = path.activation_dtype if path.has_sigmoid else path.forward_dtype
+    usual = path.stored_dtype == last
     return ", ".join(steps if usual else [*steps, stored])
 
 

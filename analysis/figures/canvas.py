@@ -7,14 +7,20 @@ from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.text import Annotation
 
 from analysis.figures.looks import look
 
 _LINE = 1.25
 """Height of a line of text, in its size."""
+_LETTER, _HANDLE = 0.6, 9
+"""Mean width of a letter in the size of the text, and of a key's mark in letters."""
+_LONG_NAME = 16
+"""Letters from which on the name of a row takes two lines in a narrow look."""
 
 
 class Label(NamedTuple):
@@ -58,20 +64,40 @@ def panels(
 
 
 def in_two_lines(name: str) -> str:
-    """An engine's name with its dtype on a second line."""
-    return name.replace(", ", ",\n", 1)
+    """A name on two lines: an engine's breaks before its dtype, others near their middle."""
+    if ", " in name:
+        return name.replace(", ", ",\n", 1)
+    spaces = [place for place, letter in enumerate(name) if letter == " "]
+    if not spaces:
+        return name
+    middle = min(spaces, key=lambda place: abs(2 * place - len(name)))
+    return f"{name[:middle]}\n{name[middle + 1 :]}"
 
 
 def name_rows(ax: Axes, names: Iterable[str], *, shown: bool = True) -> None:
-    """Name the rows 0, 1, … of the axes; in a narrow look a long name breaks at its comma.
+    """Name the rows 0, 1, … of the axes; in a narrow look a long name takes two lines.
 
     Rows that are not ``shown``, because a panel at the left names them, are named in a narrow look.
     """
     names = list(names)
     if look().is_narrow:
-        names = [in_two_lines(name) if len(name) > 16 else name for name in names]
+        names = [in_two_lines(name) if len(name) > _LONG_NAME else name for name in names]
     ax.set_yticks(range(len(names)), names if shown or look().is_narrow else [""] * len(names))
     ax.tick_params(axis="y", length=0)
+
+
+def key(figure: Figure, handles: Sequence[Artist], names: Sequence[str], title: str = "") -> Legend:
+    """Put the key to colours and marks above the panels, in as many columns as have room."""
+    size = plt.rcParams["legend.fontsize"]
+    room = 72 * figure.get_figwidth() / size / _LETTER
+    columns = max(1, int(room / (max(map(len, names)) + _HANDLE)))
+    return figure.legend(
+        handles,
+        names,
+        title=title or None,
+        loc="outside upper left",
+        ncols=min(columns, len(names)),
+    )
 
 
 def label_ends(ax: Axes, labels: Iterable[Label], x: float = 1.02) -> list[Annotation]:

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from analysis.figures.canvas import canvas, grid, panels
+from analysis.figures.canvas import canvas, grid, key, panels
 from analysis.figures.looks import look
 from analysis.figures.style import MARKS, OKABE_ITO, Picture, drawn
 from analysis.fingerprinting.evidence import DECIDED
@@ -102,7 +102,7 @@ def combs(
     ax.set_yticks(_heights(paths), labels, fontsize="small")
     ax.tick_params(axis="y", length=0)
     ax.ticklabel_format(axis="x", useOffset=False)
-    ax.locator_params(axis="x", nbins=6)
+    ax.locator_params(axis="x", nbins=2 if look().is_narrow else 6)
     return drawn
 
 
@@ -221,7 +221,7 @@ def enough_scores(outcomes: pd.DataFrame, *, logits: bool = False, columns: int 
     for ax in axes.flat[max(0, len(groups) - columns) : len(groups)]:
         ax.set_xlabel("scores in the list")
     if bars:
-        figure.legend(bars, OUTCOMES, loc="outside upper left", ncols=len(OUTCOMES))
+        key(figure, bars, OUTCOMES)
     found = enough(outcomes)
     least = ["never" if pd.isna(number) else str(number) for number in found["in_all"]]
     named = zip(found["path"], least, strict=True)

@@ -119,7 +119,12 @@ def _draw_ladder(ax: Axes, paths: Mapping[str, ScorePath]) -> None:
         if edges.zero_up_to > _LADDER[0]:  # else the bar runs out of the view
             _number(ax, ends[0] - 0.25, height, edges.zero_up_to, "right")
     name_rows(ax, reversed(paths))
-    ax.set(xlim=(_LADDER[0] - 4, _LADDER[1] + 4), ylim=(-0.7, len(paths) - 0.3), xlabel="logit")
+    margin = 10 if look().is_narrow else 4  # for the numbers
+    ax.set(
+        xlim=(_LADDER[0] - margin, _LADDER[1] + margin),
+        ylim=(-0.7, len(paths) - 0.3),
+        xlabel="logit",
+    )
 
 
 def _draw_counts(ax: Axes, counts: Mapping[str, int], colors: list[str]) -> None:
@@ -158,21 +163,23 @@ def _draw_widths(
 def _name_ends(ax: Axes, ends: list[Label]) -> None:
     """Name the lines in the room above their ends, which lie side by side; the first end on top."""
     bottom, top = ax.get_ylim()
-    room = top * (top / bottom) ** 0.6
+    room = top * (top / bottom) ** 0.5
     ax.set_ylim(bottom, room)
-    ends = sorted(ends)
+    ends = sorted(ends, reverse=True)  # from 0.99 on
     heights = np.geomspace(room, top, len(ends) + 1)[:-1]
-    last = ends[-1].x
+    *short, longest = ends
+    column = short[-1].x - 0.08 * abs(np.subtract(*ax.get_xlim())) if short else longest.x
     for end, height in zip(ends, heights, strict=True):
+        beside = ("right", longest.x) if end is longest else ("left", column)
         ax.annotate(
             end.text,
             end[:2],
-            (last, height),
+            (beside[1], height),
             va="center",
-            ha="right",
+            ha=beside[0],
             fontsize="small",
             color=look().legible(end.color),
-            arrowprops={"arrowstyle": "-", "color": end.color, "lw": 0.7, "relpos": (0, 0.5)},
+            arrowprops={"arrowstyle": "-", "color": end.color, "lw": 0.7, "shrinkB": 0},
         )
 
 

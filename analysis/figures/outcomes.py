@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.comparisons import EQUAL, FIRST, NOT_CERTAIN, SECOND
 from analysis.figures.bars import longest, stacked_bars
-from analysis.figures.canvas import canvas, name_rows, panels
+from analysis.figures.canvas import canvas, key, name_rows, panels
 from analysis.figures.looks import look
 from analysis.figures.style import MARKS, OKABE_ITO, Picture, drawn
 from analysis.scorepath import ScorePath
@@ -128,7 +128,8 @@ def tie_rules(
         heights, color = np.arange(len(names)) + offset, hue or look().ink
         drawn.append(ax.scatter(values, heights, marker=marker, color=color, s=42, zorder=3))
         _name_rule(ax, rule, ends["min"].iloc[widest], heights[widest], look().legible(color))
-    _limits(ax, ends["min"].min(), ends["max"].max())
+    low, high = ends["min"].min(), ends["max"].max()
+    _limits(ax, low - (0.7 if look().is_narrow else 0.4) * (high - low), high)  # their names
     return drawn
 
 
@@ -150,7 +151,7 @@ def _name_rule(ax: Axes, rule: str, left: float, height: float, color: str) -> N
 def restored_view(restored: Mapping[str, pd.Series]) -> Picture:
     """Tied candidates of each path, by what brings them back, as for :func:`restored_bars`."""
     figure, ax = canvas(11, 1.4 + 0.5 * len(restored))
-    restored_bars(ax, restored)
+    key(figure, restored_bars(ax, restored), list(REMEDIES), "set apart by")
     said = "; ".join(
         f"{path}: " + ", ".join(f"{remedy} {count}" for remedy, count in found.items())
         for path, found in restored.items()
@@ -172,7 +173,6 @@ def restored_bars(ax: Axes, restored: Mapping[str, pd.Series]) -> list[BarContai
     _rows(ax, list(counts.index))
     ax.set_xlim(0, 1.1 * longest(counts))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.legend(title="set apart by", loc="center left", bbox_to_anchor=(1.0, 0.5))
     return drawn
 
 
@@ -189,12 +189,12 @@ def effect_views(effects: pd.DataFrame, *, graded: bool) -> Picture:
         differences(ax, own, _lacking(graded))
         ax.set_title(measure)
         ax.set_xlabel("difference from the float32 reference")
-    keys = [
-        Line2D([], [], linewidth=7, color=look().colors.pale, label="ends over the orders of ties"),
-        Line2D([], [], linewidth=2, color=look().ink, label="95 % interval over queries"),
-        Line2D([], [], linestyle="", marker="o", color=look().ink, label="expected"),
-    ]
-    figure.legend(handles=keys, loc="outside upper right", ncols=3)
+    keys = {
+        "ends over the orders of ties": Line2D([], [], linewidth=7, color=look().colors.pale),
+        "95 % interval over queries": Line2D([], [], linewidth=2, color=look().ink),
+        "expected": Line2D([], [], linestyle="", marker="o", color=look().ink),
+    }
+    key(figure, list(keys.values()), list(keys))
     said = "; ".join(f"{e.path}, {e.measure}: {e.difference:+.4f}" for e in effects.itertuples())
     return Picture(
         figure,
@@ -241,7 +241,7 @@ def query_views(queries: pd.DataFrame, path: str, *, graded: bool) -> Picture:
         Line2D([], [], linestyle="", marker="o", color=color or look().ink, label=label)
         for label, color in zip(CERTAINTY_LABELS.values(), CERTAINTY_COLORS.values(), strict=True)
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    key(figure, handles, list(CERTAINTY_LABELS.values()))
     ends = own.groupby("measure", sort=False)["difference"].agg(["max", "min"])
     said = "; ".join(f"{row.Index}: {row.max:+.4f} to {row.min:+.4f}" for row in ends.itertuples())
     return Picture(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from analysis.figures.looks import Look, look, using
 from analysis.places import named_path
 
 OKABE_ITO = mpl.color_sequences["okabe_ito"]
+_LETTER = 0.62
+"""Mean width of a letter in the size of the text."""
 FORMATS = ("svg", "png", "pdf")
 SHOWN = ("svg", "png")
 """Formats that pages show; the third is for print."""
@@ -154,10 +157,21 @@ def drawn(function: Callable[..., Picture]) -> Callable[..., Picture]:
     def draw(*data: object, **options: object) -> Picture:
         with style():
             picture = function(*data, **options)
+            _fold(picture.figure)
             _weigh(picture.figure, look())
             return picture._replace(look=look())
 
     return draw
+
+
+def _fold(figure: Figure) -> None:
+    """Break titles and names of axes into lines that are no longer than their panel is wide."""
+    for ax in figure.axes:
+        columns = ax.get_gridspec().ncols
+        for text in (ax.title, ax._left_title, ax.xaxis.label):
+            room = 72 * 0.62 * figure.get_figwidth() / columns / (_LETTER * text.get_fontsize())
+            lines = text.get_text().split("\n")
+            text.set_text("\n".join(textwrap.fill(line, max(12, int(room))) for line in lines))
 
 
 def _weigh(figure: Figure, chosen: Look) -> None:
