@@ -1,4 +1,4 @@
-"""The command line: report, score, fingerprint, audit, check, paths.
+"""The command line: report, figures, score, fingerprint, audit, check, paths.
 
 A reader who closes the pipe early (``| head``) is no trouble: the rest of the output goes nowhere,
 the command finishes, and its exit status is what it would have been.
@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from json import dumps
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
@@ -43,6 +44,14 @@ rerank-precision report --out my_report
 rerank-precision report --model my-org/reranker --data beir_folder --out site
 
 rerank-precision report --data own.jsonl --path haystack:bfloat16 --out site
+"""
+_FIGURES = """Examples:
+
+rerank-precision figures --out my_figures
+
+rerank-precision figures --only 02_ruler --width column --format pdf --out paper
+
+rerank-precision figures --style dark --width slide --data own.jsonl --out talk
 """
 
 app = typer.Typer(
@@ -101,7 +110,7 @@ def report(
     """
     from analysis import reporting
 
-    try:
+    with _chapters_may_fail():
         reporting.report(
             model=model,
             data=_of_split(data, split),
@@ -114,9 +123,56 @@ def report(
             trust_remote_code=trust_remote_code,
             say=_echo,
         )
-    except reporting.ChaptersFailedError as error:
-        typer.echo(sinks.terminal(f"rerank-precision: {error}", lines=True), err=True)
-        raise typer.Exit(_CHAPTERS_FAILED) from error
+
+
+@app.command(epilog=_FIGURES)
+def figures(
+    format: Annotated[str, typer.Option(help="Of svg, png and pdf, with commas.")] = "svg,png,pdf",
+    style: Annotated[str, typer.Option(help="paper, slide (heavier lines) or dark.")] = "paper",
+    width: Annotated[
+        str, typer.Option(help="column (3.5 in), page (7 in), slide (13.33 by 7.5 in) or screen.")
+    ] = "page",
+    only: Annotated[
+        list[str], typer.Option(help="A figure's name, such as 02_ruler; repeatable.")
+    ] = [],  # noqa: B006 -- typer's way to say "none"
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the figures, if not figures-STYLE-WIDTH.")
+    ] = None,
+    data: Data = "german",
+    split: Split = None,
+    model: Model = "demo",
+    path: Annotated[
+        str | None, typer.Option(help="Score path of your engine; see `paths`.")
+    ] = None,
+    dtype: Dtypes = _DTYPES,
+    trust_remote_code: Annotated[
+        bool, typer.Option(help="Run code that the checkpoint brings along.")
+    ] = False,
+) -> None:
+    """Draw the notebooks' figures for print or slides, with captions.md beside them.
+
+    Fonts are outlined (SVG) or embedded (PDF); the same data give the same bytes, but for figures
+    that show times. What has been drawn before is not drawn again.
+
+    Exit status: 0 fine, 2 bad input, 4 a notebook failed (the rest is there), 70 a defect.
+    """
+    from analysis import reporting
+
+    with _chapters_may_fail():
+        files = reporting.draw(
+            *only,
+            out=out,
+            style=style,
+            width=width,
+            formats=format.split(","),
+            model=model,
+            data=_of_split(data, split),
+            dtypes=dtype,
+            path=path,
+            trust_remote_code=trust_remote_code,
+            say=_echo,
+        )
+        _echo(sinks.terminal(f"{counted(len(files), 'file')}: {files[0].parent}"))
 
 
 @app.command()
@@ -281,6 +337,18 @@ def main() -> None:
             sys.exit(2)
         traceback.print_exc()
         sys.exit(_DEFECT)
+
+
+@contextmanager
+def _chapters_may_fail() -> Iterator[None]:
+    """Say which notebooks failed and why, and end with the exit status for that."""
+    from analysis.reporting import ChaptersFailedError
+
+    try:
+        yield
+    except ChaptersFailedError as error:
+        typer.echo(sinks.terminal(f"rerank-precision: {error}", lines=True), err=True)
+        raise typer.Exit(_CHAPTERS_FAILED) from error
 
 
 class _Console(Console):

@@ -123,7 +123,7 @@ def shares(ax: Axes, table: pd.DataFrame) -> BarContainer:
     ax.set_ylim(len(stages) - 0.5, -0.5)
     ends = min(-0.1, parts["least"].min() - 0.1), max(1.1, parts["most"].max() + 0.1)
     ax.set_xlim(min(ends[0], ax.get_xlim()[0]), max(ends[1], ax.get_xlim()[1]))
-    ax.xaxis.set_major_locator(MaxNLocator(6))
+    ax.xaxis.set_major_locator(MaxNLocator(4 if look().is_narrow else 6))
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     ax.grid(axis="x", color=look().faint, linewidth=0.5, alpha=0.6)
     if table["share"].isna().all():
@@ -253,9 +253,7 @@ def predicted_and_measured(ax: Axes, table: pd.DataFrame, name: str) -> list[Lin
 def _after_the_logits(path: ScorePath) -> str:
     """What a path does with its logits, in one line; that it stores the last dtype is usual."""
     *steps, stored = path.parts[1:]
-    last = path.activation_dtype if path.has_sigmoid else path.forward_dtype
-    usual = path.stored_dtype == last
-    return ", ".join(steps if usual else [*steps, stored])
+    return ", ".join(steps if path.stores_its_last_dtype else [*steps, stored])
 
 
 def _limits(table: pd.DataFrame) -> tuple[float, float]:

@@ -19,7 +19,7 @@ _LINE = 1.25
 """Height of a line of text, in its size."""
 _LETTER, _HANDLE = 0.6, 9
 """Mean width of a letter in the size of the text, and of a key's mark in letters."""
-_LONG_NAME = 16
+_LONG_NAME = 20
 """Letters from which on the name of a row takes two lines in a narrow look."""
 
 
@@ -94,6 +94,7 @@ def key(figure: Figure, handles: Sequence[Artist], names: Sequence[str], title: 
     return figure.legend(
         handles,
         names,
+        alignment="left",
         title=title or None,
         loc="outside upper left",
         ncols=min(columns, len(names)),

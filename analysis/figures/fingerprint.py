@@ -261,6 +261,8 @@ def _two_lines(path: ScorePath) -> str:
     sigmoid = "no sigmoid"
     if path.has_sigmoid:
         sigmoid = f"{path.formula} sigmoid in {path.activation_dtype}"
+    if path.stores_its_last_dtype:
+        return f"{path.forward_dtype} logits\n{sigmoid}"
     return f"{path.forward_dtype} logits, stored as {path.stored_dtype}\n{sigmoid}"
 
 

@@ -87,9 +87,11 @@ def decomposition(logits: pd.DataFrame) -> Picture:
     frames = [apply(logits, path) for path in PATHS]
     reference = frames[0]["score"].to_numpy()
     smallest = _axis_end(*(frame["score"] for frame in frames))
-    figure, axes = grid(13, 8, 2, 3, sharex=True, sharey=True)
+    is_narrow, shared = look().is_narrow, {"sharex": True, "sharey": True}
+    figure, axes = grid(9, 11, 3, 2, **shared) if is_narrow else grid(13, 8, 2, 3, **shared)
+    by_stage = axes if is_narrow else axes.T
     ones = []
-    for ax, path, frame in zip(axes.T.flat, PATHS, frames, strict=True):
+    for ax, path, frame in zip(by_stage.flat, PATHS, frames, strict=True):
         dtype = path.activation_dtype
         _scores_against(ax, frame.assign(score_reference=reference), dtype, smallest)
         count = int((frame["score"] == 1.0).sum())
@@ -102,16 +104,20 @@ def decomposition(logits: pd.DataFrame) -> Picture:
             color=look().ink,
         )
         ax.set(xlabel="", ylabel="")
-    for ax, path in zip(axes[0], PATHS[::2], strict=True):
-        ax.set_title(f"{path.forward_dtype} logits,\nsigmoid in {path.activation_dtype}")
-    for ax in axes[1]:
+    stages = [f"{path.forward_dtype} logits,\nsigmoid in {path.activation_dtype}" for path in PATHS]
+    formulas = [_FORMULA_NAMES[path.formula] for path in PATHS[:2]]
+    across, down = (formulas, stages[::2]) if is_narrow else (stages[::2], formulas)
+    for ax, title in zip(axes[0], across, strict=True):
+        ax.set_title(title)
+    for ax in axes[-1]:
         ax.set_xlabel("float32 reference")
-    for ax, path in zip(axes[:, 0], PATHS, strict=False):
-        ax.set_ylabel(_FORMULA_NAMES[path.formula])
+    for ax, name in zip(axes[:, 0], down, strict=True):
+        ax.set_ylabel(name)
+    sides = ("top to bottom", "left", "right") if is_narrow else ("left to right", "above", "below")
     return Picture(
         figure,
-        "Each candidate's score by six paths against the float32 reference. From left to right one "
-        "more stage in float16; above torch's formula, below NumPy's.",
+        f"Each candidate's score by six paths against the float32 reference. From {sides[0]} one "
+        f"more stage in float16; {sides[1]} torch's formula, {sides[2]} NumPy's.",
         f"Six panels of score against float32 score. Scores of exactly 1.0: {'; '.join(ones)}.",
     )
 
@@ -254,7 +260,9 @@ def _error_rows(ax: Axes, facts: pd.DataFrame, errors: Mapping[str, pd.Series]) 
         ax.plot([middle] * 2, [height - 0.36, height + 0.36], color=look().ink, linewidth=2)
     top = np.ceil(np.log10(found.max()) + 1e-9)
     decades = np.arange(np.log10(smallest), top + 1)
-    ax.set_xticks([lane, *decades], ["0", *(f"10$^{{{decade:.0f}}}$" for decade in decades)])
+    every = 1 if look().is_wide else 2
+    names = [f"10$^{{{decade:.0f}}}$" * (not n % every) for n, decade in enumerate(decades[::-1])]
+    ax.set_xticks([lane, *decades], ["0", *names[::-1]])
     ax.set(xlim=(lane - 0.3, top + 0.1), xlabel="logits (log scale); upright: median")
 
 

@@ -117,6 +117,11 @@ class Look:
         return self.width == "column"
 
     @property
+    def is_wide(self) -> bool:
+        """Whether two panels beside each other have room for more than their data."""
+        return self.width in ("screen", "page")
+
+    @property
     def has_fixed_height(self) -> bool:
         """Whether all its figures have one height, so that panels cannot be stacked."""
         return WIDTHS[self.width].height is not None
@@ -133,12 +138,13 @@ class Look:
         return to_hex(next(one for one in mixed if contrast(one, self.colors.page) >= _LEGIBLE))
 
 
+ON_SCREEN = Look()
 _LOOK: ContextVar[Look | None] = ContextVar("look", default=None)
 
 
 def look() -> Look:
     """The look of the moment: that of the innermost :func:`using`, or else the environment's."""
-    return _LOOK.get() or Look.of_text(os.environ.get(LOOK_VARIABLE) or Look().text)
+    return _LOOK.get() or Look.of_text(os.environ.get(LOOK_VARIABLE) or ON_SCREEN.text)
 
 
 @contextmanager

@@ -166,7 +166,7 @@ def _name_ends(ax: Axes, ends: list[Label]) -> None:
     room = top * (top / bottom) ** 0.5
     ax.set_ylim(bottom, room)
     ends = sorted(ends, reverse=True)  # from 0.99 on
-    heights = np.geomspace(room, top, len(ends) + 1)[:-1]
+    heights = np.geomspace(room, top, len(ends) + 2)[1:-1]
     *short, longest = ends
     column = short[-1].x - 0.08 * abs(np.subtract(*ax.get_xlim())) if short else longest.x
     for end, height in zip(ends, heights, strict=True):

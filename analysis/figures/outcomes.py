@@ -129,7 +129,7 @@ def tie_rules(
         drawn.append(ax.scatter(values, heights, marker=marker, color=color, s=42, zorder=3))
         _name_rule(ax, rule, ends["min"].iloc[widest], heights[widest], look().legible(color))
     low, high = ends["min"].min(), ends["max"].max()
-    _limits(ax, low - (0.7 if look().is_narrow else 0.4) * (high - low), high)  # their names
+    _limits(ax, low - (0.4 if look().is_wide else 0.7) * (high - low), high)  # their names
     return drawn
 
 

@@ -12,7 +12,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from analysis.figures.canvas import canvas, grid, name_rows, panels
+from analysis.figures.canvas import canvas, grid, in_two_lines, panels
 from analysis.figures.lane import draw_axis, position, smallest_distance
 from analysis.figures.looks import look
 from analysis.figures.style import MARKS, Picture, drawn
@@ -38,7 +38,8 @@ def rulers(paths: Mapping[str, ScorePath], steps: Mapping[str, pd.DataFrame]) ->
     for height, (label, path) in enumerate(reversed(paths.items())):
         places = position(steps[label]["one_minus_score"], smallest)
         _draw_ruler(ax, height, places, MARKS[path.forward_dtype].color)
-    name_rows(ax, [f"{label}\n{len(steps[label]):,} scores" for label in reversed(paths)])
+    names = [f"{label}\n{len(steps[label]):,} scores" for label in reversed(paths)]
+    ax.set_yticks(range(len(paths)), names)
     ax.set_ylim(-0.6, len(paths) - 0.4)
     ax.set_title("Every score from 0.99 to 1, by formula and dtype")
     listed = "; ".join(f"{label} {len(steps[label]):,}" for label in paths)
@@ -89,8 +90,11 @@ def staircases(logits: pd.DataFrame, paths: list[ScorePath]) -> Picture:
         scored = apply(logits, path)
         _draw_staircase(ax, path, limits)
         _draw_passages(ax, path, scored[scored["score"] >= 1 - _FARTHEST])
-        ax.set_title(path.name)
+        ax.set_title(in_two_lines(path.name) if look().has_fixed_height else path.name)
         ones[path.name] = (scored["score"] == 1).sum()
+    if look().has_fixed_height:
+        for ax in axes[1:]:
+            ax.set_ylabel("")
     listed = ", ".join(f"{name}: {number}" for name, number in ones.items())
     return Picture(
         figure,
@@ -169,7 +173,7 @@ def _draw_passages(ax: Axes, path: ScorePath, scored: pd.DataFrame) -> None:
             continue
         above = height
         ax.annotate(
-            f"{score:.4g}: {count} {'passage' if count == 1 else 'passages'}",
+            f"{score:.4g}: {count}" if look().has_fixed_height else _shared(score, count),
             (right, height),
             xytext=(6, 0),
             textcoords="offset points",
@@ -177,3 +181,7 @@ def _draw_passages(ax: Axes, path: ScorePath, scored: pd.DataFrame) -> None:
             fontsize="small",
             annotation_clip=False,
         )
+
+
+def _shared(score: float, count: int) -> str:
+    return f"{score:.4g}: {count} {'passage' if count == 1 else 'passages'}"

@@ -23,7 +23,7 @@ from matplotlib.lines import Line2D
 
 from analysis import sinks
 from analysis.errors import InputError, quoted
-from analysis.figures.looks import Look, look, using
+from analysis.figures.looks import ON_SCREEN, Look, look, using
 from analysis.places import named_path
 
 OKABE_ITO = mpl.color_sequences["okabe_ito"]
@@ -65,7 +65,7 @@ class Picture(NamedTuple):
     figure: Figure
     caption: str
     alt: str
-    look: Look = Look()
+    look: Look = ON_SCREEN
 
     def save(self, file: str | Path) -> Path:
         """Write the figure as the file's name ends: .svg, .png or .pdf; returns the file.
@@ -168,8 +168,9 @@ def _fold(figure: Figure) -> None:
     """Break titles and names of axes into lines that are no longer than their panel is wide."""
     for ax in figure.axes:
         columns = ax.get_gridspec().ncols
+        share = 0.62 if columns == 1 else 0.85 / columns  # the names of rows stand at the left
         for text in (ax.title, ax._left_title, ax.xaxis.label):
-            room = 72 * 0.62 * figure.get_figwidth() / columns / (_LETTER * text.get_fontsize())
+            room = 72 * share * figure.get_figwidth() / (_LETTER * text.get_fontsize())
             lines = text.get_text().split("\n")
             text.set_text("\n".join(textwrap.fill(line, max(12, int(room))) for line in lines))
 

@@ -6,9 +6,11 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import distributions
 from pathlib import Path
@@ -20,7 +22,9 @@ from papermill.exceptions import PapermillExecutionError
 
 from analysis import sinks
 from analysis.errors import InputError, counted
-from analysis.notebooks import FIGURES_VARIABLE
+from analysis.figures.looks import LOOK_VARIABLE, ON_SCREEN, Look
+from analysis.figures.style import SHOWN
+from analysis.notebooks import FIGURES_VARIABLE, FORMATS_VARIABLE
 from analysis.places import CHECKOUT, ENGINES, GERMAN, MODELS, NOTEBOOKS, PACKAGE
 from analysis.readers.folders import folder_of
 
@@ -30,14 +34,20 @@ WIDGET_TEXT = "Interactive view: open this notebook in JupyterLab. Its static tw
 # goes wrong in a cell arrives as an error of that cell.
 KERNEL_ARGUMENTS = ["--log-level=CRITICAL"]
 Say = Callable[[str], object]
+_NAMED_FIGURE = re.compile(r'"(\d\d_\w+)"')
 
 
 @dataclass(frozen=True)
 class Run:
-    """The folder of a report, and the notebook parameters that differ from defaults."""
+    """The folder of a report, the notebook parameters that differ from defaults, the figures' look.
+
+    ``formats`` are those of the figures' files.
+    """
 
     folder: Path
     parameters: Mapping[str, object] = field(default_factory=dict)
+    look: Look = ON_SCREEN
+    formats: tuple[str, ...] = SHOWN
 
     @property
     def executed(self) -> Path:
@@ -84,13 +94,16 @@ def notebooks() -> list[Path]:
     return found
 
 
-def run_notebooks(run: Run, say: Say = print) -> list[Chapter]:
-    """Run every notebook whose inputs changed; one that fails does not keep the others from it.
+def run_notebooks(
+    run: Run, say: Say = print, chosen: Sequence[Path] | None = None
+) -> list[Chapter]:
+    """Run every notebook, or those chosen, whose inputs changed; one that fails keeps no other.
 
     ``say`` receives a line per notebook, standard error what the notebooks say of their progress.
     What is there already when this is interrupted stays: the next run starts from it.
     """
-    numbered = list(enumerate(chosen := notebooks(), 1))
+    chosen = notebooks() if chosen is None else chosen
+    numbered = list(enumerate(chosen, 1))
     return [run_if_changed(one, run, say, f" ({i} of {len(chosen)})") for i, one in numbered]
 
 
@@ -98,6 +111,12 @@ def check_all_ran(chapters: Iterable[Chapter]) -> None:
     """Raise :class:`ChaptersFailedError` if any chapter failed."""
     if failed := [chapter for chapter in chapters if chapter.failure is not None]:
         raise ChaptersFailedError(failed)
+
+
+def figures_of(notebook: Path) -> list[str]:
+    """Names of the figures that a notebook shows."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    return [name for cell in cells for name in _NAMED_FIGURE.findall(cell.source)]
 
 
 def run_if_changed(notebook: Path, run: Run, say: Say = print, place: str = "") -> Chapter:
@@ -108,7 +127,7 @@ def run_if_changed(notebook: Path, run: Run, say: Say = print, place: str = "") 
     declared = papermill.inspect_notebook(notebook)
     run = replace(run, parameters={k: v for k, v in run.parameters.items() if k in declared})
     executed, stamp = run.executed / notebook.name, run.executed / f"{notebook.stem}.inputs"
-    digest = inputs_digest(notebook, run.parameters)
+    digest = inputs_digest(notebook, run.parameters, run.look, run.formats)
     written = [run.folder / line for line in _lines(stamp)[1:]]
     if _lines(stamp)[:1] == [digest] and all(path.exists() for path in [executed, *written]):
         say(f"{notebook.stem}: inputs unchanged, nothing recomputed{place}")
@@ -140,8 +159,12 @@ def execute(notebook: Path, executed: Path, run: Run) -> list[Path]:
     executed.parent.mkdir(parents=True, exist_ok=True)
     scratch = executed.parent / f"figures-{notebook.stem}"
     shutil.rmtree(scratch, ignore_errors=True)  # what a failed run may have left
-    os.environ[FIGURES_VARIABLE] = str(scratch.resolve())
-    try:
+    drawing = {
+        FIGURES_VARIABLE: str(scratch.resolve()),
+        FORMATS_VARIABLE: ",".join(run.formats),
+        LOOK_VARIABLE: run.look.text,
+    }
+    with _environment(drawing):
         papermill.execute_notebook(
             notebook,
             executed,
@@ -151,11 +174,22 @@ def execute(notebook: Path, executed: Path, run: Run) -> list[Path]:
             stderr_file=_Progress(),
             extra_arguments=KERNEL_ARGUMENTS,
         )
-    finally:
-        del os.environ[FIGURES_VARIABLE]
     run.figures.mkdir(parents=True, exist_ok=True)
     files = sorted(scratch.glob("*")) if scratch.exists() else []
     return [file.replace(run.figures / file.name) for file in files]
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for the kernel, and put back afterwards what was there."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in variables:
+            del os.environ[name]
+        os.environ.update({name: before[name] for name in variables.keys() & before.keys()})
 
 
 class _Progress:
@@ -171,10 +205,16 @@ class _Progress:
         sys.stderr.flush()
 
 
-def inputs_digest(notebook: Path, parameters: Mapping[str, object]) -> str:
+def inputs_digest(
+    notebook: Path,
+    parameters: Mapping[str, object],
+    look: Look = ON_SCREEN,
+    formats: Sequence[str] = SHOWN,
+) -> str:
     """SHA-256 over everything that can change a notebook's outputs, its own outputs aside."""
     sources = [cell.source for cell in nbformat.read(notebook, as_version=4).cells]
     digest = hashlib.sha256(json.dumps([sources, dict(parameters)], default=str).encode())
+    digest.update(f"{look.text} {' '.join(formats)}".encode())
     digest.update(platform.processor().encode() + platform.machine().encode())
     digest.update(_installed().encode())
     for file in _input_files(parameters):
