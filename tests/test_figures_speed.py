@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from matplotlib.testing.compare import compare_images
 
 from analysis.figures import speed as views
-from analysis.figures.style import save, style
+from analysis.figures.style import save
 
 DTYPES = ["float32", "float16", "bfloat16"]
 
@@ -121,8 +121,7 @@ def test_a_slower_run_looks_alike(kind, slower, tmp_path):
             picture = views.costs(measured(factor))
         else:
             picture = views.trade_offs(traded(factor), 10)
-        with style():
-            save(picture.figure, name, picture.caption, picture.alt, tmp_path)
+        save(picture, name, tmp_path)
         plt.close(picture.figure)
     assert compare_images(str(tmp_path / "one.png"), str(tmp_path / "two.png"), 12) is None
 

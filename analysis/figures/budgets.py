@@ -78,11 +78,11 @@ def magnitudes(ax: Axes, table: pd.DataFrame, limits: tuple[float, float]) -> li
     zero = np.sqrt(lane * limits[0])
     ax.set_xscale("log")
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.set(xlim=(lane, limits[1]), ylim=(len(names) - 0.3, -0.6))
+    ax.set(xlim=(lane, limits[1]), ylim=(len(names) + 0.1, -0.6))
     ax.axvspan(lane, limits[0], color=look().colors.lane, zorder=0, linewidth=0)
     ax.annotate(
         "exactly 0",
-        (zero, len(names) - 0.3),
+        (zero, len(names) + 0.1),
         (0, 4),
         textcoords="offset points",
         ha="center",

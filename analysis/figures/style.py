@@ -137,6 +137,7 @@ def _settings(chosen: Look) -> dict[str, object]:
         "figure.constrained_layout.use": True,
         "figure.dpi": 110,
         "figure.facecolor": page,
+        "figure.labelsize": "medium",
         "font.family": "DejaVu Sans",
         "legend.frameon": False,
         "pdf.fonttype": 42,
@@ -168,7 +169,7 @@ def _fold(figure: Figure) -> None:
     """Break titles and names of axes into lines that are no longer than their panel is wide."""
     for ax in figure.axes:
         columns = ax.get_gridspec().ncols
-        share = 0.62 if columns == 1 else 0.85 / columns  # the names of rows stand at the left
+        share = {1: 0.62, 2: 0.42}.get(columns, 0.76 / columns)  # names of rows stand at the left
         for text in (ax.title, ax._left_title, ax.xaxis.label):
             room = 72 * share * figure.get_figwidth() / (_LETTER * text.get_fontsize())
             lines = text.get_text().split("\n")

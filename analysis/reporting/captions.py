@@ -34,9 +34,14 @@ def write_captions(folder: Path, sections: Mapping[str, str]) -> Path:
     """Write sections into the folder's file of captions; those of other figures stay in it."""
     file = folder / CAPTIONS
     everything = (_kept(file) if file.exists() else {}) | dict(sections)
-    parts = [f"{_HEADING}{name}\n{everything[name]}" for name in sorted(everything)]
-    file.write_text("".join([_TITLE, *parts]), encoding="utf-8")
+    file.write_text(captions_text(everything), encoding="utf-8")
     return file
+
+
+def captions_text(sections: Mapping[str, str]) -> str:
+    """The whole text, its sections in the order of their names."""
+    parts = [f"{_HEADING}{name}\n{sections[name]}" for name in sorted(sections)]
+    return "".join([_TITLE, *parts])
 
 
 def _section(file: Path, kind: str, options: Mapping[str, object]) -> str:
