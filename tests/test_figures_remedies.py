@@ -116,4 +116,4 @@ def test_every_logit_and_every_end_is_inside(ax):
         assert drawn.tolist() == logits.tolist()
         assert (left <= drawn).all()
         assert (drawn <= right).all()
-    assert [text.get_text() for text in ax.texts] == ["path: exactly 1.0 from 7.625"]
+    assert [text.get_text() for text in ax.texts] == ["path: 1.0 from 7.625"]

@@ -32,7 +32,9 @@ def test_the_slope_has_no_invented_order_inside_a_tie(ax, reference, saturated):
     up, down = reranking.MOVED_UP, reranking.MOVED_DOWN
     assert colors == [down, look().faint, up, down, up, look().faint, look().faint]
     bands = [
-        band for band in ax.patches if band.get_facecolor() == mpl.colors.to_rgba(reranking.BAND)
+        band
+        for band in ax.patches
+        if band.get_facecolor() == mpl.colors.to_rgba(look().colors.band)
     ]
     assert len(bands) == 2
     assert "3 tied at 1" in [text.get_text() for text in ax.texts]

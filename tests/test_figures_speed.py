@@ -73,14 +73,14 @@ def test_memory_is_drawn_from_zero_in_megabytes_with_the_weights(ax):
 
 
 def test_the_latency_of_one_query_is_told():
-    figure, _, alt = views.costs(measured())
+    figure, _, alt, _ = views.costs(measured())
     assert "15 candidates takes: float32 0.6 s, float16 2.6 s, bfloat16 2.2 s" in alt
     plt.close(figure)
 
 
 @pytest.mark.parametrize("graded", [True, False])
 def test_there_is_a_panel_per_measure_that_is_known(graded):
-    figure, _, alt = views.trade_offs(traded(graded=graded), 10)
+    figure, _, alt, _ = views.trade_offs(traded(graded=graded), 10)
     titles = [ax.get_title("left") for ax in figure.axes]
     ndcg = ["nDCG@10"] if graded else []
     assert titles == ["Overlap@10 with float32", *ndcg, "Scores of exactly 0 or 1"]

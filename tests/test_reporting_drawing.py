@@ -26,7 +26,7 @@ def line():
 
 show(line(), "01_line")
 """
-BROKEN = 'show(1 / 0, "02_broken")'
+BROKEN = 'from analysis.notebooks import show\nshow(1 / 0, "02_broken")'
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_a_failing_notebook_keeps_the_figures_of_the_others(place):
 @pytest.mark.parametrize(
     ("names", "options", "says"),
     [
-        (["01_lines"], {}, "there is no figure '01_lines'. Choose from 01_line, 02_broken"),
+        (["01_lines"], {}, "There is no figure '01_lines'. Choose from 01_line, 02_broken"),
         ([], {"formats": ["gif"]}, "formats: figures are not written as 'gif'"),
         ([], {"formats": []}, "formats: none is given"),
         ([], {"style": "neon"}, "style: there is no style 'neon'"),

@@ -170,16 +170,17 @@ def _name_ends(ax: Axes, ends: list[Label]) -> None:
     *short, longest = ends
     column = short[-1].x - 0.08 * abs(np.subtract(*ax.get_xlim())) if short else longest.x
     for end, height in zip(ends, heights, strict=True):
-        beside = ("right", longest.x) if end is longest else ("left", column)
+        side, x = ("right", longest.x) if end is longest else ("left", column)
+        leader = {"arrowstyle": "-", "color": end.color, "lw": 0.7, "shrinkB": 0}
         ax.annotate(
             end.text,
             end[:2],
-            (beside[1], height),
+            (x, height),
             va="center",
-            ha=beside[0],
+            ha=side,
             fontsize="small",
             color=look().legible(end.color),
-            arrowprops={"arrowstyle": "-", "color": end.color, "lw": 0.7, "shrinkB": 0},
+            arrowprops=leader | {"relpos": (float(side == "right"), 0.5), "shrinkA": 1},
         )
 
 

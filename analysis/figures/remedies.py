@@ -236,7 +236,7 @@ def logit_rows(
         mark, top = MARKS[dtype], -0.75 - 0.25 * place
         ax.plot([logit] * 2, [bottom, top], color=mark.color, linestyle=mark.linestyle)
         ax.annotate(
-            f"{name}: exactly 1.0 from {logit:.4g}",
+            f"{name}: 1.0 from {logit:.4g}",
             (logit, top),
             (-4, 0),
             textcoords="offset points",

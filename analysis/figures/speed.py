@@ -15,7 +15,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from analysis.figures.canvas import Label, label_ends, panels
+from analysis.figures.canvas import Label, key, label_ends, panels
 from analysis.figures.looks import look
 from analysis.figures.style import MARKS, Picture, drawn
 
@@ -57,12 +57,14 @@ def throughput_lines(ax: Axes, speed: pd.DataFrame) -> list[Line2D]:
     ends = speed["pairs"] / speed["slowest"], speed["pairs"] / speed["fastest"]
     ax.set(yscale="log", ylim=_decades(pd.concat(ends)), ylabel="pairs per second (log scale)")
     ax.yaxis.set_major_formatter("{x:g}")
-    _name_lines(ax, lines)
     return lines
 
 
 def memory_lines(ax: Axes, speed: pd.DataFrame) -> list[Line2D]:
-    """Megabytes (10⁶) at the peak of a pass by batch size; faint lines: the weights' share."""
+    """Megabytes (10⁶) at the peak of a pass by batch size; faint lines: the weights' share.
+
+    At their right ends stand the dtypes, for both panels: these ends do not move with the times.
+    """
     lines = []
     for dtype, own in _by_size(speed):
         megabytes = own["peak_bytes"] / 1e6
@@ -96,7 +98,8 @@ def trade_offs(trade: pd.DataFrame, k: int) -> Picture:
         kept_marks(ax, trade, column)
         ax.set_title(title)
     dtypes = list(dict.fromkeys(trade["forward_dtype"]))
-    figure.legend(handles=_legend(dtypes), loc="outside right center")
+    marks = _legend(dtypes)
+    key(figure, marks, [mark.get_label() for mark in marks])
     kept = "; ".join(
         f"{row.forward_dtype} by {row.order}: {row.overlap:.1%} in {row.seconds:.2g} s"
         for row in trade.itertuples()

@@ -178,6 +178,127 @@ def _fold(figure: Figure) -> None:
 
 def _weigh(figure: Figure, chosen: Look) -> None:
     """Make lines and marks, which are drawn in the sizes of a screen, as heavy as the look is."""
+    inside = [artist for ax in figure.axes for artist in (*ax.lines, *ax.collections, *ax.patches)]
+    for artist in (*inside, *(line for key in figure.legends for line in key.get_lines())):
+        artist.set_linewidth(np.multiply(artist.get_linewidth(), chosen.weight))
+        if isinstance(artist, Line2D):
+            artist.set_markersize(artist.get_markersize() * chosen.text_size)
+            artist.set_markeredgewidth(artist.get_markeredgewidth() * chosen.weight)
+        elif isinstance(artist, PathCollection):
+            artist.set_sizes(artist.get_sizes() * chosen.text_size**2)
+
+
+def save(self, file: str | Path) -> Path:
+    """Write the figure as the file's name ends: .svg, .png or .pdf; returns the file.
+
+    The bytes are the same whenever the data is; fonts are outlined (SVG) or embedded (PDF).
+    Another ending raises :class:`InputError`.
+    """
+    path = named_path(file, "name a file, such as figure.pdf")
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in FORMATS:
+        remedy = f"let its name end in one of {', '.join(FORMATS)}"
+        raise InputError(f"figures are not written as {quoted(path.suffix)}", remedy, file=file)
+    title = {} if kind == "png" else {"Title": sinks.svg(self.caption)}
+    with style(self.look):  # ticks, fonts, resolution and the ids inside an SVG depend on it
+        self.figure.savefig(path, format=kind, metadata=_METADATA[kind] | title)
+    return path
+
+
+MARKS: dict[str, Mark] = {
+    "float64": Mark(None, "P", (0, (1, 1))),
+    "float32": Mark(OKABE_ITO[5], "o", "-"),
+    "float16": Mark(OKABE_ITO[6], "s", "--"),
+    "bfloat16": Mark(OKABE_ITO[3], "^", "-."),
+    "float8_e4m3fn": Mark(OKABE_ITO[7], "D", ":"),
+    "float8_e5m2": Mark(OKABE_ITO[1], "v", ":"),
+}
+
+
+@contextmanager
+def style(wanted: Look | None = None) -> Iterator[None]:
+    """Figures drawn inside have this look, or that of the moment, whatever the user's settings are.
+
+    Texts are sized here, lines and marks by :func:`drawn`, since they come with sizes of their own.
+    """
+    with using(wanted) as chosen, mpl.rc_context(), sns.plotting_context("notebook", 0.9):
+        for name, size in mpl.rcParams.items():
+            if name in _TEXTS:
+                mpl.rcParams[name] = chosen.text_size * size
+            elif name in _AXES:
+                mpl.rcParams[name] = chosen.weight * size
+        mpl.rcParams.update(_settings(chosen))
+        yield
+
+
+_TEXTS = {
+    *("font.size", "axes.labelsize", "axes.titlesize", "xtick.labelsize", "ytick.labelsize"),
+    *("legend.fontsize", "legend.title_fontsize", "axes.titlepad", "axes.labelpad"),
+    *(
+        f"{axis}tick.{kind}.{what}"
+        for axis in "xy"
+        for kind in ("major", "minor")
+        for what in ("size", "pad")
+    ),
+}
+_AXES = {"axes.linewidth", *(f"{a}tick.{k}.width" for a in "xy" for k in ("major", "minor"))}
+
+
+def _settings(chosen: Look) -> dict[str, object]:
+    ink, page = chosen.ink, chosen.colors.page
+    return {
+        "axes.edgecolor": ink,
+        "axes.facecolor": page,
+        "axes.labelcolor": ink,
+        "axes.prop_cycle": cycler(color=[mark.color for mark in MARKS.values()]),
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "axes.titlelocation": "left",
+        "axes.titleweight": "bold",
+        "figure.constrained_layout.use": True,
+        "figure.dpi": 110,
+        "figure.facecolor": page,
+        "figure.labelsize": "medium",
+        "font.family": "DejaVu Sans",
+        "legend.frameon": False,
+        "pdf.fonttype": 42,
+        "savefig.dpi": 150 if chosen.width == "screen" else 300,
+        "savefig.facecolor": "auto",
+        "svg.fonttype": "path",
+        "svg.hashsalt": "rerank-precision",
+        "text.color": ink,
+        "xtick.color": ink,
+        "ytick.color": ink,
+    }
+
+
+def drawn(function: Callable[..., Picture]) -> Callable[..., Picture]:
+    """Decorate what draws a whole figure: it has the look of the moment, lines and marks too."""
+
+    @wraps(function)
+    def draw(*data: object, **options: object) -> Picture:
+        with style():
+            picture = function(*data, **options)
+            _fold(picture.figure)
+            _weigh(picture.figure, look())
+            return picture._replace(look=look())
+
+    return draw
+
+
+def _fold(figure: Figure) -> None:
+    """Break titles and names of axes into lines that are no longer than their panel is wide."""
+    for ax in figure.axes:
+        columns = ax.get_gridspec().ncols
+        share = {1: 0.62, 2: 0.42}.get(columns, 0.76 / columns)  # names of rows stand at the left
+        for text in (ax.title, ax._left_title, ax.xaxis.label):
+            room = 72 * share * figure.get_figwidth() / (_LETTER * text.get_fontsize())
+            lines = text.get_text().split("\n")
+            text.set_text("\n".join(textwrap.fill(line, max(12, int(room))) for line in lines))
+
+
+def _weigh(figure: Figure, chosen: Look) -> None:
+    """Make lines and marks, which are drawn in the sizes of a screen, as heavy as the look is."""
     for ax in figure.axes:
         for artist in (*ax.lines, *ax.collections, *ax.patches):
             artist.set_linewidth(np.multiply(artist.get_linewidth(), chosen.weight))
