@@ -112,6 +112,11 @@ class Look:
         return self.text_size * self.colors.weight
 
     @property
+    def is_dark(self) -> bool:
+        """Whether the page is darker than the ink."""
+        return contrast(self.colors.page, "#000000") < contrast(self.colors.page, "#FFFFFF")
+
+    @property
     def is_narrow(self) -> bool:
         """Whether panels go one below the other, and long labels on two lines."""
         return self.width == "column"

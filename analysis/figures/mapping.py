@@ -93,7 +93,8 @@ def _draw_histogram(ax: Axes, logits: pd.DataFrame) -> None:
     """Passages without a grade count as one group."""
     grades = logits["grade"].astype("object").where(logits["grade"].notna(), "no grade")
     levels = sorted(grades.unique(), key=str)
-    colors = sns.color_palette("YlGnBu", len(levels) + 1)[1:]
+    order = "YlGnBu_r" if look().is_dark else "YlGnBu"  # the higher, the farther from the page
+    colors = sns.color_palette(order, len(levels) + 1)[1:]
     sns.histplot(
         x=logits["logit"].to_numpy(),
         hue=grades.to_numpy(),
