@@ -200,7 +200,8 @@ def predictions(table: pd.DataFrame, k: int) -> Picture:
         "path", key=lambda paths: [order.index(path.forward_dtype) for path in paths], kind="stable"
     )
     rows = len(table) + len({path.forward_dtype for path in table["path"]})
-    figure, axes = panels(2, 11.5, 1.2 + 0.27 * rows, sharey=True)
+    height = 0.36 if look().is_narrow else 0.27  # there names take two lines
+    figure, axes = panels(2, 11.5, 1.2 + height * rows, sharey=True)
     titles = {"ones": "Scores of exactly 1.0", "tied_in_top": f"Candidates that tie in the top {k}"}
     for ax, (name, title) in zip(axes, titles.items(), strict=True):
         predicted_and_measured(ax, table, name)

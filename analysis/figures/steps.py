@@ -64,6 +64,8 @@ def rounding_bins(steps: pd.DataFrame, examples: pd.DataFrame) -> Picture:
     for example in examples.itertuples():
         _draw_example(ax, example.true_score, example.score)
     ax.set(ylim=(0, 1.12), yticks=[0.22, 0.75], xlabel="score")
+    ax.spines["left"].set_visible(False)
+    ax.tick_params(axis="y", length=0)
     ax.set_yticklabels(["true score\n(before)", "returned score\n(after)"])
     ax.set_xlim(max(edges[0], edges[1] - 0.0006), 1.0003)
     ax.xaxis.set_major_formatter("{x:.4f}")
