@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from analysis.models import load
     from analysis.readers import read
     from analysis.remedies import recommend
-    from analysis.reporting import report
+    from analysis.reporting import draw, report
     from analysis.scorepath import ScorePath
     from analysis.scoring import score
     from analysis.ties import apply
@@ -32,6 +32,7 @@ _ROOMS = {
     "apply": "ties",
     "audit": "auditing",
     "compare": "comparisons",
+    "draw": "reporting",
     "effects": "counting",
     "evaluate": "metrics",
     "fingerprint": "fingerprinting",
@@ -52,6 +53,7 @@ __all__ = [
     "apply",
     "audit",
     "compare",
+    "draw",
     "effects",
     "evaluate",
     "fingerprint",

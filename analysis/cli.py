@@ -11,7 +11,7 @@ from analysis.commands.auditing import audit
 from analysis.commands.fingerprinting import fingerprint
 from analysis.commands.listing import paths
 from analysis.commands.output import complain
-from analysis.commands.reporting import report
+from analysis.commands.reporting import figures, report
 from analysis.commands.scoring import score
 from analysis.commands.sets import check, init
 from analysis.errors import InputError
@@ -30,6 +30,11 @@ COMMANDS = {
         "--out my_report",
         "--model my-org/reranker --data beir_folder --out site",
         "--data own.jsonl --path haystack:bfloat16 --out site",
+    ),
+    figures: (
+        "--out my_figures",
+        "--only 02_ruler --width column --format pdf --out paper",
+        "--style dark --width slide --data own.jsonl --out talk",
     ),
     score: (
         "logits.parquet",

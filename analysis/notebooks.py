@@ -11,11 +11,13 @@ import pandas as pd
 from IPython.display import HTML, Markdown, display
 
 from analysis import sinks
-from analysis.figures.style import Picture, img, save, style
+from analysis.figures.style import SHOWN, Picture, img, save, style
 
 VALUES_MIME = "application/vnd.rerank-precision.values+json"
 FIGURES_VARIABLE = "RERANK_PRECISION_FIGURES"
 """Environment variable with the folder that figures are written to; unset: only shown."""
+FORMATS_VARIABLE = "RERANK_PRECISION_FORMATS"
+"""Environment variable with the formats of these files, such as ``svg,pdf``."""
 
 
 def say(sentence: str) -> None:
@@ -29,16 +31,17 @@ def show(picture: Picture, name: str) -> None:
     An HTML ``<img>`` carries the alt text into JupyterLab and into exported pages, which image
     outputs do not.
     """
-    figure, caption, alt = picture
-    folder = os.environ.get(FIGURES_VARIABLE)
-    with style():  # the bytes depend on it too: resolution, and the ids inside an SVG
-        if folder:
-            save(figure, name, caption, alt, Path(folder))
-        html = img(figure, alt)
+    if folder := os.environ.get(FIGURES_VARIABLE):
+        formats = os.environ.get(FORMATS_VARIABLE) or ",".join(SHOWN)
+        save(picture, name, Path(folder), formats.split(","))
+    with style(picture.look):
+        html = img(picture.figure, picture.alt)
     # Where the figure is wider than the page, as on a phone, the frame scrolls, by keyboard too.
     framed = f'<div class="picture" tabindex="0" role="group" aria-label="Figure">{html}</div>'
-    display(HTML(f"<figure>{framed}<figcaption>{sinks.html(caption)}</figcaption></figure>"))
-    plt.close(figure)
+    display(
+        HTML(f"<figure>{framed}<figcaption>{sinks.html(picture.caption)}</figcaption></figure>")
+    )
+    plt.close(picture.figure)
 
 
 def table(frame: pd.DataFrame, caption: str, *, digits: int = 6) -> None:

@@ -204,6 +204,12 @@ class ScorePath:
         """The path, called by its stages if it has no name."""
         return replace(self, name=self.name or self.computation)
 
+    @property
+    def stores_its_last_dtype(self) -> bool:
+        """Whether scores are stored in the dtype that they were computed in."""
+        last = self.activation_dtype if self.has_sigmoid else self.forward_dtype
+        return self.stored_dtype == last
+
     def hps(self) -> ScorePath:
         """The path with its logits upcast: ``torch.sigmoid`` and scores in float32 or wider.
 

@@ -343,6 +343,38 @@ def test_a_report_with_a_failed_notebook_has_a_status_of_its_own(monkeypatch, ca
     assert said == "rerank-precision: 1 notebook failed.\n02_x: bad \ufffd[2J\n"
 
 
+def test_figures_takes_formats_with_commas_and_names(monkeypatch, capsys, tmp_path):
+    asked = {}
+
+    def draw(*names, **options):
+        asked.update(options, names=names)
+        return [tmp_path / "02_ruler.pdf"]
+
+    monkeypatch.setattr(reporting, "draw", draw)
+    words = [
+        "figures",
+        "--only",
+        "02_ruler",
+        "--format",
+        "svg,pdf",
+        "--style",
+        "dark",
+        "--width",
+        "column",
+    ]
+    monkeypatch.setattr(sys, "argv", ["rerank-precision", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    assert (asked["names"], asked["formats"]) == (("02_ruler",), ["svg", "pdf"])
+    assert (asked["style"], asked["width"], asked["out"]) == ("dark", "column", None)
+    assert f"1 file: {tmp_path}" in capsys.readouterr().out
+
+
+def test_figures_says_which_styles_there_are():
+    assert "Choose one of paper, slide, dark" in refused(run("figures", "--style", "neon"))
+
+
 def test_report_refuses_a_dtype_and_a_file_for_a_folder_before_a_notebook_runs(tmp_path):
     assert "banana" in refused(run("report", "--dtype", "banana", "--out", tmp_path))
     file = tmp_path / "page.html"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from nbformat import NotebookNode
 
 from analysis.places import CHECKOUT
+from analysis.reporting.captions import CAPTIONS, captions_text
 from analysis.reporting.running import normalised, notebooks
 
 PATHS = [pytest.param(path, id=path.stem) for path in notebooks()]
@@ -116,3 +118,12 @@ def test_every_figure_has_alt_text_and_its_files(path):
             assert not any(file.exists() for file in files)
         else:
             assert all(file.stat().st_size > 0 for file in files)
+
+
+def test_captions_are_those_of_the_figures(monkeypatch):
+    monkeypatch.syspath_prepend(CHECKOUT / "tools")
+    tool = importlib.import_module("renew_committed")
+    folder = CHECKOUT / "figures"
+    sections = tool.captions(folder)
+    text = (folder / CAPTIONS).read_text(encoding="utf-8")
+    assert text == captions_text(sections)

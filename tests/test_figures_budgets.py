@@ -59,7 +59,7 @@ NOISE = pd.DataFrame(
 
 
 def test_zeros_stand_inside_the_lane(budgets):
-    figure, caption, alt = views.stages_beside_noise(budgets, NOISE)
+    figure, caption, alt, _ = views.stages_beside_noise(budgets, NOISE)
     assert "80 pairs" in caption
     assert all(f"{budget.logits.loc['total', 'mean_abs']:.2g}" in alt for budget in budgets)
     figure.canvas.draw()
@@ -101,7 +101,7 @@ def test_shares_without_error_say_so(budgets):
 
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_every_path_has_its_panel(budgets, number):
-    figure, _, alt = views.all_shares(budgets[:number])
+    figure, _, alt, _ = views.all_shares(budgets[:number])
     assert all(budget.name in alt for budget in budgets[:number])
     titles = [ax.get_title(loc="left") or ax.get_title() for ax in figure.axes]
     assert [title for title in titles if title] == [budget.name for budget in budgets[:number]]
@@ -116,7 +116,7 @@ def test_origins_stack_up_to_the_ties(budgets):
 
 
 def test_origins_are_told_by_their_totals(budgets):
-    figure, _, alt = views.all_tie_origins(budgets)
+    figure, _, alt, _ = views.all_tie_origins(budgets)
     assert len(figure.axes[0].get_yticks()) == len(budgets)
     assert all(f"{budget.name}: {budget.ties['count'].sum()}" in alt for budget in budgets)
 
@@ -132,7 +132,7 @@ def test_predictions_without_a_measurement_are_rings_alone():
         {"query_id": "q", "forward_dtype": "float32", "logit": [9.0, 9.1, 9.2, 1.0]}
     )
     predicted = predict(logits)
-    figure, _, alt = views.predictions(predicted, 10)
+    figure, _, alt, _ = views.predictions(predicted, 10)
     narrow = [path.forward_dtype != "float32" for path in predicted["path"]]
     points = [line for line in figure.axes[0].lines if line.get_linestyle() == "None"]
     assert len(points) == 2 * len(predicted) - sum(narrow)

@@ -11,7 +11,8 @@ from score_lists import reranker_logits
 
 from analysis.engines import path_of
 from analysis.figures import fingerprint as views
-from analysis.figures.style import FAINT, MARKS
+from analysis.figures.looks import look
+from analysis.figures.style import MARKS
 from analysis.fingerprinting.evidence import DECIDED
 from analysis.scorepath import FLOAT32_REFERENCE, ScorePath
 from analysis.studies.fingerprints import OUTCOMES, Known, Window, busiest_window, read, teeth
@@ -38,8 +39,8 @@ def test_every_tooth_is_drawn_and_too_many_are_a_band(ax):
     assert isinstance(band, plt.Rectangle)
     assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx(WINDOW.ends)
     labels = [label.get_text() for label in ax.get_yticklabels()]
-    assert labels[1].startswith("float16 logits, stored as float32\nstepwise sigmoid in float32\n")
-    assert labels[1].endswith(f"{len(drawn)} scores exist here")
+    assert labels[1] == "float16 logits\nstepwise sigmoid in float32"
+    assert ax.texts[1].get_text() == f"{len(drawn)}\nscores exist"
     low, high = ax.get_xlim()
     assert low < WINDOW.ends[0] < WINDOW.ends[1] < high
 
@@ -61,7 +62,7 @@ def test_scores_are_dots_on_teeth_and_crosses_beside_them(ax):
 
 
 def test_a_window_without_scores_says_none(ax):
-    views.combs(ax, PATHS, WINDOW)
+    views.combs(ax, PATHS, WINDOW, counted=False)
     views.laid_on(ax, PATHS, WINDOW, [0.1])
     assert {text.get_text() for text in ax.texts} == {"0 of 0\nattained"}
 
@@ -71,7 +72,7 @@ def test_odds_are_inside_and_refuted_paths_end_in_a_cross(ax):
     reading = read(run, PATHS, 0)
     drawn = views.odds(ax, reading)
     colors = {line.get_color() for line in drawn}
-    assert colors == {MARKS["float16"].color, FAINT}
+    assert colors == {MARKS["float16"].color, look().faint}
     crosses = [line for line in ax.lines if line.get_marker() == "x"]
     assert len(crosses) == sum(line.refuted for line in reading.lines) > 0
     low, high = ax.get_ylim()
@@ -83,7 +84,7 @@ def test_odds_are_inside_and_refuted_paths_end_in_a_cross(ax):
 
 def test_a_panel_for_each_run():
     reading = read(RUN, PATHS, 0)
-    figure, caption, alt = views.odds_panels([reading, reading])
+    figure, caption, alt, _ = views.odds_panels([reading, reading])
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["one run", "one run"]
     assert caption
     assert alt.count("one run") == 2
@@ -97,7 +98,7 @@ def test_the_alt_text_of_odds_says_where_a_path_is_decided():
 
 
 def test_combs_say_how_many_teeth_there_are():
-    figure, caption, alt = views.all_scores(PATHS, WINDOW, "a title")
+    figure, caption, alt, _ = views.all_scores(PATHS, WINDOW, "a title")
     assert figure.axes[0].get_title(loc="left") == "a title"
     assert caption
     for path in PATHS:
@@ -105,7 +106,7 @@ def test_combs_say_how_many_teeth_there_are():
 
 
 def test_a_run_on_combs_is_shown_in_its_busiest_window():
-    figure, caption, alt = views.run_on_combs(PATHS, RUN)
+    figure, caption, alt, _ = views.run_on_combs(PATHS, RUN)
     (ax,) = figure.axes
     low, high = ax.get_xlim()
     inside = busiest_window(SCORES)
@@ -119,7 +120,7 @@ def test_a_run_on_combs_is_shown_in_its_busiest_window():
 def test_labels_of_paths_without_a_sigmoid():
     picture = views.enough_scores(outcomes([ScorePath("bfloat16").raw()]))
     title = picture.figure.axes[0].get_title(loc="left")
-    assert title == "bfloat16 logits, stored as bfloat16\nno sigmoid"
+    assert title == "bfloat16 logits\nno sigmoid"
 
 
 def outcomes(paths):
@@ -143,7 +144,7 @@ def test_bars_stack_to_one_in_the_order_of_sizes(ax):
 
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_every_path_has_its_panel_and_the_rest_is_empty(number):
-    figure, _, alt = views.enough_scores(outcomes(PATHS[:number]), columns=2)
+    figure, _, alt, _ = views.enough_scores(outcomes(PATHS[:number]), columns=2)
     shown = [ax for ax in figure.axes if ax.axison]
     assert len(shown) == number
     assert [text.get_text() for text in figure.legends[0].get_texts()] == list(OUTCOMES)

@@ -13,7 +13,8 @@ from matplotlib.axes import Axes
 from analysis.engines import path_of
 from analysis.figures import issue_203 as views
 from analysis.figures.lane import position
-from analysis.figures.style import FAINT, Picture
+from analysis.figures.looks import look
+from analysis.figures.style import Picture
 from analysis.formats import FORMATS
 from analysis.recordings import disable_half
 from analysis.scorepath import FLOAT32_REFERENCE
@@ -121,7 +122,7 @@ def test_the_timeline_has_a_dot_per_release_and_joins_only_equal_neighbours():
     assert drawn == {tuple(int(version[4:]) for version in pair) for pair in ends}
     assert sum(len(line.get_xdata()) for line in lines) == len(states)
     assert [label.get_text() for label in ax.get_yticklabels()] == list(reversed(study.STATES))
-    assert [line.get_color() for line in lines].count(FAINT) == 2
+    assert [line.get_color() for line in lines].count(look().faint) == 2
     assert marked.get_xdata()[0] == 32
     assert all(version in picture.alt for version in spans["first"])
 

@@ -38,7 +38,7 @@ def test_every_remedy_has_its_bars_and_its_span(logits, graded):
     grades = logits["grade"] if graded else pd.NA
     frame = logits.assign(grade=grades).astype({"grade": "Int64"})
     measured = measure(frame, PATHS[0], k=4)
-    figure, caption, alt = views.remedy_views(measured, PATHS[0].name, 4)
+    figure, caption, alt, _ = views.remedy_views(measured, PATHS[0].name, 4)
     assert len(figure.axes) == (3 if graded else 2)
     widths = [[bar.get_width() for bar in ax.patches] for ax in figure.axes[:2]]
     assert widths == [measured["tied_in_top"].tolist(), measured["reordered"].tolist()]
@@ -116,5 +116,4 @@ def test_every_logit_and_every_end_is_inside(ax):
         assert drawn.tolist() == logits.tolist()
         assert (left <= drawn).all()
         assert (drawn <= right).all()
-    labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert labels == ["path: from 7.625"]
+    assert [text.get_text() for text in ax.texts] == ["path: 1.0 from 7.625"]

@@ -6,7 +6,7 @@ from scored_frames import LOGITS, drawn, few_logits, inside
 
 from analysis.engines import path_of
 from analysis.figures import reranking
-from analysis.figures.style import FAINT
+from analysis.figures.looks import look
 from analysis.scorepath import FLOAT32_REFERENCE
 from analysis.ties import apply
 
@@ -30,9 +30,11 @@ def test_the_slope_has_no_invented_order_inside_a_tie(ax, reference, saturated):
     assert [line.get_ydata()[0] for line in lines] == [1, 2, 3, 4, 5, 6, 7]
     colors = [line.get_color() for line in lines]
     up, down = reranking.MOVED_UP, reranking.MOVED_DOWN
-    assert colors == [down, FAINT, up, down, up, FAINT, FAINT]
+    assert colors == [down, look().faint, up, down, up, look().faint, look().faint]
     bands = [
-        band for band in ax.patches if band.get_facecolor() == mpl.colors.to_rgba(reranking.BAND)
+        band
+        for band in ax.patches
+        if band.get_facecolor() == mpl.colors.to_rgba(look().colors.band)
     ]
     assert len(bands) == 2
     assert "3 tied at 1" in [text.get_text() for text in ax.texts]

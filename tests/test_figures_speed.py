@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from matplotlib.testing.compare import compare_images
 
 from analysis.figures import speed as views
-from analysis.figures.style import save, style
+from analysis.figures.style import save
 
 DTYPES = ["float32", "float16", "bfloat16"]
 
@@ -73,7 +73,7 @@ def test_memory_is_drawn_from_zero_in_megabytes_with_the_weights(ax):
 
 
 def test_the_latency_of_one_query_is_told():
-    figure, _, alt = views.costs(measured())
+    figure, _, alt, _ = views.costs(measured())
     assert "15 candidates takes: float32 0.6 s, float16 2.6 s, bfloat16 2.2 s" in alt
     plt.close(figure)
 
@@ -83,14 +83,13 @@ def test_attentions_stand_below_one_another_on_one_scale_and_tf32_has_its_own_li
     tf32 = measured(0.5).query("forward_dtype == 'float32'").assign(tf32=True)
     sdpa = pd.concat([plain, tf32], ignore_index=True).assign(attention="sdpa")
     eager = measured(3).assign(tf32=False, attention="eager")
-    figure, _, alt = views.costs_by_attention(pd.concat([sdpa, eager], ignore_index=True))
+    figure, _, alt, _ = views.costs_by_attention(pd.concat([sdpa, eager], ignore_index=True))
     above, _, below, _ = figure.axes
     assert [ax.get_title("left").split(", ")[1] for ax in figure.axes] == ["sdpa"] * 2 + [
         "eager"
     ] * 2
-    (legend,) = figure.legends
-    labels = [text.get_text() for text in legend.get_texts()]
-    assert sorted(labels) == sorted([*DTYPES, "float32 with TF32"])
+    beside = [text.get_text() for text in figure.axes[1].texts]
+    assert sorted(beside) == sorted([*DTYPES, "float32 with TF32"])
     low, high = above.get_ylim()
     assert below.get_ylim() == (low, high)
     for ax in (above, below):
@@ -102,7 +101,7 @@ def test_attentions_stand_below_one_another_on_one_scale_and_tf32_has_its_own_li
 
 @pytest.mark.parametrize("graded", [True, False])
 def test_there_is_a_panel_per_measure_that_is_known(graded):
-    figure, _, alt = views.trade_offs(traded(graded=graded), 10)
+    figure, _, alt, _ = views.trade_offs(traded(graded=graded), 10)
     titles = [ax.get_title("left") for ax in figure.axes]
     ndcg = ["nDCG@10"] if graded else []
     assert titles == ["Overlap@10 with float32", *ndcg, "Scores of exactly 0 or 1"]
@@ -143,8 +142,7 @@ def test_a_slower_run_looks_alike(kind, slower, tmp_path):
             picture = views.costs(measured(factor))
         else:
             picture = views.trade_offs(traded(factor), 10)
-        with style():
-            save(picture.figure, name, picture.caption, picture.alt, tmp_path)
+        save(picture, name, tmp_path)
         plt.close(picture.figure)
     assert compare_images(str(tmp_path / "one.png"), str(tmp_path / "two.png"), 12) is None
 

@@ -8,7 +8,7 @@ import pytest
 import analysis
 from analysis import auditing, budgets, fingerprinting, metrics, readers, remedies
 
-TOP = """InputError ScorePath __version__ apply audit compare effects evaluate fingerprint load
+TOP = """InputError ScorePath __version__ apply audit compare draw effects evaluate fingerprint load
 path_of read recommend report score verified_top_k view"""
 FACES = {
     auditing: "Condition Findings audit",

@@ -36,15 +36,18 @@ def run(tmp_path) -> Run:
     made = Run(tmp_path / "report")
     made.figures.mkdir(parents=True)
     made.executed.mkdir()
-    for name in ("01_a.svg", "01_a.json", "01_time.svg"):
-        (made.figures / name).write_text(name)
+    for name in ("01_a.svg", "01_a.json", "01_time.svg", "01_time.json"):
+        (made.figures / name).write_text('{"caption": "Lines.", "alt": "They rise."}')
     return made
 
 
 def test_figures_are_those_of_the_report_without_timings(renew, run, tmp_path):
     renew.renew_figures(run)
     files = sorted(file.name for file in (tmp_path / "figures").iterdir())
-    assert files == ["01_a.json", "01_a.svg"]
+    assert files == ["01_a.json", "01_a.svg", "captions.md"]
+    captions = (tmp_path / "figures" / "captions.md").read_text()
+    assert "analysis.draw('01_a', width='screen')" in captions
+    assert "01_time" not in captions
 
 
 def test_outputs_are_kept_normalised(renew, run, tmp_path):

@@ -12,10 +12,10 @@ from browsers import NEEDS_BROWSER, violations
 from shown_pages import Page
 from sites import write_notebook, write_set
 
-from analysis import places, reporting
+from analysis import places
 from analysis.cli import main
 from analysis.errors import InputError
-from analysis.reporting import ChaptersFailedError, report, running
+from analysis.reporting import ChaptersFailedError, asked, report, running
 from analysis.reporting.pages import INDEX, SHEET
 from analysis.viewing.pages import hash_of
 
@@ -170,7 +170,7 @@ def test_shipped_names_come_before_local_files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("demo", "german"):
         (tmp_path / name).mkdir()
-        assert reporting._absolute(name) == name
+        assert asked._absolute(name) == name
 
 
 # Interrupted

@@ -80,7 +80,7 @@ def test_an_svg_file_with_hostile_texts_is_well_formed(tmp_path):
         version_view(versions, {"path": (8.3, "float16")}),
     ]
     for number, picture in enumerate(pictures):
-        files = save(picture.figure, f"{number}", picture.caption, picture.alt, tmp_path)
+        files = save(picture, f"{number}", tmp_path)
         plt.close(picture.figure)
         root = ET.fromstring(files[0].read_bytes())
         assert not [one for one in root.iter() if one.tag.endswith(("script", "}img"))]

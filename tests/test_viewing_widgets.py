@@ -18,6 +18,7 @@ from shown_pages import Page
 from analysis.datasets import RerankingSet
 from analysis.engines import path_of
 from analysis.errors import InputError
+from analysis.figures.looks import Look
 from analysis.reporting.running import WIDGET_VIEW
 from analysis.scorepath import FLOAT32_REFERENCE, ScorePath
 from analysis.ties import apply
@@ -199,6 +200,14 @@ def test_the_figure_shows_the_orders_and_says_what_they_are(shown, path, against
     assert len(picture.figure.axes) == axes
     assert caption in picture.caption
     assert "ranks of 8 passages" in picture.alt
+    plt.close(picture.figure)
+
+
+def test_the_figure_takes_the_styles_of_all_figures(shown, tmp_path):
+    picture = shown.figure(style="dark", width="column")
+    assert picture.look == Look("dark", "column")
+    assert picture.figure.get_figwidth() == 3.5
+    assert picture.save(tmp_path / "order.pdf").stat().st_size
     plt.close(picture.figure)
 
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import shutil
 import sys
+from pathlib import Path
 
 import nbformat
 from check_committed import tagged_figures
 
+from analysis.figures.looks import ON_SCREEN
 from analysis.places import CHECKOUT
+from analysis.reporting.captions import caption_sections, write_captions
 from analysis.reporting.running import (
     Run,
     check_all_ran,
@@ -41,6 +44,12 @@ def renew_figures(run: Run) -> None:
         for file in run.figures.glob(f"{path.stem[:2]}_*"):
             if file.stem not in clock:
                 shutil.copyfile(file, folder / file.name)
+    write_captions(folder, captions(folder))
+
+
+def captions(folder: Path) -> dict[str, str]:
+    """Sections of ``captions.md`` for the figures in a folder, as the notebooks show them."""
+    return caption_sections(folder.glob("*.json"), "svg", {"width": ON_SCREEN.width})
 
 
 RENEW = {"notebooks": renew_notebooks, "figures": renew_figures}

@@ -16,7 +16,8 @@ from analysis.auditing import tables
 from analysis.auditing.conditions import Condition
 from analysis.auditing.findings import TOP_K, Findings
 from analysis.figures.lane import draw_axis, position
-from analysis.figures.style import INK, MARKS, img, style
+from analysis.figures.looks import look
+from analysis.figures.style import MARKS, img, style
 from analysis.formats import format_of
 from analysis.templates import environment
 
@@ -55,7 +56,7 @@ def _shared_scores(ax: Axes, scores: np.ndarray, dtype: str) -> LineCollection:
     draw_axis(ax, _WIDEST_DISTANCE, smallest, axis="x")
     places = position(1 - shared.index.to_numpy(), smallest)
     uprights = [((x, 0), (x, n)) for x, n in zip(places, shared, strict=True)]
-    color = MARKS[dtype].color if dtype in MARKS else INK
+    color = MARKS[dtype].color if dtype in MARKS else look().ink
     drawn = ax.add_collection(LineCollection(uprights, colors=color, linewidths=2.5))
     ax.set_ylim(0, 1.1 * float(shared.max()))
     ax.yaxis.get_major_locator().set_params(integer=True)

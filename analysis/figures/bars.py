@@ -9,8 +9,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.container import BarContainer
 
-_SLIVER = 0.025
-"""A part narrower than this share of the longest bar has no room for its number."""
+from analysis.figures.looks import contrast, look
+
+_SLIVER = {False: 0.025, True: 0.07}
+"""A part narrower than this share of the longest bar has no room for its number, if narrow."""
 
 
 def stacked_bars(
@@ -26,12 +28,16 @@ def stacked_bars(
     for name in counts.columns:
         width = counts[name].to_numpy()
         bars = ax.barh(heights, width, left=left, height=height, color=colors[name], label=name)
-        labels = [f"{number:.0f}" if number > _SLIVER * widest else "" for number in width]
-        ax.bar_label(bars, labels, label_type="center", color="white", fontsize=9)
+        labels = [
+            f"{number:.0f}" if number > _SLIVER[look().is_narrow] * widest else ""
+            for number in width
+        ]
+        ink = max(("#000000", "#FFFFFF"), key=lambda one: contrast(one, colors[name]))
+        ax.bar_label(bars, labels, label_type="center", color=ink, fontsize="small")
         left = left + width
         drawn.append(bars)
     for place, total in zip(heights, left, strict=True):
-        ax.text(total + 0.01 * widest, place, f"{total:.0f}", va="center", fontsize=9)
+        ax.text(total + 0.01 * widest, place, f"{total:.0f}", va="center", fontsize="small")
     return drawn
 
 

@@ -9,12 +9,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.container import BarContainer
 from matplotlib.lines import Line2D
-from matplotlib.pyplot import subplots
 from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter
 
 from analysis.budgets import ErrorBudget
 from analysis.figures.bars import longest, stacked_bars
-from analysis.figures.style import FAINT, INK, MARKS, OKABE_ITO, Picture, style
+from analysis.figures.canvas import canvas, grid, key, name_rows, panels
+from analysis.figures.looks import look
+from analysis.figures.style import MARKS, OKABE_ITO, Picture, drawn
 from analysis.scorepath import ScorePath
 
 _COLORS = {
@@ -27,12 +28,11 @@ _COLORS = {
 }
 """One colour per stage that a tie can come from."""
 
-_LANE = "#F1E9DA"
 _LANE_DECADES = 0.8
 _BAR = 0.62
 
 
-@style()
+@drawn
 def stages_beside_noise(budgets: Sequence[ErrorBudget], noise: pd.DataFrame) -> Picture:
     """Draw what the stages move a logit by, above what chance circumstances move it by.
 
@@ -46,10 +46,8 @@ def stages_beside_noise(budgets: Sequence[ErrorBudget], noise: pd.DataFrame) -> 
         for frame in (stages, noise.set_index(noise.columns[0]))
     ]
     rows = [frame.index.nunique() for frame in tables]
-    figure, axes = subplots(
-        2, 1, figsize=(9.5, 1.7 + 0.52 * sum(rows)), sharex=True, height_ratios=rows
-    )
-    limits = _limits(pd.concat(tables))
+    figure, axes = grid(9.5, 1.7 + 0.52 * sum(rows), 2, 1, sharex=True, height_ratios=rows)
+    axes, limits = axes.ravel(), _limits(pd.concat(tables))
     for ax, frame in zip(axes, tables, strict=True):
         magnitudes(ax, frame, limits)
     axes[0].set_title("Stages of the error")
@@ -57,7 +55,7 @@ def stages_beside_noise(budgets: Sequence[ErrorBudget], noise: pd.DataFrame) -> 
     axes[1].set_xlabel(
         "absolute difference of a logit: mean, and a line to the largest (log scale)"
     )
-    figure.legend(handles=[_handle(dtype) for dtype in logits], loc="outside upper right", ncols=4)
+    key(figure, [_handle(dtype) for dtype in logits], list(logits))
     means = (f"{dtype} {table.loc['total', 'mean_abs']:.2g}" for dtype, table in logits.items())
     return Picture(
         figure,
@@ -80,15 +78,15 @@ def magnitudes(ax: Axes, table: pd.DataFrame, limits: tuple[float, float]) -> li
     zero = np.sqrt(lane * limits[0])
     ax.set_xscale("log")
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.set(xlim=(lane, limits[1]), ylim=(len(names) - 0.3, -0.6))
-    ax.axvspan(lane, limits[0], color=_LANE, zorder=0, linewidth=0)
+    ax.set(xlim=(lane, limits[1]), ylim=(len(names) + 0.1, -0.6))
+    ax.axvspan(lane, limits[0], color=look().colors.lane, zorder=0, linewidth=0)
     ax.annotate(
         "exactly 0",
-        (zero, len(names) - 0.3),
+        (zero, len(names) + 0.1),
         (0, 4),
         textcoords="offset points",
         ha="center",
-        fontsize=8.5,
+        fontsize="small",
     )
     drawn = []
     for row in table.itertuples():
@@ -97,7 +95,7 @@ def magnitudes(ax: Axes, table: pd.DataFrame, limits: tuple[float, float]) -> li
         ax.plot(ends, [height, height], color=mark.color, linewidth=1.6, alpha=0.6)
         drawn += ax.plot(ends[:1], [height], mark.marker, color=mark.color, markersize=6)
     ax.set_yticks(range(len(names)), names)
-    ax.grid(axis="x", color=FAINT, linewidth=0.5, alpha=0.6)
+    ax.grid(axis="x", color=look().faint, linewidth=0.5, alpha=0.6)
     return drawn
 
 
@@ -111,44 +109,46 @@ def shares(ax: Axes, table: pd.DataFrame) -> BarContainer:
     parts = table.loc[stages].fillna(0.0)
     heights = np.arange(len(stages))
     bars = ax.barh(
-        heights, parts["most"] - parts["least"], left=parts["least"], height=0.42, color="#D5DEE8"
+        heights,
+        parts["most"] - parts["least"],
+        left=parts["least"],
+        height=0.42,
+        color=look().colors.pale,
     )
-    ax.plot(parts["averaged"], heights, "|", color=INK, markersize=15, markeredgewidth=2)
+    ax.plot(parts["averaged"], heights, "|", color=look().ink, markersize=15, markeredgewidth=2)
     colors = [_COLORS[stage] for stage in stages]
     ax.scatter(parts["share"], heights, color=colors, s=60, zorder=3)
-    ax.axvline(0, color=INK, linewidth=0.8)
+    ax.axvline(0, color=look().ink, linewidth=0.8)
     ax.set_yticks(heights, stages)
     ax.set_ylim(len(stages) - 0.5, -0.5)
     ends = min(-0.1, parts["least"].min() - 0.1), max(1.1, parts["most"].max() + 0.1)
     ax.set_xlim(min(ends[0], ax.get_xlim()[0]), max(ends[1], ax.get_xlim()[1]))
-    ax.xaxis.set_major_locator(MaxNLocator(6))
+    ax.xaxis.set_major_locator(MaxNLocator(4 if look().is_narrow else 6))
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    ax.grid(axis="x", color=FAINT, linewidth=0.5, alpha=0.6)
+    ax.grid(axis="x", color=look().faint, linewidth=0.5, alpha=0.6)
     if table["share"].isna().all():
         ax.text(0.5, 0.5, "no error", transform=ax.transAxes, ha="center", va="center")
     return bars
 
 
-@style()
+@drawn
 def all_shares(budgets: Sequence[ErrorBudget]) -> Picture:
     """Draw the shares of the scores' error of several paths, two beside each other."""
     rows = -(-len(budgets) // 2)
-    figure, axes = subplots(
-        rows, 2, figsize=(10.5, 0.9 + 2.1 * rows), sharex=True, sharey=True, squeeze=False
-    )
+    figure, axes = grid(10.5, 0.9 + 2.1 * rows, rows, 2, sharex=True, sharey=True)
     for ax, budget in zip(axes.flat, budgets, strict=False):
         shares(ax, budget.scores)
-        ax.set_title(budget.name, fontsize=11)
+        ax.set_title(budget.name)
     for ax in axes.flat[len(budgets) :]:
         ax.set_axis_off()
-    keys = [
-        Line2D([], [], linestyle="", marker="o", color=INK, label="path's order"),
-        Line2D([], [], linestyle="", marker="|", markersize=13, markeredgewidth=2, color=INK),
-        Line2D([], [], linewidth=8, color="#D5DEE8", label="range over all orders"),
-    ]
-    keys[1].set_label("mean over all orders")
-    figure.supxlabel("share of the squared error of the scores", fontsize=11)
-    figure.legend(handles=keys, loc="outside upper right", ncols=3)
+    keys = {
+        "path's order": Line2D([], [], linestyle="", marker="o", color=look().ink),
+        "mean over all orders": Line2D([], [], linestyle="", marker="|", color=look().ink),
+        "range over all orders": Line2D([], [], linewidth=8, color=look().colors.pale),
+    }
+    keys["mean over all orders"].set(markersize=13, markeredgewidth=2)
+    figure.supxlabel("share of the squared error of the scores")
+    key(figure, list(keys.values()), list(keys))
     leading = (
         f"{budget.name}: {budget.scores['share'].iloc[:-1].idxmax()}"
         for budget in budgets
@@ -163,11 +163,12 @@ def all_shares(budgets: Sequence[ErrorBudget]) -> Picture:
     )
 
 
-@style()
+@drawn
 def all_tie_origins(budgets: Sequence[ErrorBudget]) -> Picture:
     """Draw the candidates that tie in the top ranks of each path, by the stage they come from."""
-    figure, ax = subplots(figsize=(10, 1.2 + 0.5 * len(budgets)))
-    tie_origins(ax, budgets)
+    figure, ax = canvas(10, 1.2 + 0.5 * len(budgets))
+    if drawn := tie_origins(ax, budgets):
+        key(figure, drawn, [bars.get_label() for bars in drawn], "come from")
     totals = (f"{budget.name}: {budget.ties['count'].sum():.0f}" for budget in budgets)
     return Picture(
         figure,
@@ -181,16 +182,14 @@ def tie_origins(ax: Axes, budgets: Sequence[ErrorBudget]) -> list[BarContainer]:
     """One bar per path: its candidates that tie in the top ranks, by the stage they come from."""
     counts = pd.DataFrame([budget.ties["count"] for budget in budgets])
     drawn = stacked_bars(ax, counts.loc[:, counts.any()], _COLORS, height=_BAR)
-    ax.set_yticks(range(len(counts)), [budget.name for budget in budgets])
+    name_rows(ax, [budget.name for budget in budgets])
     ax.set(ylim=(len(counts) - 0.5, -0.5), xlim=(0, 1.12 * longest(counts)))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel(f"candidates that tie in the top {budgets[0].k}")
-    if drawn:
-        ax.legend(title="come from", loc="center left", bbox_to_anchor=(1.0, 0.5))
     return drawn
 
 
-@style()
+@drawn
 def predictions(table: pd.DataFrame, k: int) -> Picture:
     """Draw predicted beside measured counts of each path: saturation left, ties right.
 
@@ -200,17 +199,13 @@ def predictions(table: pd.DataFrame, k: int) -> Picture:
     table = table.sort_values(
         "path", key=lambda paths: [order.index(path.forward_dtype) for path in paths], kind="stable"
     )
-    figure, axes = subplots(1, 2, figsize=(11.5, 1.7 + 0.42 * len(table)), sharey=True)
+    rows = len(table) + len({path.forward_dtype for path in table["path"]})
+    height = 0.36 if look().is_narrow else 0.27  # there names take two lines
+    figure, axes = panels(2, 11.5, 1.2 + height * rows, sharey=True)
     titles = {"ones": "Scores of exactly 1.0", "tied_in_top": f"Candidates that tie in the top {k}"}
     for ax, (name, title) in zip(axes, titles.items(), strict=True):
         predicted_and_measured(ax, table, name)
         ax.set_title(title)
-    keys = [
-        Line2D([], [], linestyle="", marker="o", color=INK, label="measured"),
-        Line2D([], [], linestyle="", marker="o", color=INK, label="predicted"),
-    ]
-    keys[1].set(markerfacecolor="white", markersize=11)
-    figure.legend(handles=keys, loc="outside upper right", ncols=2)
     narrow = table[[path.forward_dtype != "float32" for path in table["path"]]].dropna()
     sums = narrow.drop(columns="path").sum()
     return Picture(
@@ -224,28 +219,42 @@ def predictions(table: pd.DataFrame, k: int) -> Picture:
 
 
 def predicted_and_measured(ax: Axes, table: pd.DataFrame, name: str) -> list[Line2D]:
-    """One row per path: a ring where the count was predicted, a dot where it was measured."""
-    drawn = []
-    for height, row in enumerate(table.to_dict("records")):
-        mark = MARKS[row["path"].forward_dtype]
+    """One row per path: a ring where the count was predicted, a dot where it was measured.
+
+    The rows of a forward dtype stand below its name, as long as it does not change.
+    """
+    drawn, names, dtype = [], [], None
+    for row in table.to_dict("records"):
+        path = row["path"]
+        if path.forward_dtype != dtype:
+            dtype = path.forward_dtype
+            names.append(f"{dtype} logits")
+        mark, height = MARKS[dtype], len(names)
         predicted, measured = row[f"{name}_predicted"], row[f"{name}_measured"]
         known = [value for value in (predicted, measured) if not pd.isna(value)]
         ax.plot(known, [height] * len(known), color=mark.color, linewidth=2, alpha=0.5)
-        ring = {"markersize": 11, "markerfacecolor": "none", "color": mark.color}
+        ring = {"markersize": 9, "markerfacecolor": "none", "color": mark.color}
         drawn += ax.plot(predicted, height, mark.marker, **ring)
         if len(known) == 2:
-            drawn += ax.plot(measured, height, mark.marker, color=mark.color, markersize=5)
-    ax.set_yticks(range(len(table)), [_two_lines(path) for path in table["path"]], fontsize=9)
-    ax.set_ylim(len(table) - 0.5, -0.5)
+            drawn += ax.plot(measured, height, mark.marker, color=mark.color, markersize=4)
+        names.append(_after_the_logits(path))
+    name_rows(ax, names)
+    ax.text(0, 0, "rings: predicted, filled: measured", va="center", fontsize="small")
+    for label in ax.get_yticklabels():
+        label.set(fontsize="small")
+        if (dtype := label.get_text().removesuffix(" logits")) in MARKS:
+            label.set(color=MARKS[dtype].text, weight="bold")
+    ax.set_ylim(len(names) - 0.5, -0.5)
     ax.set_xlim(left=-0.04 * max(1, ax.get_xlim()[1]))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.grid(color=FAINT, linewidth=0.5, alpha=0.6)
+    ax.grid(axis="x", color=look().faint, linewidth=0.5, alpha=0.6)
     return drawn
 
 
-def _two_lines(path: ScorePath) -> str:
-    *computed, stored = path.parts
-    return f"{' → '.join(computed)}\n→ {stored}"
+def _after_the_logits(path: ScorePath) -> str:
+    """What a path does with its logits, in one line; that it stores the last dtype is usual."""
+    *steps, stored = path.parts[1:]
+    return ", ".join(steps if path.stores_its_last_dtype else [*steps, stored])
 
 
 def _limits(table: pd.DataFrame) -> tuple[float, float]:

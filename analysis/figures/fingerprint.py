@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -14,7 +13,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from analysis.figures.style import FAINT, INK, MARKS, OKABE_ITO, Picture, style
+from analysis.figures.canvas import canvas, grid, key, panels
+from analysis.figures.looks import look
+from analysis.figures.style import MARKS, OKABE_ITO, Picture, drawn
 from analysis.fingerprinting.evidence import DECIDED
 from analysis.scorepath import ScorePath
 from analysis.studies.fingerprints import (
@@ -32,14 +33,16 @@ from analysis.studies.fingerprints import (
 _MOST_TEETH = 400
 """More of them would touch each other: a comb is then drawn as a band."""
 _MISSED = OKABE_ITO[7]
-_OUTCOME_COLORS = dict(zip(OUTCOMES, (OKABE_ITO[5], OKABE_ITO[2], "#DDDDDD", INK), strict=True))
+_OUTCOME_COLORS = dict(
+    zip(OUTCOMES, (OKABE_ITO[5], OKABE_ITO[2], "#C8C8C8", OKABE_ITO[6]), strict=True)
+)
 _TOOTH, _DOT = 0.24, 0.40
 
 
-@style()
+@drawn
 def all_scores(paths: Sequence[ScorePath], window: Window, title: str) -> Picture:
     """Every score in a window that each path can return: :func:`combs`."""
-    figure, ax = plt.subplots(figsize=(10, 5))
+    figure, ax = canvas(10, 5)
     combs(ax, paths, window)
     ax.set_title(title)
     table = comb_table(paths, window)
@@ -53,12 +56,12 @@ def all_scores(paths: Sequence[ScorePath], window: Window, title: str) -> Pictur
     )
 
 
-@style()
+@drawn
 def run_on_combs(paths: Sequence[ScorePath], run: Known) -> Picture:
     """Scores of a run in its busiest window, above the comb of each path: :func:`laid_on`."""
     window = busiest_window(run.scores)
-    figure, ax = plt.subplots(figsize=(10.5, 5.4))
-    combs(ax, paths, window)
+    figure, ax = canvas(10.5, 5.4)
+    combs(ax, paths, window, counted=False)
     laid_on(ax, paths, window, run.scores)
     ax.set_title(f"Scores of {run.name}")
     table = comb_table(paths, window, run.scores)
@@ -72,10 +75,13 @@ def run_on_combs(paths: Sequence[ScorePath], run: Known) -> Picture:
     )
 
 
-def combs(ax: Axes, paths: Sequence[ScorePath], window: Window) -> list[LineCollection | Rectangle]:
+def combs(
+    ax: Axes, paths: Sequence[ScorePath], window: Window, *, counted: bool = True
+) -> list[LineCollection | Rectangle]:
     """One row per path, from the top down, with an upright for every score that it can return.
 
-    A comb of more than four hundred teeth is drawn as a band. The colour is the forward dtype's.
+    At the right stands how many they are, if ``counted``. A comb of more than four hundred teeth is
+    drawn as a band. The colour is the forward dtype's.
     """
     low, high = window.ends
     drawn: list[LineCollection | Rectangle] = []
@@ -88,13 +94,15 @@ def combs(ax: Axes, paths: Sequence[ScorePath], window: Window) -> list[LineColl
         else:
             lines = [((x, height - _TOOTH), (x, height + _TOOTH)) for x in comb]
             drawn.append(ax.add_collection(LineCollection(lines, colors=color, linewidths=1.1)))
-        labels.append(f"{_two_lines(path)}\n{comb.size:,} {_exist(comb.size)} here")
+        labels.append(_two_lines(path))
+        if counted:
+            _at_the_right(ax, height, f"{comb.size:,}\n{_exist(comb.size)}")
     margin = 0.015 * (high - low)  # teeth at the very ends are seen too
     ax.set(xlim=(low - margin, high + margin), ylim=(-0.6, len(paths) - 0.3), xlabel="score")
-    ax.set_yticks(_heights(paths), labels, fontsize=9)
+    ax.set_yticks(_heights(paths), labels, fontsize="small")
     ax.tick_params(axis="y", length=0)
     ax.ticklabel_format(axis="x", useOffset=False)
-    ax.locator_params(axis="x", nbins=6)
+    ax.locator_params(axis="x", nbins=2 if look().is_narrow else 6)
     return drawn
 
 
@@ -112,30 +120,36 @@ def laid_on(
         attained = np.isin(inside, teeth(path, window))
         hits, misses = inside[attained], inside[~attained]
         place = {"zorder": 4, "clip_on": False}
-        drawn.append(ax.scatter(hits, np.full(hits.size, height + _DOT), s=14, color=INK, **place))
+        drawn.append(
+            ax.scatter(hits, np.full(hits.size, height + _DOT), s=14, color=look().ink, **place)
+        )
         crosses = {"s": 20, "marker": "x", "color": _MISSED, "linewidth": 1.2, **place}
         drawn.append(ax.scatter(misses, np.full(misses.size, height + _DOT), **crosses))
-        ax.annotate(
-            f"{hits.size} of {inside.size}\nattained",
-            (1, height),
-            xycoords=("axes fraction", "data"),
-            xytext=(8, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=9,
-            annotation_clip=False,
-        )
+        _at_the_right(ax, height, f"{hits.size} of {inside.size}\nattained")
     return drawn
 
 
-@style()
+def _at_the_right(ax: Axes, height: int, text: str) -> None:
+    ax.annotate(
+        text,
+        (1, height),
+        xycoords=("axes fraction", "data"),
+        xytext=(8, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize="small",
+        annotation_clip=False,
+    )
+
+
+@drawn
 def odds_panels(readings: Sequence[Reading]) -> Picture:
     """One panel per run read: :func:`odds`."""
-    figure, axes = plt.subplots(1, len(readings), figsize=(4.2 * len(readings), 4), squeeze=False)
-    for ax, reading in zip(axes.flat, readings, strict=True):
+    figure, axes = panels(len(readings), 4.2 * len(readings), 4)
+    for ax, reading in zip(axes, readings, strict=True):
         odds(ax, reading)
-        ax.set_title(reading.run.name, fontsize=10)
-    axes.flat[0].set_ylabel("log₁₀ odds against chance")
+        ax.set_title(reading.run.name)
+    axes[0].set_ylabel("log₁₀ odds against chance")
     return Picture(
         figure,
         "Thick: the path that made the scores; faint: other engines' paths; cross: refuted there; "
@@ -164,14 +178,14 @@ def odds(ax: Axes, reading: Reading) -> list[Line2D]:
     drawn = []
     for line in reading.lines:
         mine = line is reading.own
-        color = MARKS[line.path.forward_dtype].color if mine else FAINT
+        color = MARKS[line.path.forward_dtype].color if mine else look().faint
         read = np.arange(line.odds.size + 1)
         values = np.concatenate(([0.0], line.odds))
-        look = {"color": color, "linewidth": 2.4 if mine else 1.2, "zorder": 4 if mine else 2}
-        drawn += ax.plot(read + 1, values, label="its own path" if mine else "_", **look)
+        traits = {"color": color, "linewidth": 2.4 if mine else 1.2, "zorder": 4 if mine else 2}
+        drawn += ax.plot(read + 1, values, label="its own path" if mine else "_", **traits)
         if line.refuted:
             ax.plot(read[-1:] + 1, values[-1:], "x", color=_MISSED, markersize=7, zorder=5)
-    ax.axhline(DECIDED, color=INK, linewidth=0.9, linestyle=":")
+    ax.axhline(DECIDED, color=look().ink, linewidth=0.9, linestyle=":")
     ax.set_yscale("symlog", linthresh=DECIDED)
     ax.set_xscale("log")
     ax.set_yticks([0, DECIDED, 100, 1000], ["0", f"{DECIDED:g}", "100", "1000"])
@@ -185,7 +199,7 @@ def odds(ax: Axes, reading: Reading) -> list[Line2D]:
     return drawn
 
 
-@style()
+@drawn
 def enough_scores(outcomes: pd.DataFrame, *, logits: bool = False, columns: int = 3) -> Picture:
     """Shares of outcomes by number of scores, a panel per path.
 
@@ -193,14 +207,13 @@ def enough_scores(outcomes: pd.DataFrame, *, logits: bool = False, columns: int 
     the raw logits helped.
     """
     groups = list(outcomes.groupby("path", sort=False))
+    columns = min(columns, 2) if look().is_narrow else columns
     rows = -(-len(groups) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(3.7 * columns, 2.1 * rows + 0.7), squeeze=False, sharey=True
-    )
+    figure, axes = grid(3.7 * columns, 2.1 * rows + 0.7, rows, columns, sharey=True)
     bars: list[BarContainer] = []
     for ax, (path, own) in zip(axes.flat, groups, strict=False):
         bars = outcome_bars(ax, own)
-        ax.set_title(_two_lines(path), fontsize=9)
+        ax.set_title(_two_lines(path), fontsize="small")
     for ax in axes.flat[len(groups) :]:
         ax.set_axis_off()
     for ax in axes[:, 0]:
@@ -208,7 +221,7 @@ def enough_scores(outcomes: pd.DataFrame, *, logits: bool = False, columns: int 
     for ax in axes.flat[max(0, len(groups) - columns) : len(groups)]:
         ax.set_xlabel("scores in the list")
     if bars:
-        figure.legend(bars, OUTCOMES, loc="outside upper left", ncols=len(OUTCOMES))
+        key(figure, bars, OUTCOMES)
     found = enough(outcomes)
     least = ["never" if pd.isna(number) else str(number) for number in found["in_all"]]
     named = zip(found["path"], least, strict=True)
@@ -232,11 +245,11 @@ def outcome_bars(ax: Axes, own: pd.DataFrame) -> list[BarContainer]:
     bars = []
     for name in OUTCOMES:
         heights = shares[name].to_numpy()
-        look = {"color": _OUTCOME_COLORS[name], "width": 0.8}
-        bars.append(ax.bar(range(len(sizes)), heights, bottom=below, **look))
+        traits = {"color": _OUTCOME_COLORS[name], "width": 0.8}
+        bars.append(ax.bar(range(len(sizes)), heights, bottom=below, **traits))
         below = below + heights
     ax.set(ylim=(0, 1), yticks=[0, 0.5, 1])
-    ax.set_xticks(range(len(sizes)), sizes, fontsize=9)
+    ax.set_xticks(range(len(sizes)), sizes, fontsize="small")
     return bars
 
 
@@ -248,6 +261,8 @@ def _two_lines(path: ScorePath) -> str:
     sigmoid = "no sigmoid"
     if path.has_sigmoid:
         sigmoid = f"{path.formula} sigmoid in {path.activation_dtype}"
+    if path.stores_its_last_dtype:
+        return f"{path.forward_dtype} logits\n{sigmoid}"
     return f"{path.forward_dtype} logits, stored as {path.stored_dtype}\n{sigmoid}"
 
 

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from analysis.figures.canvas import canvas, grid, name_rows, panels
 from analysis.figures.lane import draw_axis, position
+from analysis.figures.looks import look
 from analysis.figures.reranking import score_lane, slope
-from analysis.figures.style import FAINT, INK, MARKS, OKABE_ITO, Picture, style
+from analysis.figures.style import MARKS, OKABE_ITO, Picture, drawn
 from analysis.studies.issue_203 import PATHS, STATES, float16_edges, half_ranges
 from analysis.ties import apply
 
 _LARGEST = 0.1
 """Where axes of 1 − s begin: scores from 0.9 on."""
-_STATE_COLORS = dict(zip(STATES, (OKABE_ITO[2], OKABE_ITO[1], OKABE_ITO[7], FAINT), strict=True))
+_STATE_COLORS = dict(
+    zip(STATES, (OKABE_ITO[2], OKABE_ITO[1], OKABE_ITO[7], "#B8B8B8"), strict=True)
+)
 _FORMULA_NAMES = {"fused": "fused (torch)", "stepwise": "step by step (NumPy)"}
-_DASHED = {"color": INK, "linewidth": 1, "linestyle": (0, (3, 3))}
+_DASHED = {"linewidth": 1, "linestyle": (0, (3, 3))}
 
 
-@style()
+@drawn
 def scores(both: pd.DataFrame) -> Picture:
     """A dot per candidate: Haystack's score in float32 along the axis, Infinity's in float16 up it.
 
@@ -30,19 +33,19 @@ def scores(both: pd.DataFrame) -> Picture:
     from which on a float16 sigmoid gives exactly 1.0.
     """
     smallest = _axis_end(both["score"], both["score_reference"])
-    figure, ax = plt.subplots(figsize=(7.6, 6.4))
+    figure, ax = canvas(7.6, 6.4)
     _scores_against(ax, both, "float16", smallest)
     # Step by step it saturates first, so that one is named first.
     for height, edge in enumerate(float16_edges()[::-1].itertuples()):
         x = float(position(1 - edge.true_score, smallest))
-        ax.axvline(x, zorder=2, **_DASHED)
+        ax.axvline(x, zorder=2, color=look().ink, **_DASHED)
         ax.annotate(
             f"1.0 from here: {edge.formula}, float16",
             (x, 0.03 + 0.11 * height),
             xycoords=("data", "axes fraction"),
             xytext=(4, 0),
             textcoords="offset points",
-            fontsize=8.5,
+            fontsize="small",
         )
     ax.set_xlabel("Haystack 2.0.1, float32")
     ax.set_ylabel("Infinity 0.0.32, float16")
@@ -56,14 +59,14 @@ def scores(both: pd.DataFrame) -> Picture:
     )
 
 
-@style()
+@drawn
 def order(reference: pd.DataFrame, compared: pd.DataFrame, question: str) -> Picture:
     """One query in Haystack and in Infinity: ranks as a slope graph, and its scores.
 
     ``reference`` and ``compared`` are the query's rows of two placed runs.
     """
     names = ["Haystack 2.0.1\nfloat32", "Infinity 0.0.32\nfloat16"]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11.5, 5.2), width_ratios=(1.1, 1))
+    figure, (left, right) = panels(2, 11.5, 5.2, ratios=(1.1, 1))
     slope(left, reference, compared, top=15)
     left.set_xticks([0, 1], names)
     score_lane(right, dict(zip(names, (reference, compared), strict=True)))
@@ -75,7 +78,7 @@ def order(reference: pd.DataFrame, compared: pd.DataFrame, question: str) -> Pic
     )
 
 
-@style()
+@drawn
 def decomposition(logits: pd.DataFrame) -> Picture:
     """The six paths: formulas in rows, dtypes in columns, each against the float32 reference.
 
@@ -84,9 +87,11 @@ def decomposition(logits: pd.DataFrame) -> Picture:
     frames = [apply(logits, path) for path in PATHS]
     reference = frames[0]["score"].to_numpy()
     smallest = _axis_end(*(frame["score"] for frame in frames))
-    figure, axes = plt.subplots(2, 3, figsize=(13, 8), sharex=True, sharey=True)
+    is_narrow, shared = look().is_narrow, {"sharex": True, "sharey": True}
+    figure, axes = grid(9, 11, 3, 2, **shared) if is_narrow else grid(13, 8, 2, 3, **shared)
+    by_stage = axes if is_narrow else axes.T
     ones = []
-    for ax, path, frame in zip(axes.T.flat, PATHS, frames, strict=True):
+    for ax, path, frame in zip(by_stage.flat, PATHS, frames, strict=True):
         dtype = path.activation_dtype
         _scores_against(ax, frame.assign(score_reference=reference), dtype, smallest)
         count = int((frame["score"] == 1.0).sum())
@@ -96,46 +101,49 @@ def decomposition(logits: pd.DataFrame) -> Picture:
             (0.03, 0.955),
             xycoords="axes fraction",
             va="top",
-            fontsize=10,
-            color=INK,
+            color=look().ink,
         )
         ax.set(xlabel="", ylabel="")
-    for ax, path in zip(axes[0], PATHS[::2], strict=True):
-        ax.set_title(f"{path.forward_dtype} logits,\nsigmoid in {path.activation_dtype}")
-    for ax in axes[1]:
+    stages = [f"{path.forward_dtype} logits,\nsigmoid in {path.activation_dtype}" for path in PATHS]
+    formulas = [_FORMULA_NAMES[path.formula] for path in PATHS[:2]]
+    across, down = (formulas, stages[::2]) if is_narrow else (stages[::2], formulas)
+    for ax, title in zip(axes[0], across, strict=True):
+        ax.set_title(title)
+    for ax in axes[-1]:
         ax.set_xlabel("float32 reference")
-    for ax, path in zip(axes[:, 0], PATHS, strict=False):
-        ax.set_ylabel(_FORMULA_NAMES[path.formula])
+    for ax, name in zip(axes[:, 0], down, strict=True):
+        ax.set_ylabel(name)
+    sides = ("top to bottom", "left", "right") if is_narrow else ("left to right", "above", "below")
     return Picture(
         figure,
-        "Each candidate's score by six paths against the float32 reference. From left to right one "
-        "more stage in float16; above torch's formula, below NumPy's.",
+        f"Each candidate's score by six paths against the float32 reference. From {sides[0]} one "
+        f"more stage in float16; {sides[1]} torch's formula, {sides[2]} NumPy's.",
         f"Six panels of score against float32 score. Scores of exactly 1.0: {'; '.join(ones)}.",
     )
 
 
-@style()
+@drawn
 def disable_half(states: pd.DataFrame, reproduced: str) -> Picture:
     """State of INFINITY_DISABLE_HALF by release: a dot per release read, a line where none changed.
 
     ``states`` is :func:`analysis.studies.issue_203.half_states`; ``reproduced`` is a version to
     point at. Releases between two that were read alike are taken to be like them.
     """
-    figure, ax = plt.subplots(figsize=(10, 3.2))
+    figure, ax = canvas(10, 3.2)
     patch_of = states.set_index("version")["patch"]
     ranges = half_ranges(states)
     for height, state in enumerate(STATES[::-1]):
         for span in ranges[ranges["state"] == state].itertuples():
             patches = patch_of[span.first : span.last].to_numpy()
             _span(ax, patches, height, _STATE_COLORS[state])
-    ax.axvline(patch_of[reproduced], zorder=0, **_DASHED)
+    ax.axvline(patch_of[reproduced], zorder=0, color=look().ink, **_DASHED)
     ax.annotate(
         f"{reproduced}: reproduced here",
         (patch_of[reproduced], len(STATES) - 0.45),
         xytext=(5, 0),
         textcoords="offset points",
         va="center",
-        fontsize=9,
+        fontsize="small",
     )
     ax.set_yticks(range(len(STATES)), STATES[::-1])
     ax.set(ylim=(-0.5, len(STATES) - 0.2), xlabel="Infinity 0.0.x")
@@ -149,16 +157,14 @@ def disable_half(states: pd.DataFrame, reproduced: str) -> Picture:
     )
 
 
-@style()
+@drawn
 def release(facts: pd.DataFrame, errors: Mapping[str, pd.Series]) -> Picture:
     """Scores of exactly 1.0, ties in the top 10 and logit errors, one row per run.
 
     ``facts`` is :func:`analysis.studies.issue_203.run_facts`; ``errors`` are the absolute logit
     errors of each run, by its name.
     """
-    figure, axes = plt.subplots(
-        1, 3, figsize=(12.5, 0.55 * len(facts) + 1.3), width_ratios=(1, 1, 1.5)
-    )
+    figure, axes = panels(3, 12.5, 0.55 * len(facts) + 1.3, ratios=(1, 1, 1.5))
     _counts(axes[0], facts, "ones")
     axes[0].set_title("Exactly 1.0")
     _counts(axes[1], facts, "tied_in_top")
@@ -166,9 +172,8 @@ def release(facts: pd.DataFrame, errors: Mapping[str, pd.Series]) -> Picture:
     _error_rows(axes[2], facts, errors)
     axes[2].set_title("Distance to the float32 logit")
     for ax in axes:
-        ax.set(ylim=(len(facts) - 0.4, -0.6), yticks=range(len(facts)))
-        ax.set_yticklabels(facts["run"] if ax is axes[0] else [])
-        ax.tick_params(axis="y", length=0)
+        ax.set_ylim(len(facts) - 0.4, -0.6)
+        name_rows(ax, facts["run"], shown=ax is axes[0])
     told = "; ".join(
         f"{row.run}: {row.ones} scores of 1.0, {row.tied_in_top} tied, median logit error "
         f"{row.median_logit_error:.2g}"
@@ -197,7 +202,7 @@ def _scores_against(ax: Axes, both: pd.DataFrame, dtype: str, smallest: float) -
     draw_axis(ax, _LARGEST, smallest, axis="x")
     draw_axis(ax, _LARGEST, smallest, axis="y")
     diagonal = np.log10([_LARGEST, smallest])
-    ax.plot(diagonal, diagonal, color=FAINT, linewidth=1, zorder=1)
+    ax.plot(diagonal, diagonal, color=look().faint, linewidth=1, zorder=1)
     shown = both[1 - both["score_reference"] <= _LARGEST]
     mark = MARKS[dtype]
     ax.scatter(
@@ -221,7 +226,7 @@ def _span(ax: Axes, patches: np.ndarray, height: int, color: str) -> None:
         linewidth=6,
         marker="o",
         markersize=11,
-        markeredgecolor="white",
+        markeredgecolor=look().colors.page,
         solid_capstyle="round",
     )
     for patch in dict.fromkeys(patches[[0, -1]].tolist()):
@@ -231,7 +236,7 @@ def _span(ax: Axes, patches: np.ndarray, height: int, color: str) -> None:
             xytext=(0, 10),
             textcoords="offset points",
             ha="center",
-            fontsize=9,
+            fontsize="small",
         )
 
 
@@ -243,19 +248,21 @@ def _error_rows(ax: Axes, facts: pd.DataFrame, errors: Mapping[str, pd.Series]) 
     found = np.concatenate([errors[run] for run in facts["run"]])
     smallest = 10.0 ** np.floor(np.log10(found[found > 0].min()))
     lane = np.log10(smallest) - 0.5
-    ax.axvspan(lane - 0.3, lane + 0.3, color="#F1E9DA", zorder=0, linewidth=0)
+    ax.axvspan(lane - 0.3, lane + 0.3, color=look().colors.lane, zorder=0, linewidth=0)
     for height, row in enumerate(facts.itertuples(index=False)):
         own, mark = errors[row.run].to_numpy(), MARKS[row.forward_dtype]
         with np.errstate(divide="ignore"):
             places = np.where(own > 0, np.log10(own), lane)
         jitter = np.random.default_rng(0).uniform(-0.25, 0.25, len(own))
-        look = {"color": mark.color, "marker": mark.marker, "s": 12, "alpha": 0.4, "linewidth": 0}
-        ax.scatter(places, height + jitter, **look)
+        traits = {"color": mark.color, "marker": mark.marker, "s": 12, "alpha": 0.4, "linewidth": 0}
+        ax.scatter(places, height + jitter, **traits)
         middle = float(np.median(places))
-        ax.plot([middle] * 2, [height - 0.36, height + 0.36], color=INK, linewidth=2)
+        ax.plot([middle] * 2, [height - 0.36, height + 0.36], color=look().ink, linewidth=2)
     top = np.ceil(np.log10(found.max()) + 1e-9)
     decades = np.arange(np.log10(smallest), top + 1)
-    ax.set_xticks([lane, *decades], ["0", *(f"10$^{{{decade:.0f}}}$" for decade in decades)])
+    every = 1 if look().is_wide else 2
+    names = [f"10$^{{{decade:.0f}}}$" * (not n % every) for n, decade in enumerate(decades[::-1])]
+    ax.set_xticks([lane, *decades], ["0", *names[::-1]])
     ax.set(xlim=(lane - 0.3, top + 0.1), xlabel="logits (log scale); upright: median")
 
 
@@ -263,5 +270,7 @@ def _counts(ax: Axes, facts: pd.DataFrame, column: str) -> None:
     """One bar per run, from the top down, in its dtype's colour, with its number at the end."""
     colors = [MARKS[dtype].color for dtype in facts["forward_dtype"]]
     bars = ax.barh(range(len(facts)), facts[column].astype(int), color=colors, height=0.6)
-    ax.bar_label(bars, labels=[f"{value:,}" for value in facts[column]], padding=4, fontsize=9)
+    ax.bar_label(
+        bars, labels=[f"{value:,}" for value in facts[column]], padding=4, fontsize="small"
+    )
     ax.set(xlim=(0, max(1.0, 1.2 * facts[column].max())), xlabel="candidates")

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from typing import Literal
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Polygon
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.figures.looks import look
 from analysis.formats import format_of
 
 _LANE_GAP = 0.9
+_LETTERS = 9
+"""Room that the name of a decade takes, in letters."""
 LANE_LABEL = "= 1.0\nexactly"
 
 
@@ -40,10 +44,10 @@ def draw_axis(ax: Axes, largest: float, smallest: float, axis: Literal["x", "y"]
     decades = np.arange(np.floor(np.log10(largest)), np.ceil(np.log10(smallest)) - 1, -1)
     decades = decades[(decades <= np.log10(largest)) & (decades >= np.log10(smallest) - 1e-9)]
     lane = float(position(0.0, smallest))
-    every = 1 if len(decades) <= 6 else 2  # more labels would touch
+    every = -(-len(decades) // _most_labels(ax, axis))
     names = [_name(int(d)) if not n % every else "" for n, d in enumerate(decades)]
     ends = (np.log10(largest), lane - _LANE_GAP / 2)
-    shade = {"color": "#F1E9DA", "zorder": 0, "linewidth": 0}
+    shade = {"color": look().colors.lane, "zorder": 0, "linewidth": 0}
     inside = (lane - _LANE_GAP / 2, lane + _LANE_GAP / 2)
     if axis == "y":
         ax.set_ylim(*ends)
@@ -54,6 +58,15 @@ def draw_axis(ax: Axes, largest: float, smallest: float, axis: Literal["x", "y"]
     ax.set_xticks([*decades, lane], [*names, LANE_LABEL])
     ax.set_xlabel("score (distance to 1 on a log scale)")
     return ax.axvspan(*inside, **shade)
+
+
+def _most_labels(ax: Axes, axis: Literal["x", "y"]) -> int:
+    """How many decades can be named along an axis of this size, the lane at its end apart."""
+    if axis == "y":
+        return 6
+    inches = ax.get_position().width * ax.figure.get_figwidth()
+    width = _LETTERS * mpl.rcParams["xtick.labelsize"] * 0.6 / 72
+    return min(6, max(1, int(inches / width) - 1))
 
 
 def _name(decade: int) -> str:

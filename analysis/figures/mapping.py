@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
+from analysis.figures.canvas import Label, canvas, name_rows
 from analysis.figures.lane import draw_axis, position, smallest_distance
-from analysis.figures.style import INK, MARKS, Picture, style
+from analysis.figures.looks import look
+from analysis.figures.style import MARKS, Picture, drawn
 from analysis.scorepath import ScorePath
 from analysis.steps import saturation
 
@@ -21,10 +22,10 @@ _LADDER = (-20.0, 17.0)
 """The logits in view."""
 
 
-@style()
+@drawn
 def logits_by_grade(logits: pd.DataFrame) -> Picture:
     """Distribution of a set's float32 logits; columns ``grade, logit``."""
-    figure, ax = plt.subplots(figsize=(9, 3.6))
+    figure, ax = canvas(9, 3.6)
     _draw_histogram(ax, logits)
     ax.set_title(f"Logits of {len(logits):,} passages, float32")
     lowest, highest = logits["logit"].min(), logits["logit"].max()
@@ -36,12 +37,14 @@ def logits_by_grade(logits: pd.DataFrame) -> Picture:
     )
 
 
-@style()
+@drawn
 def saturation_ladder(paths: Mapping[str, ScorePath], logits: pd.Series) -> Picture:
     """Logits that each path, by its label, still tells apart, and a set's logits beneath."""
-    figure, ax = plt.subplots(figsize=(9.5, 4))
+    figure, ax = canvas(9.5, 4)
     _draw_ladder(ax, paths)
-    ax.scatter(logits, np.full(len(logits), -0.6), marker="|", s=60, color=INK, alpha=0.35, lw=0.8)
+    ax.scatter(
+        logits, np.full(len(logits), -0.6), marker="|", s=60, color=look().ink, alpha=0.35, lw=0.8
+    )
     ax.set_title("Logits that each sigmoid can still tell apart")
     ends = ", ".join(f"{label} {saturation(path).one_from:.5g}" for label, path in paths.items())
     return Picture(
@@ -52,11 +55,11 @@ def saturation_ladder(paths: Mapping[str, ScorePath], logits: pd.Series) -> Pict
     )
 
 
-@style()
+@drawn
 def scores_left(paths: Mapping[str, ScorePath], steps: Mapping[str, pd.DataFrame]) -> Picture:
     """How many scores each path has left from 0.99 on; its staircase has the same label."""
     counts = {label: len(steps[label]) for label in paths}
-    figure, ax = plt.subplots(figsize=(9, 3.4))
+    figure, ax = canvas(9, 3.4)
     _draw_counts(ax, counts, [MARKS[path.forward_dtype].color for path in paths.values()])
     ax.set_title("Different scores that can be returned in [0.99, 1]")
     listed = ", ".join(f"{label} {number:,}" for label, number in counts.items())
@@ -67,13 +70,13 @@ def scores_left(paths: Mapping[str, ScorePath], steps: Mapping[str, pd.DataFrame
     )
 
 
-@style()
+@drawn
 def step_widths(paths: Mapping[str, ScorePath], steps: Mapping[str, pd.DataFrame]) -> Picture:
     """How wide the score steps of each path are; its staircase has the same label.
 
     A long staircase is thinned to exact steps at about equal distances on the log axis.
     """
-    figure, ax = plt.subplots(figsize=(9, 4.2))
+    figure, ax = canvas(9, 4.2)
     _draw_widths(ax, paths, steps)
     ax.set_title("Width of a score step, in logits")
     widest = {label: _finite(steps[label])["width"].max() for label in paths}
@@ -90,7 +93,8 @@ def _draw_histogram(ax: Axes, logits: pd.DataFrame) -> None:
     """Passages without a grade count as one group."""
     grades = logits["grade"].astype("object").where(logits["grade"].notna(), "no grade")
     levels = sorted(grades.unique(), key=str)
-    colors = sns.color_palette("YlGnBu", len(levels) + 1)[1:]
+    order = "YlGnBu_r" if look().is_dark else "YlGnBu"  # the higher, the farther from the page
+    colors = sns.color_palette(order, len(levels) + 1)[1:]
     sns.histplot(
         x=logits["logit"].to_numpy(),
         hue=grades.to_numpy(),
@@ -98,7 +102,7 @@ def _draw_histogram(ax: Axes, logits: pd.DataFrame) -> None:
         palette=dict(zip(levels, colors, strict=True)),
         multiple="stack",
         bins=np.arange(np.floor(logits["logit"].min()), np.ceil(logits["logit"].max()) + 0.5, 0.5),
-        edgecolor="white",
+        edgecolor=look().colors.page,
         linewidth=0.5,
         ax=ax,
     )
@@ -115,8 +119,13 @@ def _draw_ladder(ax: Axes, paths: Mapping[str, ScorePath]) -> None:
         _number(ax, ends[1] + 0.25, height, edges.one_from, "left")
         if edges.zero_up_to > _LADDER[0]:  # else the bar runs out of the view
             _number(ax, ends[0] - 0.25, height, edges.zero_up_to, "right")
-    ax.set_yticks(range(len(paths)), list(reversed(paths)))
-    ax.set(xlim=(_LADDER[0] - 4, _LADDER[1] + 4), ylim=(-0.7, len(paths) - 0.3), xlabel="logit")
+    name_rows(ax, reversed(paths))
+    margin = 10 if look().is_narrow else 4  # for the numbers
+    ax.set(
+        xlim=(_LADDER[0] - margin, _LADDER[1] + margin),
+        ylim=(-0.7, len(paths) - 0.3),
+        xlabel="logit",
+    )
 
 
 def _draw_counts(ax: Axes, counts: Mapping[str, int], colors: list[str]) -> None:
@@ -133,10 +142,11 @@ def _draw_widths(
 ) -> None:
     """Draw one line per path; the saturated step is infinitely wide and has no point."""
     smallest = min(smallest_distance(path.stored_dtype) for path in paths.values())
+    ends = []
     for label, path in paths.items():
         finite = _thin(_finite(steps[label]).query("width > 0"))
         mark = MARKS[path.forward_dtype]
-        ax.plot(
+        (line,) = ax.plot(
             position(finite["one_minus_score"], smallest),
             finite["width"],
             color=mark.color,
@@ -144,15 +154,40 @@ def _draw_widths(
             marker=mark.marker if len(finite) < 30 else None,
             label=label,
         )
+        ends.append(Label(*line.get_xydata()[-1], label, mark.color))
     ax.set_yscale("log")
     ax.set_ylabel("logits that share the score (width)")
     draw_axis(ax, 1e-2, smallest, axis="x")
-    ax.legend(loc="lower right", bbox_to_anchor=(0.86, 0.0))
+    _name_ends(ax, ends)
+
+
+def _name_ends(ax: Axes, ends: list[Label]) -> None:
+    """Name the lines in the room above their ends, which lie side by side; the first end on top."""
+    bottom, top = ax.get_ylim()
+    room = top * (top / bottom) ** 0.5
+    ax.set_ylim(bottom, room)
+    ends = sorted(ends, reverse=True)  # from 0.99 on
+    heights = np.geomspace(room, top, len(ends) + 2)[1:-1]
+    *short, longest = ends
+    column = short[-1].x - 0.08 * abs(np.subtract(*ax.get_xlim())) if short else longest.x
+    for end, height in zip(ends, heights, strict=True):
+        side, x = ("right", longest.x) if end is longest else ("left", column)
+        leader = {"arrowstyle": "-", "color": end.color, "lw": 0.7, "shrinkB": 0}
+        ax.annotate(
+            end.text,
+            end[:2],
+            (x, height),
+            va="center",
+            ha=side,
+            fontsize="small",
+            color=look().legible(end.color),
+            arrowprops=leader | {"relpos": (float(side == "right"), 0.5), "shrinkA": 1},
+        )
 
 
 def _number(ax: Axes, x: float, y: float, value: float, side: str) -> None:
     text = f"{value:.8g}".replace("-", "−")
-    ax.text(x, y, text, va="center", ha=side, fontsize=9)
+    ax.text(x, y, text, va="center", ha=side, fontsize="small")
 
 
 def _finite(steps: pd.DataFrame) -> pd.DataFrame:

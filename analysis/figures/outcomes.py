@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -16,21 +15,23 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.comparisons import EQUAL, FIRST, NOT_CERTAIN, SECOND
 from analysis.figures.bars import longest, stacked_bars
-from analysis.figures.style import FAINT, INK, MARKS, OKABE_ITO, Picture, style
+from analysis.figures.canvas import canvas, key, name_rows, panels
+from analysis.figures.looks import look
+from analysis.figures.style import MARKS, OKABE_ITO, Picture, drawn
 from analysis.scorepath import ScorePath
 from analysis.studies.outcomes import MEASURES, REMEDIES, K
 
 RULE_LOOKS = {
-    "expected": ("o", INK),
+    "expected": ("o", None),
     "input order": (">", OKABE_ITO[1]),
     "docid ascending": ("^", OKABE_ITO[2]),
     "docid descending": ("v", OKABE_ITO[7]),
 }
-"""Marker and colour of each tie rule."""
+"""Marker and colour of each tie rule; None is the colour of ink, here and below."""
 REMEDY_COLORS = dict(
     zip(REMEDIES, (OKABE_ITO[3], OKABE_ITO[1], OKABE_ITO[5], "#999999"), strict=True)
 )
-CERTAINTY_COLORS = {FIRST: OKABE_ITO[3], SECOND: OKABE_ITO[6], NOT_CERTAIN: "#8A8A8A", EQUAL: INK}
+CERTAINTY_COLORS = {FIRST: OKABE_ITO[3], SECOND: OKABE_ITO[6], NOT_CERTAIN: "#8A8A8A", EQUAL: None}
 CERTAINTY_LABELS = {
     FIRST: "better under every order of the ties",
     SECOND: "worse under every order",
@@ -41,7 +42,7 @@ CERTAINTY_LABELS = {
 _NEEDS_GRADES = "needs a grade for every pair"
 
 
-@style()
+@drawn
 def span_views(spans: pd.DataFrame, paths: list[ScorePath]) -> Picture:
     """Expected value of each path as a point, minimum and maximum as a bar; a panel per measure.
 
@@ -73,17 +74,19 @@ def path_spans(ax: Axes, spans: pd.DataFrame, paths: list[ScorePath]) -> list[Li
     if spans.empty:
         return _nothing(ax, _NEEDS_GRADES)
     found, drawn = spans.set_index("path"), []
-    ax.axvline(found.loc[paths[0].name, "expected"], color=FAINT, linewidth=1, zorder=0)
+    ax.axvline(found.loc[paths[0].name, "expected"], color=look().faint, linewidth=1, zorder=0)
     for height, path in enumerate(paths):
         row, mark = found.loc[path.name], MARKS[path.forward_dtype]
         ax.plot([row["min"], row["max"]], [height] * 2, "|-", color=mark.color, markersize=9)
         drawn += ax.plot(row["expected"], height, mark.marker, color=mark.color, markersize=7)
-        ax.text(row["expected"], height - 0.2, f"{row['expected']:.4f}", ha="center", fontsize=8.5)
+        ax.text(
+            row["expected"], height - 0.2, f"{row['expected']:.4f}", ha="center", fontsize="small"
+        )
     _limits(ax, found["min"].min(), found["max"].max())
     return drawn
 
 
-@style()
+@drawn
 def rule_views(rules: pd.DataFrame, spans: pd.DataFrame, names: list[str]) -> Picture:
     """Value of each path under each tie rule, before its span; a panel per measure.
 
@@ -96,11 +99,6 @@ def rule_views(rules: pd.DataFrame, spans: pd.DataFrame, names: list[str]) -> Pi
         tie_rules(ax, own, spans_of[measure], names)
         ax.set_title(measure)
         ax.set_xlabel("mean over queries")
-    handles = [
-        Line2D([], [], linestyle="", marker=marker, color=color, label=rule)
-        for rule, (marker, color) in RULE_LOOKS.items()
-    ]
-    figure.legend(handles=handles, title="tie rule", loc="outside right center")
     said = "; ".join(
         f"{row.path}, {row.measure}, {row.tie_rule}: {row.value:.4f}" for row in rules.itertuples()
     )
@@ -120,22 +118,40 @@ def tie_rules(
         return _nothing(ax, _NEEDS_GRADES)
     ends = spans.set_index("path").loc[names]
     for height, row in enumerate(ends.itertuples()):
-        ax.barh(height, row.max - row.min, left=row.min, height=0.7, color="#ECECEC", zorder=0)
-    offsets = np.linspace(-0.24, 0.24, len(RULE_LOOKS))
+        pale = look().colors.pale
+        ax.barh(height, row.max - row.min, left=row.min, height=0.7, color=pale, zorder=0)
+    offsets = np.linspace(-0.26, 0.26, len(RULE_LOOKS))
+    widest = int(np.argmax(ends["max"] - ends["min"]))
     drawn = []
-    for (rule, (marker, color)), offset in zip(RULE_LOOKS.items(), offsets, strict=True):
+    for (rule, (marker, hue)), offset in zip(RULE_LOOKS.items(), offsets, strict=True):
         values = rules[rules["tie_rule"] == rule].set_index("path").loc[names, "value"]
-        heights = np.arange(len(names)) + offset
+        heights, color = np.arange(len(names)) + offset, hue or look().ink
         drawn.append(ax.scatter(values, heights, marker=marker, color=color, s=42, zorder=3))
-    _limits(ax, ends["min"].min(), ends["max"].max())
+        _name_rule(ax, rule, ends["min"].iloc[widest], heights[widest], look().legible(color))
+    low, high = ends["min"].min(), ends["max"].max()
+    _limits(ax, low - (0.4 if look().is_wide else 0.7) * (high - low), high)  # their names
     return drawn
 
 
-@style()
+def _name_rule(ax: Axes, rule: str, left: float, height: float, color: str) -> None:
+    """Name a rule at the left of the span, as high as its mark."""
+    ax.annotate(
+        rule,
+        (left, height),
+        (-4, 0),
+        textcoords="offset points",
+        ha="right",
+        va="center",
+        fontsize="small",
+        color=color,
+    )
+
+
+@drawn
 def restored_view(restored: Mapping[str, pd.Series]) -> Picture:
     """Tied candidates of each path, by what brings them back, as for :func:`restored_bars`."""
-    figure, ax = plt.subplots(figsize=(11, 1.4 + 0.5 * len(restored)))
-    restored_bars(ax, restored)
+    figure, ax = canvas(11, 1.4 + 0.5 * len(restored))
+    key(figure, restored_bars(ax, restored), list(REMEDIES), "set apart by")
     said = "; ".join(
         f"{path}: " + ", ".join(f"{remedy} {count}" for remedy, count in found.items())
         for path, found in restored.items()
@@ -157,11 +173,10 @@ def restored_bars(ax: Axes, restored: Mapping[str, pd.Series]) -> list[BarContai
     _rows(ax, list(counts.index))
     ax.set_xlim(0, 1.1 * longest(counts))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.legend(title="set apart by", loc="center left", bbox_to_anchor=(1.0, 0.5))
     return drawn
 
 
-@style()
+@drawn
 def effect_views(effects: pd.DataFrame, *, graded: bool) -> Picture:
     """Difference of each path from the reference; a panel per measure.
 
@@ -174,12 +189,12 @@ def effect_views(effects: pd.DataFrame, *, graded: bool) -> Picture:
         differences(ax, own, _lacking(graded))
         ax.set_title(measure)
         ax.set_xlabel("difference from the float32 reference")
-    keys = [
-        Line2D([], [], linewidth=7, color="#DDDDDD", label="ends over the orders of ties"),
-        Line2D([], [], linewidth=2, color=INK, label="95 % interval over queries"),
-        Line2D([], [], linestyle="", marker="o", color=INK, label="expected"),
-    ]
-    figure.legend(handles=keys, loc="outside upper right", ncols=3)
+    keys = {
+        "ends over the orders of ties": Line2D([], [], linewidth=7, color=look().colors.pale),
+        "95 % interval over queries": Line2D([], [], linewidth=2, color=look().ink),
+        "expected": Line2D([], [], linestyle="", marker="o", color=look().ink),
+    }
+    key(figure, list(keys.values()), list(keys))
     said = "; ".join(f"{e.path}, {e.measure}: {e.difference:+.4f}" for e in effects.itertuples())
     return Picture(
         figure,
@@ -197,18 +212,20 @@ def differences(ax: Axes, effects: pd.DataFrame, without: str) -> list[Line2D]:
     _rows(ax, list(effects["path"]))
     if effects.empty:
         return _nothing(ax, without)
-    ax.axvline(0, color=INK, linewidth=0.8)
+    ax.axvline(0, color=look().ink, linewidth=0.8)
     drawn = []
     for height, row in enumerate(effects.itertuples()):
-        ax.barh(height, row.max - row.min, left=row.min, height=0.34, color="#DDDDDD", zorder=0)
-        ax.plot([row.low, row.high], [height, height], color=INK, linewidth=2)
-        drawn += ax.plot(row.difference, height, "o", color=INK, markersize=6)
+        ax.barh(
+            height, row.max - row.min, left=row.min, height=0.34, color=look().colors.pale, zorder=0
+        )
+        ax.plot([row.low, row.high], [height, height], color=look().ink, linewidth=2)
+        drawn += ax.plot(row.difference, height, "o", color=look().ink, markersize=6)
     ends = effects[["min", "max", "low", "high"]].to_numpy(dtype=float)
     _limits(ax, min(0.0, ends.min()), max(0.0, ends.max()))
     return drawn
 
 
-@style()
+@drawn
 def query_views(queries: pd.DataFrame, path: str, *, graded: bool) -> Picture:
     """Every query's difference from the reference on one path, sorted; a panel per measure.
 
@@ -216,15 +233,15 @@ def query_views(queries: pd.DataFrame, path: str, *, graded: bool) -> Picture:
     one shown, ``graded`` as for :func:`effect_views`.
     """
     own = queries[queries["path"] == path]
-    figure, axes = plt.subplots(1, len(MEASURES), figsize=(11.5, 4.2))
+    figure, axes = panels(len(MEASURES), 11.5, 4.2)
     for ax, measure in zip(axes, MEASURES, strict=True):
         sorted_queries(ax, own[own["measure"] == measure], _lacking(graded))
         ax.set_title(measure)
     handles = [
-        Line2D([], [], linestyle="", marker="o", color=CERTAINTY_COLORS[certainty], label=label)
-        for certainty, label in CERTAINTY_LABELS.items()
+        Line2D([], [], linestyle="", marker="o", color=color or look().ink, label=label)
+        for label, color in zip(CERTAINTY_LABELS.values(), CERTAINTY_COLORS.values(), strict=True)
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    key(figure, handles, list(CERTAINTY_LABELS.values()))
     ends = own.groupby("measure", sort=False)["difference"].agg(["max", "min"])
     said = "; ".join(f"{row.Index}: {row.max:+.4f} to {row.min:+.4f}" for row in ends.itertuples())
     return Picture(
@@ -241,8 +258,8 @@ def sorted_queries(ax: Axes, queries: pd.DataFrame, without: str) -> list[PathCo
         return _nothing(ax, without)
     own = queries.sort_values(["difference", "max"], ascending=False, kind="stable")
     places = np.arange(1, len(own) + 1)
-    colors = own["certainty"].map(CERTAINTY_COLORS)
-    ax.axhline(0, color=INK, linewidth=0.8)
+    colors = [CERTAINTY_COLORS[certainty] or look().ink for certainty in own["certainty"]]
+    ax.axhline(0, color=look().ink, linewidth=0.8)
     ax.vlines(places, own["min"], own["max"], color=colors, linewidth=2, alpha=0.6)
     drawn = [ax.scatter(places, own["difference"], color=colors, s=18, zorder=3, linewidth=0)]
     ax.set(xlabel="queries, the largest gain first", ylabel="difference from the reference")
@@ -255,8 +272,7 @@ def _lacking(graded: bool) -> str:
 
 
 def _panels(frame: pd.DataFrame, rows: int, height: float = 0.55) -> tuple[Figure, np.ndarray]:
-    size = (11.5, 1.7 + height * max(rows, 2))
-    return plt.subplots(1, len(_by_measure(frame)), figsize=size, sharey=True)
+    return panels(len(_by_measure(frame)), 11.5, 1.7 + height * max(rows, 2), sharey=True)
 
 
 def _by_measure(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -266,9 +282,8 @@ def _by_measure(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 
 def _rows(ax: Axes, names: list[str]) -> None:
-    ax.set_yticks(range(len(names)), names)
+    name_rows(ax, names)
     ax.set_ylim(max(len(names), 1) - 0.4, -0.6)
-    ax.tick_params(axis="y", length=0)
 
 
 def _nothing(ax: Axes, why: str) -> list:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -15,14 +14,16 @@ from matplotlib.ticker import LogLocator
 
 from analysis import sinks
 from analysis.errors import counted
-from analysis.figures.style import INK, MARKS, OKABE_ITO, Picture, style
+from analysis.figures.canvas import Label, canvas, in_two_lines, label_ends, name_rows, panels
+from analysis.figures.looks import look
+from analysis.figures.style import MARKS, OKABE_ITO, Picture, drawn
 from analysis.scorepath import ScorePath
 from analysis.verifying import Trial
 
 TIES, MOVED = OKABE_ITO[1], OKABE_ITO[2]
 
 
-@style()
+@drawn
 def remedy_views(measured: pd.DataFrame, name: str, k: int) -> Picture:
     """Ties, reordered queries and nDCG@k by remedy; nDCG only where the grades are known.
 
@@ -30,7 +31,7 @@ def remedy_views(measured: pd.DataFrame, name: str, k: int) -> Picture:
     """
     graded, n_queries = bool(measured["ndcg"].notna().all()), int(measured["queries"].iloc[0])
     columns = 3 if graded else 2
-    figure, axes = plt.subplots(1, columns, figsize=(4 * columns, 0.5 * len(measured) + 1.2))
+    figure, axes = panels(columns, 4 * columns, 0.5 * len(measured) + 1.2)
     counts(axes[0], measured["tied_in_top"], TIES)
     axes[0].set_title(f"Tied in the top {k}")
     axes[0].set_xlabel("candidates")
@@ -41,9 +42,8 @@ def remedy_views(measured: pd.DataFrame, name: str, k: int) -> Picture:
         ndcg_spans(axes[2], measured)
         axes[2].set_title(f"nDCG@{k}")
     for ax in axes:
-        ax.set(ylim=(len(measured) - 0.4, -0.6), yticks=range(len(measured)))
-        ax.set_yticklabels(measured["remedy"] if ax is axes[0] else [])
-        ax.tick_params(axis="y", length=0)
+        ax.set_ylim(len(measured) - 0.4, -0.6)
+        name_rows(ax, measured["remedy"], shown=ax is axes[0])
     ties = "; ".join(f"{row.remedy}: {row.tied_in_top}" for row in measured.itertuples())
     return Picture(
         figure,
@@ -56,7 +56,7 @@ def remedy_views(measured: pd.DataFrame, name: str, k: int) -> Picture:
 def counts(ax: Axes, values: Sequence[int], color: str) -> BarContainer:
     """One bar per row, from the top down, with its number at the end (0 too)."""
     bars = ax.barh(range(len(values)), values, color=color, height=0.6)
-    ax.bar_label(bars, labels=[f"{value:,}" for value in values], padding=4, fontsize=9)
+    ax.bar_label(bars, labels=[f"{value:,}" for value in values], padding=4, fontsize="small")
     ax.set_xlim(0, max(1.0, 1.2 * max(values)))
     return bars
 
@@ -65,9 +65,11 @@ def ndcg_spans(ax: Axes, measured: pd.DataFrame) -> ErrorbarContainer:
     """Expected value of each row as a point, its minimum and maximum over tie orders as a bar."""
     middle = measured["ndcg"].to_numpy()
     reach = [middle - measured["ndcg_min"], measured["ndcg_max"] - middle]
-    drawn = ax.errorbar(middle, range(len(middle)), xerr=reach, fmt="o", color=INK, capsize=4)
+    drawn = ax.errorbar(
+        middle, range(len(middle)), xerr=reach, fmt="o", color=look().ink, capsize=4
+    )
     for height, value in enumerate(middle):
-        ax.text(value, height - 0.16, f"{value:.4f}", ha="center", va="bottom", fontsize=8.5)
+        ax.text(value, height - 0.16, f"{value:.4f}", ha="center", va="bottom", fontsize="small")
     low, high = measured["ndcg_min"].min(), measured["ndcg_max"].max()
     margin = max(0.3 * (high - low), 0.002)
     ax.set(xlim=(low - margin, high + margin), xlabel="expected, with minimum and maximum")
@@ -75,7 +77,7 @@ def ndcg_spans(ax: Axes, measured: pd.DataFrame) -> ErrorbarContainer:
     return drawn
 
 
-@style()
+@drawn
 def verified_views(
     trials: Sequence[Trial], shares: Mapping[str, Mapping[int, float]], k: int
 ) -> Picture:
@@ -83,7 +85,7 @@ def verified_views(
 
     ``trials`` are those of ``k``; ``shares`` as for :func:`rescored_lines`.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2))
+    figure, (left, right) = panels(2, 11, 4.2)
     error_steps(left, trials)
     left.set_title("Errors, and the bounds learnt from them")
     rescored_lines(right, shares)
@@ -111,8 +113,8 @@ def error_steps(ax: Axes, trials: Sequence[Trial]) -> list[Line2D]:
         reached = np.sort(trial.queries["error"].clip(lower=least))
         shares = np.arange(1, len(reached) + 1) / len(reached)
         mark = MARKS[trial.dtype]
-        look = {"color": mark.color, "marker": mark.marker, "markersize": 3}
-        lines += ax.step(reached, shares, where="post", label=trial.dtype, **look)
+        traits = {"color": mark.color, "marker": mark.marker, "markersize": 3}
+        lines += ax.step(reached, shares, where="post", label=trial.dtype, **traits)
         for bound in trial.bounds:
             if np.isfinite(bound.bound):
                 ax.axvline(max(bound.bound, least), color=mark.color, alpha=0.35, linewidth=1)
@@ -121,7 +123,6 @@ def error_steps(ax: Axes, trials: Sequence[Trial]) -> list[Line2D]:
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter("{x:g}")
     ax.minorticks_off()
-    ax.legend(loc="best")
     return lines
 
 
@@ -141,15 +142,18 @@ def rescored_lines(ax: Axes, shares: Mapping[str, Mapping[int, float]]) -> list[
     ax.set(ylim=(0, 1.02), xlabel="k", ylabel="share of candidates rescored")
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.yaxis.set_major_formatter("{x:.0%}")
+    label_ends(
+        ax, [Label(*line.get_xydata()[-1], line.get_label(), line.get_color()) for line in lines]
+    )
     return lines
 
 
-@style()
+@drawn
 def calibration_view(
     curves: Sequence[tuple[ScorePath, pd.DataFrame]], floors: Mapping[str, int], k: int
 ) -> Picture:
     """Ties in the top ``k`` by calibration factor, as for :func:`factor_lines`."""
-    figure, ax = plt.subplots(figsize=(9, 4.4))
+    figure, ax = canvas(9, 4.4)
     factor_lines(ax, curves, floors, k)
     ax.set_title("What a calibration factor does to ties")
     least = "; ".join(f"{path.name}: {curve['tied_in_top'].min()}" for path, curve in curves)
@@ -170,6 +174,7 @@ def factor_lines(
     of the raw logits by dtype, which no factor can undo: the faint lines.
     """
     lines = []
+    ends = []
     for path, curve in curves:
         mark = MARKS[path.forward_dtype]
         lines += ax.plot(
@@ -178,25 +183,27 @@ def factor_lines(
             color=mark.color,
             linestyle=mark.linestyle,
             marker=mark.marker,
-            markerfacecolor=mark.color if path.formula == "stepwise" else "white",
+            markerfacecolor=mark.color if path.formula == "stepwise" else look().colors.page,
             label=path.name,
         )
+        first = curve.loc[curve["factor"].idxmax()]
+        ends.append(Label(first["factor"], first["tied_in_top"], path.name, mark.color))
     for dtype, floor in floors.items():
         ax.axhline(floor, color=MARKS[dtype].color, alpha=0.4, linewidth=1.2)
     ax.set_xscale("log", base=2)
     ax.xaxis.set_major_formatter(lambda factor, _: _power_of_two(factor))
     ax.set(xlabel="calibration factor", ylabel=f"candidates tied in the top {k}")
     ax.set_ylim(bottom=0)
-    ax.legend(loc="upper center")
+    label_ends(ax, (end._replace(text=in_two_lines(end.text)) for end in ends))
     return lines
 
 
-@style()
+@drawn
 def version_view(
     versions: Mapping[str, pd.Series], ends: Mapping[str, tuple[float, str]]
 ) -> Picture:
     """Logits of several models and where paths begin to saturate, as for :func:`logit_rows`."""
-    figure, ax = plt.subplots(figsize=(11, 1 + 1.2 * len(versions)))
+    figure, ax = canvas(11, 1 + 1.2 * len(versions))
     logit_rows(ax, versions, ends)
     said = "; ".join(f"{name}: up to {logits.max():.2f}" for name, logits in versions.items())
     return Picture(
@@ -218,15 +225,30 @@ def logit_rows(
     rows = []
     for height, logits in enumerate(versions.values()):
         jitter = np.random.default_rng(0).uniform(-0.25, 0.25, len(logits))
-        rows.append(ax.scatter(logits, height + jitter, s=9, color=INK, alpha=0.35, linewidth=0))
-        ax.plot([logits.median()] * 2, [height - 0.35, height + 0.35], color=INK, linewidth=2)
-    for name, (logit, dtype) in sorted(ends.items(), key=lambda end: end[1][0]):
-        mark, label = MARKS[dtype], f"{name}: from {logit:.4g}"
-        ax.axvline(logit, color=mark.color, linestyle=mark.linestyle, label=label)
-    ax.set(ylim=(len(versions) - 0.4, -0.6), yticks=range(len(versions)), xlabel="float32 logit")
+        rows.append(
+            ax.scatter(logits, height + jitter, s=9, color=look().ink, alpha=0.35, linewidth=0)
+        )
+        ax.plot(
+            [logits.median()] * 2, [height - 0.35, height + 0.35], color=look().ink, linewidth=2
+        )
+    bottom = len(versions) - 0.4
+    for place, (name, (logit, dtype)) in enumerate(sorted(ends.items(), key=lambda end: end[1][0])):
+        mark, top = MARKS[dtype], -0.75 - 0.25 * place
+        ax.plot([logit] * 2, [bottom, top], color=mark.color, linestyle=mark.linestyle)
+        ax.annotate(
+            f"{name}: 1.0 from {logit:.4g}",
+            (logit, top),
+            (-4, 0),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            fontsize="small",
+            color=mark.text,
+        )
+    ax.set(ylim=(bottom, -0.8 - 0.25 * len(ends)), xlabel="float32 logit")
+    ax.set_yticks(range(len(versions)))
     ax.set_yticklabels(map(sinks.svg, versions), parse_math=False)  # a model may be called anything
     ax.tick_params(axis="y", length=0)
-    ax.legend(title="exactly 1.0", loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=9)
     return rows
 
 

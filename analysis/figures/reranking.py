@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -13,15 +12,17 @@ from matplotlib.patches import FancyBboxPatch
 
 from analysis import sinks
 from analysis.counting import count
+from analysis.figures.canvas import canvas, panels
 from analysis.figures.lane import draw_axis, position, smallest_distance
-from analysis.figures.style import FAINT, INK, MARKS, OKABE_ITO, Picture, style
+from analysis.figures.looks import look
+from analysis.figures.style import MARKS, OKABE_ITO, Picture, drawn
 from analysis.scorepath import FLOAT32_REFERENCE, ScorePath
 
 _LONGEST_LABEL = 32
-MOVED_UP, MOVED_DOWN, BAND = OKABE_ITO[3], OKABE_ITO[6], "#F1D9A0"
+MOVED_UP, MOVED_DOWN = OKABE_ITO[3], OKABE_ITO[6]
 
 
-@style()
+@drawn
 def reranking(
     reference: pd.DataFrame,
     scored: pd.DataFrame,
@@ -41,11 +42,11 @@ def reranking(
         f"ones as bands, {counts['moved']} of them moved."
     )
     if not path.has_sigmoid:
-        figure, ax = plt.subplots(figsize=(6, 4.8))
+        figure, ax = canvas(6, 4.8)
         slope(ax, reference, scored)
         ax.set_xticks([0, 1], [_wrapped(other), "raw logits"])
         return Picture(figure, caption, f"Lines between {ranks}")
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.8), width_ratios=(1, 1.1))
+    figure, (left, right) = panels(2, 11, 4.8, ratios=(1, 1.1))
     slope(left, reference, scored)
     left.set_xticks([0, 1], [_wrapped(other), "chosen path"])
     score_lane(right, {_wrapped(other, 16): reference, "chosen\npath": scored})
@@ -75,15 +76,15 @@ def slope(ax: Axes, reference: pd.DataFrame, scored: pd.DataFrame, top: int = 20
             [0, 1],
             [row.left, row.right],
             color=color,
-            linewidth=1.2 if color == FAINT else 2.4,
+            linewidth=1.2 if color == look().faint else 2.4,
             marker="o",
             markersize=4,
-            zorder=2 if color == FAINT else 3,
+            zorder=2 if color == look().faint else 3,
         )
     for left, ids in both.groupby("left")["passage_id"]:
         label = sinks.svg(", ".join(ids))
         label = label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
-        ax.text(-0.06, left, label, ha="right", va="center", fontsize=8.5, parse_math=False)
+        ax.text(-0.06, left, label, ha="right", va="center", fontsize="small", parse_math=False)
     for x, suffix in ((0, "_reference"), (1, "")):
         _bands(ax, both, suffix, x)
     lowest = both[["left", "right"]].max().max() if len(both) else 1
@@ -102,7 +103,7 @@ def _middle_rank(frame: pd.DataFrame, suffix: str = "") -> pd.Series:
 def _mover_color(before: float, after: float) -> str:
     """Colour of a candidate's line: up, down, or unmoved."""
     if after == before:
-        return FAINT
+        return look().faint
     return MOVED_UP if after < before else MOVED_DOWN
 
 
@@ -137,7 +138,7 @@ def score_lane(ax: Axes, frames: dict[str, pd.DataFrame]) -> None:
             xytext=(5, 0),
             textcoords="offset points",
             va="center",
-            fontsize=9,
+            fontsize="small",
         )
     ax.set_yticks(range(len(frames)), list(reversed(frames)))
     ax.set_ylim(-0.6, len(frames) - 0.4)
@@ -153,7 +154,7 @@ def _bands(ax: Axes, both: pd.DataFrame, suffix: str, x: float) -> None:
                 0.07,
                 size - 0.24,
                 boxstyle="round,pad=0,rounding_size=0.03",
-                color=BAND,
+                color=look().colors.band,
                 zorder=1,
             )
         )
@@ -164,6 +165,6 @@ def _bands(ax: Axes, both: pd.DataFrame, suffix: str, x: float) -> None:
                 middle,
                 f"{size} tied at {score:.6g}",
                 va="center",
-                fontsize=8.5,
-                color=INK,
+                fontsize="small",
+                color=look().ink,
             )

@@ -15,25 +15,26 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from analysis.figures.style import INK, MARKS, OKABE_ITO, Mark, Picture, style
+from analysis.figures.canvas import Label, grid, key, label_ends, panels
+from analysis.figures.looks import look
+from analysis.figures.style import MARKS, OKABE_ITO, Mark, Picture, drawn
 
 _FAINTLY = 0.4
 _TF32 = "float32 with TF32"
 _MARKS = {**MARKS, _TF32: Mark(OKABE_ITO[2], "X", (0, (5, 1)))}
 
 
-@style()
+@drawn
 def costs(speed: pd.DataFrame) -> Picture:
     """Throughput and peak memory by batch size, one line per forward dtype.
 
     ``speed`` comes from :func:`analysis.timing.measure_speed`.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.9))
+    figure, (left, right) = panels(2, 10, 3.9)
     throughput_lines(left, speed)
     left.set_title("Throughput")
     memory_lines(right, speed)
     right.set_title("Peak memory of a pass")
-    figure.legend(*left.get_legend_handles_labels(), loc="outside right center")
     one = speed[speed["batch"] == "one query"]
     latency = ", ".join(f"{row.forward_dtype} {row.seconds:.2g} s" for row in one.itertuples())
     return Picture(
@@ -45,7 +46,7 @@ def costs(speed: pd.DataFrame) -> Picture:
     )
 
 
-@style()
+@drawn
 def costs_by_attention(speed: pd.DataFrame) -> Picture:
     """Throughput and peak memory by batch size, a row of panels per attention, all on one scale.
 
@@ -54,20 +55,12 @@ def costs_by_attention(speed: pd.DataFrame) -> Picture:
     """
     named = speed.assign(forward_dtype=speed["forward_dtype"].mask(speed["tf32"], _TF32))
     attentions = dict(list(named.groupby("attention", sort=False)))
-    figure, axes = plt.subplots(
-        len(attentions), 2, figsize=(10, 3.6 * len(attentions)), squeeze=False, sharey="col"
-    )
-    labels = {}
+    figure, axes = grid(10, 3.6 * len(attentions), len(attentions), 2)
     for (left, right), (attention, own) in zip(axes, attentions.items(), strict=True):
-        throughput_lines(left, own)
+        throughput_lines(left, own, named)
         left.set_title(f"Throughput, {attention}")
-        memory_lines(right, own)
+        memory_lines(right, own, named)
         right.set_title(f"Peak memory of a pass, {attention}")
-        labels |= {line.get_label(): line for line in left.get_legend_handles_labels()[0]}
-    # Each panel set the limits of its own numbers; they are shared, so the last would hold.
-    axes[0, 0].set_ylim(_throughputs(named))
-    axes[0, 1].set_ylim(_megabytes(named))
-    figure.legend(labels.values(), labels.keys(), loc="outside right center")
     best = named.loc[
         named.groupby(["attention", "forward_dtype"], sort=False)["pairs_per_second"].idxmax()
     ]
@@ -83,23 +76,33 @@ def costs_by_attention(speed: pd.DataFrame) -> Picture:
     )
 
 
-def throughput_lines(ax: Axes, speed: pd.DataFrame) -> list[Line2D]:
-    """Pairs per second (median) by batch size; bars go from the slowest repeat to the fastest."""
+def throughput_lines(
+    ax: Axes, speed: pd.DataFrame, scale: pd.DataFrame | None = None
+) -> list[Line2D]:
+    """Pairs per second (median) by batch size; bars go from the slowest repeat to the fastest.
+
+    The axis has room for ``scale``, so that panels of several can have the same one.
+    """
     lines = []
     for dtype, own in _by_size(speed):
         middle, pairs = own["pairs_per_second"], own["pairs"]
         ends = [middle - pairs / own["slowest"], pairs / own["fastest"] - middle]
-        look = {"ecolor": (_MARKS[dtype].color, _FAINTLY), "elinewidth": 1}
+        traits = {"ecolor": (_MARKS[dtype].color, _FAINTLY), "elinewidth": 1}
         lines += ax.plot(pairs, middle, **_marks(dtype))
-        ax.errorbar(pairs, middle, yerr=np.abs(ends), **_line(dtype), **look)
+        ax.errorbar(pairs, middle, yerr=np.abs(ends), **_line(dtype), **traits)
     _sizes(ax, speed["pairs"])
-    ax.set(yscale="log", ylim=_throughputs(speed), ylabel="pairs per second (log scale)")
+    limits = _throughputs(speed if scale is None else scale)
+    ax.set(yscale="log", ylim=limits, ylabel="pairs per second (log scale)")
     ax.yaxis.set_major_formatter("{x:g}")
     return lines
 
 
-def memory_lines(ax: Axes, speed: pd.DataFrame) -> list[Line2D]:
-    """Megabytes (10⁶) at the peak of a pass by batch size; faint lines: the weights' share."""
+def memory_lines(ax: Axes, speed: pd.DataFrame, scale: pd.DataFrame | None = None) -> list[Line2D]:
+    """Megabytes (10⁶) at the peak of a pass by batch size; faint lines: the weights' share.
+
+    At their right ends stand the dtypes, for both panels: these ends do not move with the times.
+    ``scale`` as for :func:`throughput_lines`.
+    """
     lines = []
     for dtype, own in _by_size(speed):
         megabytes = own["peak_bytes"] / 1e6
@@ -107,11 +110,18 @@ def memory_lines(ax: Axes, speed: pd.DataFrame) -> list[Line2D]:
         ax.plot(own["pairs"], megabytes, **_line(dtype))
         ax.axhline(own["weight_bytes"].iloc[0] / 1e6, color=_MARKS[dtype].color, alpha=_FAINTLY)
     _sizes(ax, speed["pairs"])
-    ax.set(ylim=_megabytes(speed), ylabel="MB")
+    ax.set(ylim=_megabytes(speed if scale is None else scale), ylabel="MB")
+    _name_lines(ax, lines)
     return lines
 
 
-@style()
+def _name_lines(ax: Axes, lines: Sequence[Line2D]) -> None:
+    """Name each line at its right end."""
+    ends = ((line.get_xydata()[-1], line) for line in lines)
+    label_ends(ax, [Label(*end, line.get_label(), line.get_color()) for end, line in ends])
+
+
+@drawn
 def trade_offs(trade: pd.DataFrame, k: int) -> Picture:
     """Time of one query against what is kept: overlap@k, nDCG@k (where graded), saturated share.
 
@@ -121,12 +131,13 @@ def trade_offs(trade: pd.DataFrame, k: int) -> Picture:
     graded = trade["ndcg"].notna().all()
     wanted = [("overlap", f"Overlap@{k} with float32"), ("ndcg", f"nDCG@{k}")]
     wanted = [*wanted[: 1 + graded], ("saturated", "Scores of exactly 0 or 1")]
-    figure, axes = plt.subplots(1, len(wanted), figsize=(3.7 * len(wanted) + 1.4, 3.9))
+    figure, axes = panels(len(wanted), 3.7 * len(wanted) + 1.4, 3.9)
     for ax, (column, title) in zip(axes, wanted, strict=True):
         kept_marks(ax, trade, column)
         ax.set_title(title)
     dtypes = list(dict.fromkeys(trade["forward_dtype"]))
-    figure.legend(handles=_legend(dtypes), loc="outside right center")
+    marks = _legend(dtypes)
+    key(figure, marks, [mark.get_label() for mark in marks])
     kept = "; ".join(
         f"{row.forward_dtype} by {row.order}: {row.overlap:.1%} in {row.seconds:.2g} s"
         for row in trade.itertuples()
@@ -211,8 +222,8 @@ def _line(dtype: str) -> dict[str, object]:
 
 def _marks(dtype: str) -> dict[str, object]:
     mark = _MARKS[dtype]
-    look = {"color": mark.color, "marker": mark.marker, "markersize": 5}
-    return look | {"linestyle": "none", "label": dtype}
+    traits = {"color": mark.color, "marker": mark.marker, "markersize": 5}
+    return traits | {"linestyle": "none", "label": dtype}
 
 
 def _look(dtype: str, order: str) -> dict[str, object]:
@@ -220,13 +231,13 @@ def _look(dtype: str, order: str) -> dict[str, object]:
     mark, filled = MARKS[dtype], order == "scores"
     face = mark.color if filled else "none"
     size = 5 if filled else 9
-    look = {"marker": mark.marker, "markersize": size, "markerfacecolor": face}
-    return look | {"markeredgecolor": mark.color, "markeredgewidth": 0.8, "linestyle": "none"}
+    traits = {"marker": mark.marker, "markersize": size, "markerfacecolor": face}
+    return traits | {"markeredgecolor": mark.color, "markeredgewidth": 0.8, "linestyle": "none"}
 
 
 def _legend(dtypes: Sequence[str]) -> list[Line2D]:
     own = [Line2D([], [], label=dtype, **_look(dtype, "scores")) for dtype in dtypes]
-    plain = {"marker": "o", "color": INK, "linestyle": "none"}
+    plain = {"marker": "o", "color": look().ink, "linestyle": "none"}
     filled = Line2D([], [], label="by scores", markersize=5, **plain)
     plain |= {"markersize": 9, "markeredgewidth": 0.8, "markerfacecolor": "none"}
     ring = Line2D([], [], label="by raw logits", **plain)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from analysis.figures.canvas import canvas, grid, in_two_lines, panels
 from analysis.figures.lane import draw_axis, position, smallest_distance
-from analysis.figures.style import INK, MARKS, Picture, style
+from analysis.figures.looks import look
+from analysis.figures.style import MARKS, Picture, drawn
 from analysis.scorepath import ScorePath
 from analysis.steps import staircase
 from analysis.ties import apply
@@ -23,14 +25,14 @@ _LABEL_DISTANCE = 0.07  # of the axis' height: less and labels touch
 _FARTHEST = 2e-2  # from 1: where a staircase begins
 
 
-@style()
+@drawn
 def rulers(paths: Mapping[str, ScorePath], steps: Mapping[str, pd.DataFrame]) -> Picture:
     """One ruler per path of every score from 0.99 on; its staircase has the same label.
 
     A ruler of more than five thousand marks is drawn as a solid band with its count: there every
     mark would touch the next. The lane at the right holds the score of exactly 1.0.
     """
-    figure, ax = plt.subplots(figsize=(10, 4))
+    figure, ax = canvas(10, 4)
     smallest = smallest_distance("float32")
     draw_axis(ax, 1e-2, smallest, axis="x")
     for height, (label, path) in enumerate(reversed(paths.items())):
@@ -48,7 +50,7 @@ def rulers(paths: Mapping[str, ScorePath], steps: Mapping[str, pd.DataFrame]) ->
     )
 
 
-@style()
+@drawn
 def rounding_bins(steps: pd.DataFrame, examples: pd.DataFrame) -> Picture:
     """Bins of true scores that come back as one score of float16, with examples falling in.
 
@@ -56,12 +58,14 @@ def rounding_bins(steps: pd.DataFrame, examples: pd.DataFrame) -> Picture:
     ``examples`` has columns ``true_score`` and ``score``: an arrow leads from each to what it
     becomes.
     """
-    figure, ax = plt.subplots(figsize=(9, 2.8))
+    figure, ax = canvas(9, 2.8)
     edges = np.append(1 / (1 + np.exp(-steps["logit_low"].to_numpy())), 1.0)
     _draw_bins(ax, edges, steps["score"])
     for example in examples.itertuples():
         _draw_example(ax, example.true_score, example.score)
     ax.set(ylim=(0, 1.12), yticks=[0.22, 0.75], xlabel="score")
+    ax.spines["left"].set_visible(False)
+    ax.tick_params(axis="y", length=0)
     ax.set_yticklabels(["true score\n(before)", "returned score\n(after)"])
     ax.set_xlim(max(edges[0], edges[1] - 0.0006), 1.0003)
     ax.xaxis.set_major_formatter("{x:.4f}")
@@ -74,22 +78,25 @@ def rounding_bins(steps: pd.DataFrame, examples: pd.DataFrame) -> Picture:
     )
 
 
-@style()
+@drawn
 def staircases(logits: pd.DataFrame, paths: list[ScorePath]) -> Picture:
     """Exact steps of each path near 1.0, and a set's passages on them.
 
     Every tread is the interval of logits that shares its score, every dot a passage at its logit;
     beside the highest steps in use stands how many passages share each.
     """
-    figure, axes = plt.subplots(len(paths), 1, figsize=(9.5, 3.6 * len(paths)), squeeze=False)
+    figure, axes = _upright_panels(len(paths))
     limits = (3.8, max(9.0, np.ceil(logits["logit"].max())))
     ones = {}
-    for ax, path in zip(axes.flat, paths, strict=True):
+    for ax, path in zip(axes, paths, strict=True):
         scored = apply(logits, path)
         _draw_staircase(ax, path, limits)
         _draw_passages(ax, path, scored[scored["score"] >= 1 - _FARTHEST])
-        ax.set_title(path.name)
+        ax.set_title(in_two_lines(path.name) if look().has_fixed_height else path.name)
         ones[path.name] = (scored["score"] == 1).sum()
+    if look().has_fixed_height:
+        for ax in axes[1:]:
+            ax.set_ylabel("")
     listed = ", ".join(f"{name}: {number}" for name, number in ones.items())
     return Picture(
         figure,
@@ -97,6 +104,14 @@ def staircases(logits: pd.DataFrame, paths: list[ScorePath]) -> Picture:
         f"Staircases of score against logit with dots; passages in the lane of exactly 1.0: "
         f"{listed}.",
     )
+
+
+def _upright_panels(count: int) -> tuple[Figure, np.ndarray]:
+    """Staircases below each other; on a slide, which is not that high, beside each other."""
+    if look().has_fixed_height:
+        return panels(count, 9.5, 3.6)
+    figure, axes = grid(9.5, 3.6 * count, count, 1)
+    return figure, axes.ravel()
 
 
 def _draw_ruler(ax: Axes, height: float, places: np.ndarray, color: str) -> None:
@@ -118,14 +133,14 @@ def _draw_bins(ax: Axes, edges: np.ndarray, scores: pd.Series) -> None:
         )
     ax.vlines(scores, 0.55, 0.95, color=color, linewidth=3)
     for score in scores:
-        ax.text(score, 1.0, f"{score:.8g}", ha="center", fontsize=9)
+        ax.text(score, 1.0, f"{score:.8g}", ha="center", fontsize="small")
 
 
 def _draw_example(ax: Axes, true_score: float, score: float) -> None:
-    ax.scatter([true_score], [0.22], s=36, color=INK, zorder=4)
-    arrow = {"arrowstyle": "->", "color": INK, "lw": 1.3}
+    ax.scatter([true_score], [0.22], s=36, color=look().ink, zorder=4)
+    arrow = {"arrowstyle": "->", "color": look().ink, "lw": 1.3}
     ax.annotate("", (score, 0.55), (true_score, 0.24), arrowprops=arrow)
-    ax.text(true_score, 0.06, f"{true_score:.4f}", ha="center", fontsize=9)
+    ax.text(true_score, 0.06, f"{true_score:.4f}", ha="center", fontsize="small")
 
 
 def _draw_staircase(ax: Axes, path: ScorePath, limits: tuple[float, float]) -> None:
@@ -151,7 +166,7 @@ def _draw_passages(ax: Axes, path: ScorePath, scored: pd.DataFrame) -> None:
     """
     smallest = smallest_distance(path.stored_dtype)
     height = position(1 - scored["score"], smallest)
-    ax.scatter(scored["logit"], height, s=16, color=INK, alpha=0.55, linewidth=0, zorder=4)
+    ax.scatter(scored["logit"], height, s=16, color=look().ink, alpha=0.55, linewidth=0, zorder=4)
     right, (bottom, top) = ax.get_xlim()[1], ax.get_ylim()
     above = np.inf
     for score, count in scored["score"].value_counts().sort_index(ascending=False).items():
@@ -160,11 +175,15 @@ def _draw_passages(ax: Axes, path: ScorePath, scored: pd.DataFrame) -> None:
             continue
         above = height
         ax.annotate(
-            f"{score:.4g}: {count} {'passage' if count == 1 else 'passages'}",
+            f"{score:.4g}: {count}" if look().has_fixed_height else _shared(score, count),
             (right, height),
             xytext=(6, 0),
             textcoords="offset points",
             va="center",
-            fontsize=9,
+            fontsize="small",
             annotation_clip=False,
         )
+
+
+def _shared(score: float, count: int) -> str:
+    return f"{score:.4g}: {count} {'passage' if count == 1 else 'passages'}"

@@ -18,6 +18,8 @@ from analysis.models import load
 from analysis.places import named_path
 from analysis.readers import read
 from analysis.reporting.answer import answer, subject
+from analysis.reporting.asked import loading_options, notebook_parameters
+from analysis.reporting.drawing import draw
 from analysis.reporting.pages import INDEX, write_site
 from analysis.reporting.running import (
     Chapter,
@@ -30,11 +32,7 @@ from analysis.reporting.running import (
 from analysis.scoring import score
 from analysis.store import Store
 
-__all__ = ["ChaptersFailedError", "report"]
-
-# What is shipped under these names comes before a local file or folder of the same name.
-_NAMES = ("demo", "demo-softened", "german")
-_SHIPPED = {"model": "demo", "data": "german", "dtypes": list(FORWARD_DTYPES)}
+__all__ = ["ChaptersFailedError", "draw", "report"]
 
 
 def report(
@@ -67,13 +65,8 @@ def report(
     check_forward_dtypes(dtypes, field="dtypes")
     about = subject(path, dtypes)
     dtypes = list(dict.fromkeys([*dtypes, about.forward_dtype]))
-    options = {"revision": revision, "device": device, "max_length": max_length}
-    loading = {name: value for name, value in options.items() if value is not None}
-    loading |= {"trust_remote_code": True} if trust_remote_code else {}
-    chosen = {"model": _absolute(model), "data": _absolute(data), "dtypes": dtypes}
-    parameters = {name: value for name, value in chosen.items() if value != _SHIPPED[name]}
-    parameters |= {"loading": loading} if loading else {}
-    parameters |= {"your_path": path} if path is not None else {}
+    loading = loading_options(revision, device, max_length, trust_remote_code)
+    parameters = notebook_parameters(model, data, dtypes, path, loading)
     folder = _folder(out, parameters)
     candidates, reranker = read(data), load(model, **loading)
     run = Run(folder, parameters)
@@ -123,11 +116,3 @@ def _command(**options: object) -> str:
 
 
 _DEFAULTS = {"model": "demo", "data": "german", "dtype": list(FORWARD_DTYPES)}
-
-
-def _absolute(source: str | Path) -> str:
-    """Path of a local file or folder as seen from anywhere; other names stay as they are."""
-    if source in _NAMES or not named_path(source, "give a name, a file or a folder").exists():
-        return str(source)
-    # not where a link leads to: names say what files are
-    return str(Path(source).expanduser().absolute())

@@ -7,9 +7,11 @@ import json
 import logging
 import os
 import platform
+import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import distributions
@@ -23,7 +25,9 @@ from papermill.exceptions import PapermillExecutionError
 from analysis import sinks
 from analysis.checkpoints import sha256_of
 from analysis.errors import InputError, counted
-from analysis.notebooks import FIGURES_VARIABLE
+from analysis.figures.looks import LOOK_VARIABLE, ON_SCREEN, Look
+from analysis.figures.style import SHOWN
+from analysis.notebooks import FIGURES_VARIABLE, FORMATS_VARIABLE
 from analysis.places import CHECKOUT, ENGINES, GERMAN, GPU, MODELS, NOTEBOOKS, PACKAGE
 from analysis.readers.folders import folder_of
 
@@ -33,14 +37,20 @@ WIDGET_TEXT = "Interactive view: open this notebook in JupyterLab. Its static tw
 # goes wrong in a cell arrives as an error of that cell.
 KERNEL_ARGUMENTS = ["--log-level=CRITICAL"]
 Say = Callable[[str], object]
+_NAMED_FIGURE = re.compile(r'"(\d\d_\w+)"')
 
 
 @dataclass(frozen=True)
 class Run:
-    """The folder of a report, and the notebook parameters that differ from defaults."""
+    """The folder of a report, the notebook parameters that differ from defaults, the figures' look.
+
+    ``formats`` are those of the figures' files.
+    """
 
     folder: Path
     parameters: Mapping[str, object] = field(default_factory=dict)
+    look: Look = ON_SCREEN
+    formats: tuple[str, ...] = SHOWN
 
     @property
     def executed(self) -> Path:
@@ -87,14 +97,17 @@ def notebooks() -> list[Path]:
     return found
 
 
-def run_notebooks(run: Run, say: Say = print) -> Iterator[Chapter]:
-    """Run every notebook whose inputs changed; one that fails does not keep the others from it.
+def run_notebooks(
+    run: Run, say: Say = print, chosen: Sequence[Path] | None = None
+) -> Iterator[Chapter]:
+    """Run every notebook, or those chosen, whose inputs changed; one that fails keeps no other.
 
     Gives each chapter once it is done. ``say`` receives a line per notebook, standard error what
     the notebooks say of their progress. What is there already when this is interrupted stays: the
     next run starts from it.
     """
-    jobs = [_Job.of(notebook, run) for notebook in notebooks()]
+    chosen = notebooks() if chosen is None else chosen
+    jobs = [_Job.of(notebook, run) for notebook in chosen]
     # None is known of a notebook that is not done: running it wipes out what it took before.
     took = [0.0 if job.is_done else job.seconds_before for job in jobs]
     for number, job in enumerate(jobs):
@@ -106,6 +119,12 @@ def check_all_ran(chapters: Iterable[Chapter]) -> None:
     """Raise :class:`ChaptersFailedError` if any chapter failed."""
     if failed := [chapter for chapter in chapters if chapter.failure is not None]:
         raise ChaptersFailedError(failed)
+
+
+def figures_of(notebook: Path) -> list[str]:
+    """Names of the figures that a notebook shows."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    return [name for cell in cells for name in _NAMED_FIGURE.findall(cell.source)]
 
 
 def run_if_changed(notebook: Path, run: Run, say: Say = print) -> Chapter:
@@ -140,7 +159,7 @@ class _Job:
 
     @cached_property
     def digest(self) -> str:
-        return inputs_digest(self.notebook, self.run.parameters)
+        return inputs_digest(self.notebook, self.run.parameters, self.run.look, self.run.formats)
 
     @property
     def figures(self) -> list[Path]:
@@ -204,26 +223,42 @@ def execute(notebook: Path, executed: Path, run: Run) -> list[Path]:
     executed.parent.mkdir(parents=True, exist_ok=True)
     scratch = executed.parent / f"figures-{notebook.stem}"
     shutil.rmtree(scratch, ignore_errors=True)  # what a failed run may have left
-    os.environ[FIGURES_VARIABLE] = str(scratch.resolve())
+    drawing = {
+        FIGURES_VARIABLE: str(scratch.resolve()),
+        FORMATS_VARIABLE: ",".join(run.formats),
+        LOOK_VARIABLE: run.look.text,
+    }
     try:
-        papermill.execute_notebook(
-            notebook,
-            executed,
-            dict(run.parameters),
-            cwd=notebook.parent,
-            progress_bar=False,
-            stderr_file=_Progress(),
-            extra_arguments=KERNEL_ARGUMENTS,
-        )
+        with _environment(drawing):
+            papermill.execute_notebook(
+                notebook,
+                executed,
+                dict(run.parameters),
+                cwd=notebook.parent,
+                progress_bar=False,
+                stderr_file=_Progress(),
+                extra_arguments=KERNEL_ARGUMENTS,
+            )
     except KeyboardInterrupt:
         # Tasks that nbclient leaves behind would complain of the kernel's end.
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         raise
-    finally:
-        del os.environ[FIGURES_VARIABLE]
     run.figures.mkdir(parents=True, exist_ok=True)
     files = sorted(scratch.glob("*"), key=lambda file: file.stat().st_mtime_ns)
     return [file.replace(run.figures / file.name) for file in files]
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for the kernel, and put back afterwards what was there."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in variables:
+            del os.environ[name]
+        os.environ.update({name: before[name] for name in variables.keys() & before.keys()})
 
 
 class _Progress:
@@ -239,10 +274,16 @@ class _Progress:
         sys.stderr.flush()
 
 
-def inputs_digest(notebook: Path, parameters: Mapping[str, object]) -> str:
+def inputs_digest(
+    notebook: Path,
+    parameters: Mapping[str, object],
+    look: Look = ON_SCREEN,
+    formats: Sequence[str] = SHOWN,
+) -> str:
     """SHA-256 over everything that can change a notebook's outputs, its own outputs aside."""
     sources = [cell.source for cell in nbformat.read(notebook, as_version=4).cells]
     digest = hashlib.sha256(json.dumps([sources, dict(parameters)], default=str).encode())
+    digest.update(f"{look.text} {' '.join(formats)}".encode())
     digest.update(platform.processor().encode() + platform.machine().encode())
     digest.update(_installed().encode())
     for file in _input_files(parameters):

@@ -17,6 +17,7 @@ from analysis import sinks
 from analysis.datasets import RerankingSet
 from analysis.engines import path_of
 from analysis.errors import InputError
+from analysis.figures.looks import Look, look, using
 from analysis.figures.reranking import reranking
 from analysis.figures.style import Picture
 from analysis.scorepath import FLOAT32_REFERENCE, ScorePath
@@ -172,15 +173,19 @@ class RerankToggle(anywidget.AnyWidget):
         other = replace(against or self.against, tie_rule=self.path.tie_rule)
         return apply(logits, other), apply(logits, self.path)
 
-    def figure(self) -> Picture:
+    def figure(self, style: str | None = None, width: str | None = None) -> Picture:
         """Draw what is shown with Matplotlib, for print: the orders, and the scores.
 
-        Beside the scores of a sigmoid, logits compared with are drawn as those of a wide one.
+        ``style`` and ``width`` are those of :func:`analysis.draw`, as in the notebooks if not
+        given; ``view.figure("dark", "column").save("order.pdf")`` writes it. Beside the scores of a
+        sigmoid, logits compared with are drawn as those of a wide one.
         """
         against = self.against
         if self.path.has_sigmoid and not against.has_sigmoid:
             against = _same(against.hps(), FLOAT32_REFERENCE)
-        return reranking(*self.orders(against), self.path, self._query_text(), against)
+        now = look()
+        with using(Look(style or now.style, width or now.width)):
+            return reranking(*self.orders(against), self.path, self._query_text(), against)
 
     def html(self, title: str = TITLE) -> str:
         """A page of its own with the view as it is now: needs no kernel and no network."""
