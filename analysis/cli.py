@@ -1,4 +1,5 @@
-"""The command line: report, score, fingerprint, audit, check, paths.
+"""The command line: report, score, fingerprint, audit, compare, check,
+paths.
 
 A reader who closes the pipe early (``| head``) is no trouble: the rest of the output goes nowhere,
 the command finishes, and its exit status is what it would have been.
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 _DEFECT = 70
 """Exit status of a defect of this program (EX_SOFTWARE of sysexits.h)."""
 _CONDITION_HOLDS = 1
-"""Exit status of an audit of which a condition holds."""
+"""Exit status of an audit of which a condition holds, and of a difference beyond rounding."""
 _SERVER_TROUBLE = 3
 _CHAPTERS_FAILED = 4
 _STANDARD_OUTPUT = "-"
@@ -231,6 +232,51 @@ def audit(
     _write(found, conditions, json, html)
     held = any(found.holds(condition) for condition in conditions)
     raise typer.Exit(_CONDITION_HOLDS if held else 0)
+
+
+@app.command()
+def compare(
+    a: Annotated[
+        str,
+        typer.Argument(
+            help="Scores of the first engine: a file, a folder, a server's address, a recording "
+            'such as "infinity@0.0.78:float16", or a model.'
+        ),
+    ],
+    b: Annotated[str, typer.Argument(help="Scores of the second, over the same pairs.")],
+    data: Annotated[
+        str | None, typer.Option(help="Set of the pairs: its texts and grades; see `report`.")
+    ] = None,
+    split: Split = None,
+    dtype: Annotated[str, typer.Option(help="Forward dtype of a model.")] = "float32",
+    timeout: Annotated[float, typer.Option(help="Seconds for one answer of a server.")] = 300.0,
+    trust_remote_code: Annotated[
+        bool, typer.Option(help="Run code that a checkpoint brings along.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+) -> None:
+    """Say whether rounding explains how the scores of two engines differ, or what else does.
+
+    Exit status: 0 rounding explains it, or nobody can tell; 1 it does not; 2 bad input; 3 server
+    trouble; 70 a defect.
+    """
+    from analysis.auditing import compare as compare_sources
+    from analysis.auditing.transport import ServerError
+
+    try:
+        found = compare_sources(
+            a,
+            b,
+            data=None if data is None else _of_split(data, split),
+            dtype=dtype,
+            timeout=timeout,
+            trust_remote_code=trust_remote_code,
+        )
+    except ServerError as error:
+        _complain(error)
+        raise typer.Exit(_SERVER_TROUBLE) from error
+    _echo(dumps(found.to_dict(), ensure_ascii=False, indent=2) if json else found)
+    raise typer.Exit(_CONDITION_HOLDS if found.answer == "larger than any rounding" else 0)
 
 
 @app.command()
