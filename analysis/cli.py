@@ -1,5 +1,4 @@
-"""The command line: report, score, fingerprint, audit, compare, check,
-paths.
+"""The command line: report, score, fingerprint, audit, compare, check, paths.
 
 A reader who closes the pipe early (``| head``) is no trouble: the rest of the output goes nowhere,
 the command finishes, and its exit status is what it would have been.

@@ -27,7 +27,7 @@ Source = str | Path | pd.DataFrame
 
 _ADDRESS = re.compile("https?://", re.IGNORECASE)
 _RECORDING = re.compile(
-    r"(?P<engine>[a-z-]+)@(?P<version>[^:]+):(?P<dtype>[a-z0-9]+)(?P<api>:http)?"
+    "(?P<engine>[a-z-]+)@(?P<version>[^:]+):(?P<dtype>[a-z0-9]+)(?P<api>:http)?"
 )
 _MEASURES = {"measure", "expected"}
 

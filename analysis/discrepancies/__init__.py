@@ -1,4 +1,4 @@
-"""Two engines over the same pairs: can rounding explain their differences?
+"""Two engines over the same pairs: whether rounding explains how they differ.
 
 :func:`compare_sides` takes a :class:`Side` each and returns a :class:`Comparison`. A module a step:
 which logits scores allow (:mod:`.intervals`), what rounding makes (:mod:`.noise`), what larger

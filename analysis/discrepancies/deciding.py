@@ -1,4 +1,4 @@
-"""The answer: is it rounding, of which size, and if not, what does it look like?
+"""The answer: whether it is rounding, of which size, and if not, what it looks like.
 
 Rounding is tried from the finest to the coarsest dtype that either network may have run in. At each
 size the differences either fit, or one rule explains them down to that size, or the next is tried.

@@ -21,7 +21,7 @@ class Rankings:
     """Two rankings of the same pairs; a place is the span of ranks that a tie group occupies.
 
     ``moved`` counts candidates whose mean rank differs, ``reordered`` queries whose first
-    :data:`TOP_K` places do, ``first_lost`` those with another first place; ``tied`` the candidates
+    :data:`TOP_K` places do, ``first_changed`` those whose first place does; ``tied`` the candidates
     that share a score in each ranking; ``kendall`` is the mean τ-b over queries (NaN where none has
     one). ``measures`` is the table of :func:`analysis.comparisons.compare_measures`, None without
     grades or for fewer than two queries.
@@ -31,7 +31,7 @@ class Rankings:
     queries: int
     moved: int
     reordered: int
-    first_lost: int
+    first_changed: int
     tied: tuple[int, int]
     kendall: float
     measures: pd.DataFrame | None = None
@@ -51,11 +51,20 @@ def compare_rankings(
         queries=counts["queries"],
         moved=counts["moved"],
         reordered=counts["reordered"],
-        first_lost=counts["first_lost"],
+        first_changed=_first_changed(first, second),
         tied=(count(first, k=TOP_K, bounded=False)["tied"], counts["tied"]),
         kendall=float(agreement(first, second, TOP_K)["kendall_tau_b"].mean()),
         measures=_measures(first, second, grades),
     )
+
+
+def _first_changed(first: pd.DataFrame, second: pd.DataFrame) -> int:
+    """Queries in which not the same candidates are first, alone or tied."""
+    best = [
+        one.groupby("query_id")["score"].transform("max") == one["score"] for one in (first, second)
+    ]
+    differs = best[0].to_numpy() != best[1].to_numpy()
+    return int(first.loc[differs, "query_id"].nunique())
 
 
 def _measures(

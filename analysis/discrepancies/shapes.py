@@ -150,13 +150,13 @@ def _straight(pairs: Pairs, noise: Noise) -> Shape | None:
     factor, shift = (float(one) for one in np.polyfit(x, y, 1))
     # A line through the origin, or along the diagonal, is the simpler rule where it does.
     through = float(x @ y / (x @ x))
-    for kind, factor, shift in (
+    for kind, times, plus in (
         ("shift", 1.0, float(np.mean(y - x))),
         ("factor", through, 0.0),
         ("factor and shift", factor, shift),
     ):
-        if factor != 0 and _leaves_noise(pairs, _moved(pairs.first, factor, shift), noise, factor):
-            return Shape(kind, int((pairs.gaps > 0).sum()), factor, shift)
+        if times != 0 and _leaves_noise(pairs, _moved(pairs.first, times, plus), noise, times):
+            return Shape(kind, int((pairs.gaps > 0).sum()), times, plus)
     return None
 
 

@@ -203,9 +203,9 @@ def _lines(comparison: Comparison) -> Iterator[str]:
 def _ranking_lines(rankings: Rankings) -> Iterator[str]:
     yield (
         f"ranking: {rankings.moved:,} of {counted(rankings.candidates, 'candidate')} moved, "
-        f"{rankings.tied[0]:,} tied in A and {rankings.tied[1]:,} in B; the first {TOP_K} differ in "
-        f"{rankings.reordered:,} of {counted(rankings.queries, 'query', 'queries')}, the first "
-        f"place in {rankings.first_lost:,}"
+        f"{rankings.tied[0]:,} tied in A and {rankings.tied[1]:,} in B; the first {TOP_K} differ "
+        f"in {rankings.reordered:,} of {counted(rankings.queries, 'query', 'queries')}, the first "
+        f"place in {rankings.first_changed:,}"
     )
     if rankings.measures is not None:
         for row in rankings.measures.itertuples():

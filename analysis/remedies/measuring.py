@@ -101,8 +101,9 @@ def measure_versions(
 def version_differences(versions: Mapping[str, pd.DataFrame], *, k: int = 10) -> pd.DataFrame:
     """What other versions of a model are worth in float32 against the first one, in nDCG@k.
 
-    One row per version but the first: ``model``, and of :func:`analysis.comparisons.compare_measures`
-    ``first, second, difference, low, high, p_value, queries_needed``, the version being *first*.
+    One row per version but the first: ``model``, and of
+    :func:`analysis.comparisons.compare_measures` ``first, second, difference, low, high, p_value,
+    queries_needed``, the version being *first*.
     No rows where a grade is missing, or where there is one query only, which nothing can test.
     """
     columns = ["first", "second", "difference", "low", "high", "p_value", "queries_needed"]

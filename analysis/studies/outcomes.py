@@ -223,9 +223,9 @@ def against(worth: Runs, reference: str, *, seed: int = 0) -> pd.DataFrame:
     """Compare each path with the one named ``reference``: path less reference.
 
     ``worth`` are results of :func:`evaluated`. Columns ``path``, then those of
-    :func:`analysis.comparisons.compare_measures`, *second* being the reference, and ``p_holm``: the p-value
-    corrected for the number of rows (Holm's procedure). Without other paths, without grades, or
-    with one query, which no test can compare, there are no rows.
+    :func:`analysis.comparisons.compare_measures`, *second* being the reference, and
+    ``p_holm``: the p-value corrected for the number of rows (Holm's procedure). Without other
+    paths, without grades, or with one query, which no test can compare, there are no rows.
     """
     tables = [
         compare_measures(found, worth[reference], seed=seed).assign(path=name, p_holm=np.nan)
