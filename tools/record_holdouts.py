@@ -125,9 +125,7 @@ def edited(pairs: pd.DataFrame) -> pd.DataFrame:
     """The best-graded passage of one query lost: another text stands in its place."""
     first = pairs[pairs["query_id"] == pairs["query_id"].iloc[0]]
     row = first["grade"].astype(float).idxmax()
-    return pairs.assign(
-        passage=pairs["passage"].where(pairs.index != row, "Keine Angaben vorhanden.")
-    )
+    return pairs.assign(passage=pairs["passage"].where(pairs.index != row, "Diese Seite ist leer."))
 
 
 def holdouts(candidates: RerankingSet) -> Iterator[tuple[str, str, NDArray, NDArray]]:

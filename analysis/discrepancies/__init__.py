@@ -19,7 +19,7 @@ from analysis.discrepancies.verdict import Comparison
 from analysis.errors import InputError
 from analysis.frames import KEYS
 
-__all__ = ["Comparison", "Side", "compare_sides"]
+__all__ = ["Comparison", "Side", "compare_sides", "pairs_of"]
 
 
 def compare_sides(
@@ -36,6 +36,21 @@ def compare_sides(
     used where they have every pair. ``measured`` is the noise of a dtype on this model
     (:func:`.decide`). Raises :class:`InputError` where the two have no pair in common.
     """
+    table, pairs = pairs_of(first, second, lengths)
+    scores = [table.rename(columns={name: "score"}) for name in ("score_a", "score_b")]
+    return Comparison(
+        (first, second),
+        decide(first, second, pairs, measured),
+        table,
+        (len(first.frame) - len(table), len(second.frame) - len(table)),
+        compare_rankings(*scores, _all_known(table, grades, "grade")),
+    )
+
+
+def pairs_of(
+    first: Side, second: Side, lengths: pd.DataFrame | None = None
+) -> tuple[pd.DataFrame, Pairs]:
+    """The pairs of both sides: as the table of :class:`Comparison` has them, and as arrays."""
     places = (
         pd.DataFrame({"a": np.arange(len(first.frame))}),
         pd.DataFrame({"b": np.arange(len(second.frame))}),
@@ -64,14 +79,7 @@ def compare_sides(
         lengths=_lengths(table, lengths),
     )
     table["gap"] = pairs.gaps if pairs.has_logits else np.nan
-    scores = [table.rename(columns={name: "score"}) for name in ("score_a", "score_b")]
-    return Comparison(
-        (first, second),
-        decide(first, second, pairs, measured),
-        table,
-        (len(first.frame) - len(table), len(second.frame) - len(table)),
-        compare_rankings(*scores, _all_known(table, grades, "grade")),
-    )
+    return table, pairs
 
 
 def _taken(ends: Ends | None, rows: np.ndarray) -> Ends | None:

@@ -12,16 +12,17 @@ from typing import Literal
 import numpy as np
 
 from analysis.discrepancies.intervals import Pairs, Side, middle
-from analysis.discrepancies.noise import Noise, expected_noise, noise_of
+from analysis.discrepancies.noise import BEYOND, FITS, Noise, expected_noise, noise_of
 from analysis.discrepancies.shapes import Shape, explained, monotonic, scattered
 from analysis.formats import FORWARD_DTYPES
+from analysis.scorepath import ScorePath
 
 Answer = Literal[
     "identical",
     "the same path, other last bits",
     "the same logits through other paths",
     "other forward dtype",
-    "rounding, of which dtype is open",
+    "rounding can explain it",
     "larger than any rounding",
     "not known",
 ]
@@ -82,7 +83,7 @@ def _is_identical(pairs: Pairs) -> bool:
 
 def _with_logits(first: Side, second: Side, pairs: Pairs, noise: dict[str, Noise]) -> Finding:
     dtypes = _up_to_widest(first, second)
-    ceiling = noise[dtypes[-1]]
+    ceiling, likely = noise[dtypes[-1]], dtypes[: _widest(first.paths + second.paths) + 1]
     for dtype in dtypes:
         shown = pairs.widths <= noise[dtype].bound
         seen = shown.sum() >= min(_ENOUGH, shown.size)
@@ -92,7 +93,7 @@ def _with_logits(first: Side, second: Side, pairs: Pairs, noise: dict[str, Noise
             found = noise_of(pairs.gaps[shown])
             finding = Finding("not known", dtype, noise[dtype], found, int(shown.sum()))
             return _rounding(finding, first, second, seen=bool(seen))
-        shape = explained(pairs, noise[dtype], ceiling)
+        shape = explained(pairs, noise[dtype], ceiling) if dtype in likely else None
         if shape is not None:
             largest = noise_of(pairs.gaps)
             return Finding(
@@ -103,8 +104,18 @@ def _with_logits(first: Side, second: Side, pairs: Pairs, noise: dict[str, Noise
 
 def _up_to_widest(first: Side, second: Side) -> tuple[str, ...]:
     """Dtypes from float32 to the one with the most noise that a network may have run in."""
-    last = max(FORWARD_DTYPES.index(dtype) for dtype in (*first.dtypes, *second.dtypes))
+    last = max(map(_place, (*first.dtypes, *second.dtypes)))
     return FORWARD_DTYPES[: last + 1]
+
+
+def _widest(paths: tuple[ScorePath, ...]) -> int:
+    """Place of the forward dtype with the most noise among paths, which scores show."""
+    return max((_place(path.forward_dtype) for path in paths), default=0)
+
+
+def _place(dtype: str) -> int:
+    """Place among the dtypes by their noise; float64 has no more than float32."""
+    return FORWARD_DTYPES.index(dtype) if dtype in FORWARD_DTYPES else 0
 
 
 def _rounding(finding: Finding, first: Side, second: Side, *, seen: bool) -> Finding:
@@ -124,8 +135,8 @@ def _rounding(finding: Finding, first: Side, second: Side, *, seen: bool) -> Fin
     if None not in known:
         return answer("other forward dtype")
     wanted = "which dtype each network runs in"
-    if finding.dtype in known:
-        return answer("rounding, of which dtype is open", wanted)
+    if finding.dtype in {path.forward_dtype for path in first.paths + second.paths}:
+        return answer("rounding can explain it", wanted)
     return answer("not known", wanted)
 
 
@@ -152,8 +163,11 @@ def _beyond(
         return Finding("larger than any rounding", dtypes[-1], ceiling, found, shown, shape)
     if ceiling.is_exceeded(pairs.gaps[np.isfinite(pairs.widths)]):
         finest = noise[_finest(pairs, noise, dtypes)]
-        shape = monotonic(pairs.queries, pairs.first, pairs.scores[1], finest.bound)
-        shape = shape or scattered(pairs, finest)
+        shape = (
+            explained(pairs, finest.times(BEYOND / FITS), ceiling)
+            or monotonic(pairs.queries, pairs.first, pairs.scores[1], finest.bound)
+            or scattered(pairs, finest)
+        )
         return Finding("larger than any rounding", dtypes[-1], ceiling, found, shown, shape)
     wanted = "which dtype each network runs in; the logits of both; more pairs"
     return Finding("not known", dtypes[-1], ceiling, found, shown, wanted=wanted)

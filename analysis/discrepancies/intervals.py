@@ -90,7 +90,7 @@ class Side:
             logits = self.frame["logit"].to_numpy()
             return logits, logits
         scores = self.frame["score"].to_numpy()
-        if self.verdict.kind in _LOGITS and not self.paths:
+        if not self.paths and self.verdict.kind in _LOGITS:
             return self._printed(scores)
         found = [logit_intervals(path, scores, self._decimals) for path in self.paths]
         made = [ends for ends in found if ends is not None]
@@ -101,7 +101,8 @@ class Side:
 
     @property
     def _decimals(self) -> int | None:
-        return self.verdict.decimals if self.decimals is None else self.decimals
+        known = self.decimals is not None or self.path is not None
+        return self.decimals if known else self.verdict.decimals
 
     def _printed(self, scores: Values) -> Ends:
         """Scores that are logits, to within half of their last decimal."""

@@ -35,6 +35,8 @@ DECIDED = 6.0
 """Log10 odds against chance that a shape needs."""
 _BETTER = 1 / 3
 """What a shape leaves unexplained is at most so much of the differences."""
+_WITHIN = 0.2
+"""What a line leaves unexplained is at most so much of the spread of either half of the logits."""
 _FEW = 0.2
 _CLEAR = 0.7
 """So many of the few pairs that differ do so by more than any rounding."""
@@ -169,9 +171,11 @@ def _leaves_noise(pairs: Pairs, first: Ends, noise: Noise, factor: float = 1.0) 
     """Whether moved logits of the first side differ by noise alone, and by far less than before."""
     left = gaps(first, pairs.second)
     allowed = noise.times(max(1.0, abs(factor)))
-    y = middle(pairs.second)[_shown(pairs, noise)]
-    varies = float(np.std(y)) > 10 * allowed.rms
-    return varies and allowed.fits(left) and _is_better(left, pairs)
+    if not allowed.fits(left) or not _is_better(left, pairs):
+        return False
+    # Any two good rerankers give much to what answers and little to the rest.
+    halves = np.array_split(np.sort(middle(pairs.second)[_shown(pairs, noise)]), 2)
+    return noise_of(left).rms <= _WITHIN * min(float(np.std(half)) for half in halves)
 
 
 def _is_better(left: Values, pairs: Pairs) -> bool:
