@@ -82,8 +82,13 @@ $(ENGINES)/%/.ready: tools/engines/overlays/%.txt
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(@D) --requirement $<
 	touch $@
 
+.PHONY: holdouts
+holdouts: $(READY)  ## Record the holdouts of compare again (maintainers; minutes)
+	$(BIN)/python tools/record_holdouts.py
+
 .PHONY: simulate
-simulate: $(READY)  ## Count wrong verdicts of the fingerprint over simulated lists; hours
+simulate: $(READY)  ## Count wrong answers of compare and of the fingerprint over simulated scores; hours
+	OMP_NUM_THREADS=1 $(BIN)/python tools/simulate_comparisons.py
 	OMP_NUM_THREADS=1 $(BIN)/python tools/simulate.py
 
 .PHONY: bench

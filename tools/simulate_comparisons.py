@@ -2,7 +2,7 @@
 
     python tools/simulate_comparisons.py [TIMES]
 
-For every case that ``tests/compared_sides.py`` names: TIMES comparisons (100 unless said otherwise)
+For every case that ``tests/compared_sides.py`` names: TIMES comparisons (200 unless said otherwise)
 of 10 to 1,000 pairs, log-uniform, each with its own seed. Writes the table of ``docs/compare.md``.
 Exit status 1 where more than one in a thousand comparisons of rounding alone is called more than
 rounding.
@@ -59,7 +59,7 @@ def table(shares: dict[str, dict[str, float]], times: int) -> str:
 
 def main() -> None:
     """Write the table; exit status 1 where the share of false alarms exceeds the promise."""
-    times = int(sys.argv[1]) if len(sys.argv) > 1 else 100
+    times = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     shares = {}
     for case in cases():
         shares[case.name] = simulate(case, times)

@@ -26,8 +26,8 @@ Answer = Literal[
     "larger than any rounding",
     "not known",
 ]
-_ENOUGH = 8
-"""So many pairs must show differences of the size in question before any answer but a doubt."""
+_DECIDED = 6.0
+"""Log10 odds against scores that are close by chance, before they are called close."""
 
 
 @dataclass(frozen=True)
@@ -86,13 +86,13 @@ def _with_logits(first: Side, second: Side, pairs: Pairs, noise: dict[str, Noise
     ceiling, likely = noise[dtypes[-1]], dtypes[: _widest(first.paths + second.paths) + 1]
     for dtype in dtypes:
         shown = pairs.widths <= noise[dtype].bound
-        seen = shown.sum() >= min(_ENOUGH, shown.size)
+        seen = _odds(pairs, noise[dtype]) >= _DECIDED
         if noise[dtype].fits(pairs.gaps[shown]) and pairs.gaps.max() <= noise[dtype].bound:
             if not seen and dtype != dtypes[-1]:
                 continue  # a coarser dtype's rounding shows in more pairs
             found = noise_of(pairs.gaps[shown])
             finding = Finding("not known", dtype, noise[dtype], found, int(shown.sum()))
-            return _rounding(finding, first, second, seen=bool(seen))
+            return _rounding(finding, first, second, seen=seen)
         shape = explained(pairs, noise[dtype], ceiling) if dtype in likely else None
         if shape is not None:
             largest = noise_of(pairs.gaps)
@@ -100,6 +100,12 @@ def _with_logits(first: Side, second: Side, pairs: Pairs, noise: dict[str, Noise
                 "larger than any rounding", dtype, noise[dtype], largest, int(shown.sum()), shape
             )
     return _beyond(first, second, pairs, noise, dtypes)
+
+
+def _odds(pairs: Pairs, noise: Noise) -> float:
+    """Log10 odds against differences of this size between logits that spread as these do."""
+    room = np.maximum(pairs.widths + 2 * FITS * noise.rms, np.finfo(float).tiny)
+    return float(np.log10(np.maximum(1.0, pairs.spread / room)).sum())
 
 
 def _up_to_widest(first: Side, second: Side) -> tuple[str, ...]:
@@ -127,7 +133,7 @@ def _rounding(finding: Finding, first: Side, second: Side, *, seen: bool) -> Fin
         )
 
     if not seen:
-        return answer("not known", "scores that are not saturated, or the logits of both")
+        return answer("not known", "more pairs; scores that are not saturated; the logits of both")
     known = [side.dtypes[0] if len(side.dtypes) == 1 else None for side in (first, second)]
     one_logit = finding.found.largest == 0
     if one_logit or finding.dtype == "float32" or known[0] == known[1] is not None:
@@ -142,7 +148,7 @@ def _rounding(finding: Finding, first: Side, second: Side, *, seen: bool) -> Fin
 
 def _same_logits(first: Side, second: Side) -> Answer:
     reduced = [{path.reduced().computation for path in side.paths} for side in (first, second)]
-    if reduced[0] & reduced[1] or not all(reduced):
+    if reduced[0] & reduced[1] or not any(reduced):
         return "the same path, other last bits"
     return "the same logits through other paths"
 
@@ -166,6 +172,7 @@ def _beyond(
         shape = (
             explained(pairs, finest.times(BEYOND / FITS), ceiling)
             or monotonic(pairs.queries, pairs.first, pairs.scores[1], finest.bound)
+            or monotonic(pairs.queries, pairs.second, pairs.scores[0], finest.bound)
             or scattered(pairs, finest)
         )
         return Finding("larger than any rounding", dtypes[-1], ceiling, found, shown, shape)

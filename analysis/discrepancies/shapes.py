@@ -21,6 +21,7 @@ ShapeKind = Literal[
     "shift",
     "factor",
     "factor and shift",
+    "turned round",
     "one monotonic function",
     "a monotonic function within each query",
     "another order of results",
@@ -90,19 +91,18 @@ def monotonic(
     so far apart that they could: a coarse order, relevant above irrelevant, any good reranker
     keeps.
     """
-    if np.unique(second).size < _LONG:
-        return None
     n = second.size
+    enough = max(_LONG, _APART * n)
     if _keeps_order(first, second, bound):
-        return _if(_chain(first, bound) >= max(_LONG, _APART * n), "one monotonic function", n)
-    chain = 0
+        told = min(_chain(first, bound), np.unique(second).size)
+        return _if(told >= enough, "one monotonic function", n)
+    told = 0
     for rows in _lists(queries):
         own = first[0][rows], first[1][rows]
         if not _keeps_order(own, second[rows], bound):
             return None
-        chain += _chain(own, bound) - 1
-    enough = chain >= max(_LONG, _APART * n)
-    return _if(enough, "a monotonic function within each query", n)
+        told += min(_chain(own, bound), np.unique(second[rows]).size) - 1
+    return _if(told >= enough, "a monotonic function within each query", n)
 
 
 def _if(holds: bool, kind: ShapeKind, pairs: int) -> Shape | None:
@@ -158,7 +158,8 @@ def _straight(pairs: Pairs, noise: Noise) -> Shape | None:
         ("factor and shift", factor, shift),
     ):
         if times != 0 and _leaves_noise(pairs, _moved(pairs.first, times, plus), noise, times):
-            return Shape(kind, int((pairs.gaps > 0).sum()), times, plus)
+            turned: ShapeKind = kind if times > 0 else "turned round"
+            return Shape(turned, int((pairs.gaps > 0).sum()), times, plus)
     return None
 
 

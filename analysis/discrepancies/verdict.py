@@ -21,6 +21,7 @@ _MEANS: dict[ShapeKind, str] = {
     "shift": "a calibration or a bias",
     "factor": "a temperature or a calibration",
     "factor and shift": "a calibration",
+    "turned round": "the other label's logit",
     "one monotonic function": "a normalisation or another activation",
     "a monotonic function within each query": "a normalisation over each query's list",
     "another order of results": "scores that were given to the wrong passages",
@@ -159,7 +160,7 @@ def _noise(noise: Noise) -> str:
 
 
 def _shape(shape: Shape, n: int) -> str:
-    if shape.kind in ("factor", "shift", "factor and shift"):
+    if shape.kind in ("factor", "shift", "factor and shift", "turned round"):
         factor = f"times {shape.factor:.6g}" if shape.factor != 1 else ""
         shift = f"{shape.shift:+.6g}" if shape.shift else ""
         moved = " ".join(part for part in (factor, shift) if part)
