@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.discrepancies.deciding import Answer, Finding
@@ -64,12 +65,15 @@ class Comparison:
 
     @property
     def steps(self) -> float | None:
-        """The largest difference in steps of the dtype whose rounding it fits."""
+        """The largest difference in steps of the dtype, as they are at the largest logit.
+
+        None where scores stand for no logits.
+        """
         found = self.finding
         if found.dtype is None or found.found is None:
             return None
-        ends = [side.ends for side in self.sides]
-        largest = max(abs(end) for pair in ends for end in pair[0][pair[0] > -float("inf")])
+        logits = np.abs(np.concatenate([side.ends[0] for side in self.sides]))
+        largest = logits[np.isfinite(logits)].max(initial=0.0)
         return found.found.largest / float(format_of(found.dtype).spacing(largest))
 
     @property
@@ -145,10 +149,8 @@ def _size(found: Finding, steps: float | None) -> str:
             f"one logit can have made both scores of every pair; {counted(found.shown, 'pair')} "
             f"would show the {rounding} ({_noise(found.noise)})"
         )
-    fits = found.answer not in ("larger than any rounding",) and found.noise.bound >= (
-        found.found.largest
-    )
-    many = "" if steps is None or not fits else f", {steps:,.1f} steps of {found.dtype} there"
+    fits = found.found.largest <= found.noise.bound
+    many = f", {steps:,.1f} steps of {found.dtype}" if fits and steps is not None else ""
     return (
         f"the logits of {counted(found.shown, 'pair')} differ by {_noise(found.found)}{many}; "
         f"the {rounding} makes {_noise(found.noise)}"

@@ -44,7 +44,7 @@ def differences(panels: Mapping[str, pd.DataFrame], noise: Mapping[str, Noise]) 
     return Picture(
         figure,
         "How much the logits of two engines differ, pair by pair. Lines: the most that rounding "
-        "made, by forward dtype.",
+        "made, by forward dtype. At the bottom: a millionth or less.",
         f"{counted(len(panels), 'panel')} of differences over logits, each pair a dot. Largest "
         f"difference: {largest}.",
     )
@@ -59,13 +59,11 @@ def draw_differences(ax: Axes, panel: pd.DataFrame, noise: Mapping[str, Noise]) 
         ax.axhline(expected.largest, color=mark.color, linestyle=mark.linestyle, linewidth=1.4)
         ax.annotate(
             dtype,
-            (0.99, expected.largest),
+            (1.02, expected.largest),
             xycoords=("axes fraction", "data"),
-            ha="right",
-            va="bottom",
+            va="center",
             fontsize=8,
             color=mark.color,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.8},
         )
     ax.set_yscale("log")
     ax.set_ylim(_FINEST / 2, 60)
