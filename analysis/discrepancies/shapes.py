@@ -185,7 +185,8 @@ def _is_better(left: Values, pairs: Pairs) -> bool:
 
 def _another_order(pairs: Pairs, noise: Noise) -> Shape | None:
     """Each query's logits in another order, or each one place on."""
-    differing = pairs.gaps > noise.bound
+    # Where intervals are wide, logits that were sorted meet by chance.
+    differing = (pairs.gaps > noise.bound) & _shown(pairs, noise)
     if not np.isfinite(pairs.widths).all() or differing.sum() * _chance(pairs, noise) < DECIDED:
         return None
     for kind, moved in (
