@@ -114,8 +114,13 @@ $(VENV)/.docs: $(READY)
 pictures: $(TOOLS) browser  ## Photograph the pages of report/ for the documentation: docs/pictures/
 	$(BIN)/python tools/pictures.py
 
+.PHONY: holdouts
+holdouts: $(READY)  ## Record the holdouts of compare again (maintainers; minutes)
+	$(BIN)/python tools/record_holdouts.py
+
 .PHONY: simulate
-simulate: $(READY)  ## Count wrong verdicts of the fingerprint over simulated lists; hours
+simulate: $(READY)  ## Count wrong answers of compare and of the fingerprint over simulated scores; hours
+	OMP_NUM_THREADS=1 $(BIN)/python tools/simulate_comparisons.py
 	OMP_NUM_THREADS=1 $(BIN)/python tools/simulate.py
 
 .PHONY: bench

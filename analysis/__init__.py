@@ -9,8 +9,7 @@ from importlib import import_module, metadata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from analysis.auditing import audit
-    from analysis.comparisons import compare
+    from analysis.auditing import audit, compare
     from analysis.counting import effects
     from analysis.engines import path_of
     from analysis.errors import InputError
@@ -31,7 +30,7 @@ _ROOMS = {
     "ScorePath": "scorepath",
     "apply": "ties",
     "audit": "auditing",
-    "compare": "comparisons",
+    "compare": "auditing",
     "draw": "reporting",
     "effects": "counting",
     "evaluate": "metrics",

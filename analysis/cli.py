@@ -8,6 +8,7 @@ import traceback
 import typer
 
 from analysis.commands.auditing import audit
+from analysis.commands.comparing import compare
 from analysis.commands.fingerprinting import fingerprint
 from analysis.commands.listing import paths
 from analysis.commands.output import complain
@@ -46,6 +47,11 @@ COMMANDS = {
         "--scores answers.jsonl --html audit.html",
         "--model my-org/reranker --path haystack:bfloat16",
         '--url http://localhost:7997 --fail-on "saturated>0" --json -',
+    ),
+    compare: (
+        "old.jsonl new.jsonl",
+        "old.jsonl http://localhost:7997 --data own.jsonl",
+        "infinity@0.0.32:float16 infinity@0.0.78:float16",
     ),
     paths: ("",),
 }

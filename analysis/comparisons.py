@@ -75,7 +75,7 @@ def certainty(least: float, most: float) -> Certainty:
     return EQUAL if max(-least, most) <= ROUNDING else NOT_CERTAIN
 
 
-def compare(first: pd.DataFrame, second: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+def compare_measures(first: pd.DataFrame, second: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     """Compare two runs measure by measure, over all queries that both were evaluated for.
 
     Takes what :func:`differences` takes. Returns one row per measure:

@@ -29,6 +29,7 @@ GERMAN = _DATA / "german" / "german.jsonl"
 MODELS = _DATA / "models"
 ENGINES = _DATA / "engines"
 GPU = _DATA / "gpu"
+HOLDOUTS = _DATA / "holdouts"
 NOTEBOOKS = CHECKOUT / "notebooks" if CHECKOUT else _IN_WHEEL / "notebooks"
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from analysis.engines import find_engine
 from analysis.errors import InputError
-from analysis.places import ENGINES
+from analysis.places import ENGINES, HOLDOUTS
 from analysis.scorepath import ScorePath
 
 FOLDER = ENGINES
@@ -95,6 +95,20 @@ def trust_remote_code() -> pd.DataFrame:
     One row per attempt: ``infinity, sentence_transformers, trust_remote_code, loads, error``.
     """
     return pd.DataFrame(_read("trust_remote_code.json"))
+
+
+def holdouts() -> pd.DataFrame:
+    """What the demo reranker returned with one thing changed that is no rounding, and as it is.
+
+    One row per holdout and pair: ``holdout`` (``"as it is"`` stands first), ``query_id, passage_id,
+    grade, tokens, logit, score``; see the card in ``data/holdouts``.
+    """
+    return pd.read_parquet(HOLDOUTS / "holdouts.parquet")
+
+
+def changes() -> dict[str, str]:
+    """What was changed in each of the :func:`holdouts`."""
+    return json.loads((HOLDOUTS / "holdouts.json").read_text("utf-8"))
 
 
 def recorded_path(engine: str, version: str, forward_dtype: str) -> ScorePath:

@@ -190,6 +190,22 @@ def hidden_logits(
     return Hidden(steps[::-1].reset_index(drop=True), saturation(path).one_from / calibration)
 
 
+def logit_intervals(
+    path: ScorePath, scores: ArrayLike, decimals: int | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Logits, before they are rounded to the forward dtype, that end in each of ``scores`` (n,).
+
+    Lowest and highest of each, infinite where a score is saturated; ``decimals`` as for
+    :func:`hidden_logits`. None for a path whose scores stand for no intervals, and for scores that
+    the path cannot have made.
+    """
+    if not path.has_steps:
+        return None
+    distinct, places = np.unique(np.asarray(scores, dtype=np.float64), return_inverse=True)
+    ends = _widened(path, *_as_stored(path, distinct, decimals))
+    return None if ends is None else (ends[0][places], ends[1][places])
+
+
 def sets_apart(
     better: ScorePath, path: ScorePath, scores: ArrayLike, decimals: int | None = None
 ) -> NDArray[np.bool_]:

@@ -18,7 +18,7 @@ from analysis.comparisons import (
     POWER,
     SECOND,
     certainty,
-    compare,
+    compare_measures,
     detectable,
     differences,
     queries_needed,
@@ -80,7 +80,7 @@ def test_the_difference_of_every_order_lies_between_the_ends():
 
 
 def test_the_table():
-    row = compare(FIRST_RUN, SECOND_RUN).iloc[0]
+    row = compare_measures(FIRST_RUN, SECOND_RUN).iloc[0]
     assert row["measure"] == "RR"
     assert row["queries"] == 4
     assert row["first"] - row["second"] == row["difference"] == 0.0625
@@ -92,7 +92,7 @@ def test_few_queries_are_tested_with_every_sign():
     given = np.array([0.5, 0, 0, -0.25])
     means = [np.mean(given * signs) for signs in product([-1, 1], repeat=4)]
     above = np.mean([mean >= given.mean() for mean in means])
-    assert compare(FIRST_RUN, SECOND_RUN)["p_value"][0] == 2 * above
+    assert compare_measures(FIRST_RUN, SECOND_RUN)["p_value"][0] == 2 * above
 
 
 def made(differences_of: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -107,14 +107,14 @@ def made(differences_of: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def test_a_clear_difference_is_found_and_repeats_with_its_seed():
     first, second = made(np.random.default_rng(0).normal(0.1, 0.1, 60))
-    table = compare(first, second)
+    table = compare_measures(first, second)
     row = table.iloc[0]
     assert row["p_value"] <= 2 / 10_000
     assert 0 < row["low"] < row["difference"] < row["high"]
     assert row["certainty"] == FIRST
     assert row["queries_needed"] < 60
     assert row["detectable"] < row["difference"]
-    pd.testing.assert_frame_equal(table, compare(first, second), check_exact=True)
+    pd.testing.assert_frame_equal(table, compare_measures(first, second), check_exact=True)
     t_test = stats.ttest_1samp(first["expected"] - 0.5, 0).confidence_interval(1 - LEVEL)
     # The interval is that of a t-test but for the resampling and the small sample.
     assert row["low"] == pytest.approx(t_test.low, abs=0.01)
@@ -122,7 +122,7 @@ def test_a_clear_difference_is_found_and_repeats_with_its_seed():
 
 
 def test_equal_runs():
-    row = compare(*made(np.zeros(10))).iloc[0]
+    row = compare_measures(*made(np.zeros(10))).iloc[0]
     assert row["p_value"] == 1
     assert (row["low"], row["high"], row["detectable"]) == (0, 0, 0)
     assert row["certainty"] == EQUAL
@@ -154,7 +154,7 @@ def test_detectable_is_what_so_many_queries_are_needed_for():
 
 @pytest.mark.parametrize("vanishing", [1e-11, 1e-9, 1e-7])
 def test_no_number_of_queries_finds_a_vanishing_difference(vanishing):
-    row = compare(*made(np.array([vanishing, 0.3, -0.3]))).iloc[0]
+    row = compare_measures(*made(np.array([vanishing, 0.3, -0.3]))).iloc[0]
     assert row["queries_needed"] is pd.NA
     assert row["difference"] == pytest.approx(vanishing / 3, rel=1e-4)
     assert np.isfinite(row[["p_value", "low", "high", "detectable"]].astype(float)).all()
@@ -166,12 +166,12 @@ def test_bad_input():
     twice = pd.concat([FIRST_RUN, FIRST_RUN])
     assert "same queries" in refused(differences, twice, FIRST_RUN).problem
     alone = [frame.query("query_id == 'q1'") for frame in (FIRST_RUN, SECOND_RUN)]
-    assert "one query" in refused(compare, *alone).problem
+    assert "one query" in refused(compare_measures, *alone).problem
 
 
 def test_runs_that_were_not_evaluated_are_refused():
     run = pd.DataFrame({"query_id": ["q"], "passage_id": ["p"], "score": [1.0]})
     for first, second in ((run, run), (None, run)):
-        error = refused(compare, first, second)
+        error = refused(compare_measures, first, second)
         assert "first run" in error.problem
         assert "evaluate(run, qrels, measures)" in error.remedy

@@ -11,7 +11,7 @@ from analysis import auditing, budgets, fingerprinting, metrics, readers, remedi
 TOP = """InputError ScorePath __version__ apply audit compare draw effects evaluate fingerprint load
 path_of read recommend report score verified_top_k view"""
 FACES = {
-    auditing: "Condition Findings audit",
+    auditing: "Condition Findings audit compare",
     budgets: "ErrorBudget budget_of error_budget noise_floor predict staged_logits",
     fingerprinting: "StageVerdict Verdict fingerprint",
 }
@@ -58,8 +58,7 @@ def test_what_is_not_there_is_said():
 
 LIGHT = {
     "evaluate": "analysis.evaluate(frame, frame.assign(grade=1), ['nDCG@10'])",
-    "compare": "a = analysis.evaluate(frame, frame.assign(grade=1), ['P@5'])\n"
-    "analysis.compare(a, a)",
+    "compare": "analysis.compare(frame, frame)",
     "effects": "analysis.effects(logits, analysis.path_of('infinity', '0.0.32', 'float16'))",
     "recommend": "analysis.recommend(logits, analysis.path_of('haystack', '2.31.0', 'float16'))",
     "fingerprint": "analysis.fingerprint(frame['score'])",

@@ -13,7 +13,7 @@ from analysis.errors import InputError
 from analysis.formats import FORMATS
 from analysis.scorepath import ScorePath
 from analysis.sigmoids import FORMULAS
-from analysis.steps import hidden_logits, saturation, sets_apart, spans, staircase
+from analysis.steps import hidden_logits, logit_intervals, saturation, sets_apart, spans, staircase
 
 SMALL = ("float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 COMBINATIONS = [
@@ -279,3 +279,19 @@ def test_spans_of_wide_logits_end_where_the_score_changes(forward, formula):
             np.testing.assert_array_equal(at, path.scores(logits))
             beyond = number_format.from_ordinals(ends + step).astype(float)
             assert np.all((path.scores(beyond) != at) | np.isinf(beyond))
+
+
+OLD = path_of("infinity", "0.0.32", "float16")
+
+
+@pytest.mark.parametrize("path", [OLD, ScorePath()], ids=["float16", "float32"])
+def test_intervals_hold_the_logits_that_made_the_scores(path):
+    logits = np.random.default_rng(0).normal(0, 5, 300)
+    low, high = logit_intervals(path, path.scores(logits))
+    assert ((low <= logits) & (logits <= high)).all()
+    assert logit_intervals(path, path.scores(logits).round(3), 3)[0].shape == (300,)
+
+
+def test_there_are_no_intervals_of_scores_that_the_path_cannot_have_made():
+    assert logit_intervals(OLD, [0.1234567]) is None
+    assert logit_intervals(ScorePath(after="min-max"), [0.0, 1.0]) is None

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.comparisons import compare
+from analysis.comparisons import compare_measures
 from analysis.datasets import from_pairs
 from analysis.engines import path_of
 from analysis.formats import FORMATS
@@ -157,7 +157,7 @@ def test_the_effect_is_the_comparison_with_the_reference():
     worth = outcomes.evaluated({**RUNS, "same": APART})
     found = outcomes.against(worth, "reference", seed=1).set_index("path")
     for name in ("tied", "same"):
-        (expected,) = [compare(worth[name], worth["reference"], seed=1)]
+        (expected,) = [compare_measures(worth[name], worth["reference"], seed=1)]
         own = found.loc[name].reset_index(drop=True)
         pd.testing.assert_frame_equal(own[expected.columns.tolist()], expected)
     assert (found.loc["same", ["difference", "min", "max", "low", "high"]] == 0).all(axis=None)

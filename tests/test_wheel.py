@@ -120,6 +120,7 @@ def test_wheel_is_small_and_holds_the_package_alone(wheel):
         "shipped/german/german.jsonl",
         "shipped/engines/engines.parquet",
         "shipped/gpu/README.md",
+        "shipped/holdouts/holdouts.parquet",
         "shipped/models/demo/adapter_model.safetensors",
         "shipped/models/demo-softened/adapter_model.safetensors",
         "shipped/notebooks/01_logit_to_score.ipynb",

@@ -101,10 +101,20 @@ def _named(values: Values, prefix: str) -> dict[str, float]:
     }
 
 
+def _two_engines(values: Values) -> dict[str, bool]:
+    sizes = [values[f"largest, {dtype}"] for dtype in ("float32", "float16", "bfloat16")]
+    return {
+        "rounding grows from float32 to float16 to bfloat16": sizes == sorted(sizes),
+        "no recordings are called more than rounding": values["wrong"] == 0,
+        "every holdout is told from rounding": values["holdouts told"] == values["holdouts"],
+    }
+
+
 EXPECTATIONS: dict[str, Callable[[Values], dict[str, bool]]] = {
     "01_logit_to_score": _logit_to_score,
     "02_fp16_steps_near_one": _steps_near_one,
     "03_rerank_dtype_toggle": _dtype_toggle,
     "04_infinity_issue_203": _issue_203,
     "05_read_the_precision": _read_the_precision,
+    "10_two_engines": _two_engines,
 }

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.comparisons import compare
+from analysis.comparisons import compare_measures
 from analysis.counting import count, effects, effects_table
 from analysis.errors import InputError
 from analysis.formats import format_of
@@ -118,8 +118,9 @@ def _origins(logits: pd.DataFrame, path: ScorePath) -> dict[str, pd.DataFrame]:
 def version_differences(versions: Mapping[str, pd.DataFrame], *, k: int = 10) -> pd.DataFrame:
     """What other versions of a model are worth in float32 against the first one, in nDCG@k.
 
-    One row per version but the first: ``model``, and of :func:`analysis.comparisons.compare`
-    ``first, second, difference, low, high, p_value, queries_needed``, the version being *first*.
+    One row per version but the first: ``model``, and of
+    :func:`analysis.comparisons.compare_measures` ``first, second, difference, low, high, p_value,
+    queries_needed``, the version being *first*.
     No rows where a grade is missing, or where there is one query only, which nothing can test.
     """
     columns = ["first", "second", "difference", "low", "high", "p_value", "queries_needed"]
@@ -133,7 +134,7 @@ def version_differences(versions: Mapping[str, pd.DataFrame], *, k: int = 10) ->
         name: evaluate(run.assign(score=run["logit"]), qrels, [f"nDCG@{k}"])
         for name, run in runs.items()
     }
-    rows = [compare(worth[name], worth[own]).assign(model=name) for name in others]
+    rows = [compare_measures(worth[name], worth[own]).assign(model=name) for name in others]
     return pd.concat(rows)[empty.columns] if rows else empty
 
 

@@ -17,7 +17,7 @@ from typing import Literal
 import pandas as pd
 from scipy import stats
 
-from analysis.comparisons import ROUNDING, compare
+from analysis.comparisons import ROUNDING, compare_measures
 from analysis.counting import effects
 from analysis.datasets import RerankingSet
 from analysis.devices import describe, libraries
@@ -151,7 +151,7 @@ class Answer:
         if self.candidates.n_queries < 2:
             own, reference = (values["expected"].mean() for values in worth)
             return Range(own - reference, None, None, "other")
-        (found,) = compare(*worth).to_dict("records")
+        (found,) = compare_measures(*worth).to_dict("records")
         numbers = [found[name] for name in ("difference", "low", "high")]
         if max(map(abs, numbers)) <= ROUNDING:  # then no query differs
             numbers = [0.0, 0.0, 0.0]

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_float_dtype
 
-from analysis.comparisons import FIRST, ROUNDING, SECOND, compare, differences
+from analysis.comparisons import FIRST, ROUNDING, SECOND, compare_measures, differences
 from analysis.engines import find_engine
 from analysis.formats import format_of
 from analysis.metrics import average, evaluate
@@ -223,12 +223,12 @@ def against(worth: Runs, reference: str, *, seed: int = 0) -> pd.DataFrame:
     """Compare each path with the one named ``reference``: path less reference.
 
     ``worth`` are results of :func:`evaluated`. Columns ``path``, then those of
-    :func:`analysis.comparisons.compare`, *second* being the reference, and ``p_holm``: the p-value
-    corrected for the number of rows (Holm's procedure). Without other paths, without grades, or
-    with one query, which no test can compare, there are no rows.
+    :func:`analysis.comparisons.compare_measures`, *second* being the reference, and
+    ``p_holm``: the p-value corrected for the number of rows (Holm's procedure). Without other
+    paths, without grades, or with one query, which no test can compare, there are no rows.
     """
     tables = [
-        compare(found, worth[reference], seed=seed).assign(path=name, p_holm=np.nan)
+        compare_measures(found, worth[reference], seed=seed).assign(path=name, p_holm=np.nan)
         for name, found in _others(worth, reference)
         if found["query_id"].nunique() > 1
     ]

@@ -1,0 +1,59 @@
+"""The command that compares two engines."""
+
+from __future__ import annotations
+
+from json import dumps
+from typing import Annotated
+
+import typer
+
+from analysis import sinks
+from analysis.commands.options import Split, Trust, of_split
+from analysis.commands.output import complain, echo, resuming
+
+_BEYOND_ROUNDING = 1
+_SERVER_TROUBLE = 3
+
+
+def compare(
+    a: Annotated[
+        str,
+        typer.Argument(
+            help="Scores of the first engine: a file, a folder, a server's address, a recording "
+            'such as "infinity@0.0.78:float16", or a model.'
+        ),
+    ],
+    b: Annotated[str, typer.Argument(help="Scores of the second, over the same pairs.")],
+    data: Annotated[
+        str | None, typer.Option(help="Set of the pairs: its texts and grades; see `report`.")
+    ] = None,
+    split: Split = None,
+    dtype: Annotated[str, typer.Option(help="Forward dtype of a model.")] = "float32",
+    timeout: Annotated[float, typer.Option(help="Seconds for one answer of a server.")] = 300.0,
+    trust_remote_code: Trust = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+) -> None:
+    """Say whether rounding explains how the scores of two engines differ, or what else does.
+
+    Exit status: 0 rounding explains it, or nobody can tell; 1 it does not; 2 bad input; 3 server
+    trouble; 70 a defect; 130 interrupted.
+    """
+    from analysis.auditing import compare as compare_sources
+    from analysis.auditing.transport import ServerError
+
+    try:
+        with resuming():
+            found = compare_sources(
+                a,
+                b,
+                data=None if data is None else of_split(data, split),
+                dtype=dtype,
+                timeout=timeout,
+                trust_remote_code=trust_remote_code,
+            )
+    except ServerError as error:
+        complain(error)
+        raise typer.Exit(_SERVER_TROUBLE) from error
+    as_json = sinks.json(dumps(found.to_dict(), ensure_ascii=False, indent=2))
+    echo(as_json if json else found)
+    raise typer.Exit(_BEYOND_ROUNDING if found.answer == "larger than any rounding" else 0)

@@ -1,0 +1,208 @@
+"""The answer: whether it is rounding, of which size, and if not, what it looks like.
+
+Rounding is tried from the finest to the coarsest dtype that either network may have run in. At each
+size the differences either fit, or one rule explains them down to that size, or the next is tried.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from analysis.discrepancies.intervals import Pairs, Side, middle
+from analysis.discrepancies.noise import BEYOND, FITS, Noise, expected_noise, noise_of
+from analysis.discrepancies.shapes import Shape, explained, monotonic, scattered
+from analysis.formats import FORWARD_DTYPES
+from analysis.scorepath import ScorePath
+
+Answer = Literal[
+    "identical",
+    "the same path, other last bits",
+    "the same logits through other paths",
+    "other forward dtype",
+    "rounding can explain it",
+    "larger than any rounding",
+    "not known",
+]
+_DECIDED = 6.0
+"""Log10 odds against scores that are close by chance, before they are called close."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An answer and its evidence.
+
+    ``dtype`` is the one whose rounding has the size of the differences, ``noise`` that size as
+    expected for two logits; ``found`` the differences measured, over the ``shown`` pairs whose
+    scores show their logits that well. ``shape`` is what larger ones look like. ``wanted`` says
+    what would tell more.
+    """
+
+    answer: Answer
+    dtype: str | None = None
+    noise: Noise | None = None
+    found: Noise | None = None
+    shown: int = 0
+    shape: Shape | None = None
+    wanted: str = ""
+
+
+def decide(
+    first: Side, second: Side, pairs: Pairs, measured: dict[str, Noise] | None = None
+) -> Finding:
+    """Answer for two sides over the pairs of both.
+
+    ``measured`` is noise of a logit by dtype, where a model was run here; else the recorded one
+    is expected, larger where logits spread more widely.
+    """
+    if _is_identical(pairs):
+        return Finding("identical", shown=pairs.queries.size)
+    if not pairs.has_logits:
+        return _without_logits(first, second, pairs)
+    noise = expected_noise(_known(pairs)) | (measured or {})
+    return _with_logits(first, second, pairs, noise)
+
+
+def _known(pairs: Pairs) -> np.ndarray:
+    """Logits of the side whose logits spread more widely, as far as its scores show them."""
+    known = np.isfinite(pairs.widths)
+    middles = [middle(one)[known] for one in (pairs.first, pairs.second)]
+    return max(middles, key=lambda one: float(np.std(one)) if one.size else 0.0)
+
+
+def _is_identical(pairs: Pairs) -> bool:
+    """Whether all scores are the same, a float32 and its decimals included."""
+    first, second = pairs.scores
+    if not np.array_equal(first.astype(np.float32), second.astype(np.float32)):
+        return False
+    spelled = any(np.array_equal(one, one.astype(np.float32)) for one in pairs.scores)
+    return spelled or np.array_equal(first, second)
+
+
+def _with_logits(first: Side, second: Side, pairs: Pairs, noise: dict[str, Noise]) -> Finding:
+    dtypes = _up_to_widest(first, second)
+    ceiling, likely = noise[dtypes[-1]], dtypes[: _widest(first.paths + second.paths) + 1]
+    for dtype in dtypes:
+        shown = pairs.widths <= noise[dtype].bound
+        seen = _odds(pairs, noise[dtype]) >= _DECIDED
+        if noise[dtype].fits(pairs.gaps[shown]) and pairs.gaps.max() <= noise[dtype].bound:
+            if not seen and dtype != dtypes[-1]:
+                continue  # a coarser dtype's rounding shows in more pairs
+            found = noise_of(pairs.gaps[shown])
+            finding = Finding("not known", dtype, noise[dtype], found, int(shown.sum()))
+            return _rounding(finding, first, second, seen=seen)
+        shape = explained(pairs, noise[dtype], ceiling) if dtype in likely else None
+        if shape is not None:
+            largest = noise_of(pairs.gaps)
+            return Finding(
+                "larger than any rounding", dtype, noise[dtype], largest, int(shown.sum()), shape
+            )
+    return _beyond(first, second, pairs, noise, dtypes)
+
+
+def _odds(pairs: Pairs, noise: Noise) -> float:
+    """Log10 odds against differences of this size between logits that spread as these do."""
+    room = np.maximum(pairs.widths + 2 * FITS * noise.rms, np.finfo(float).tiny)
+    return float(np.log10(np.maximum(1.0, pairs.spread / room)).sum())
+
+
+def _up_to_widest(first: Side, second: Side) -> tuple[str, ...]:
+    """Dtypes from float32 to the one with the most noise that a network may have run in."""
+    last = max(map(_place, (*first.dtypes, *second.dtypes)))
+    return FORWARD_DTYPES[: last + 1]
+
+
+def _widest(paths: tuple[ScorePath, ...]) -> int:
+    """Place of the forward dtype with the most noise among paths, which scores show."""
+    return max((_place(path.forward_dtype) for path in paths), default=0)
+
+
+def _place(dtype: str) -> int:
+    """Place among the dtypes by their noise; float64 has no more than float32."""
+    return FORWARD_DTYPES.index(dtype) if dtype in FORWARD_DTYPES else 0
+
+
+def _rounding(finding: Finding, first: Side, second: Side, *, seen: bool) -> Finding:
+    """Name the rounding that differences fit."""
+
+    def answer(answer: Answer, wanted: str = "") -> Finding:
+        return Finding(
+            answer, finding.dtype, finding.noise, finding.found, finding.shown, wanted=wanted
+        )
+
+    if not seen:
+        return answer("not known", "more pairs; scores that are not saturated; the logits of both")
+    known = [side.dtypes[0] if len(side.dtypes) == 1 else None for side in (first, second)]
+    one_logit = finding.found.largest == 0
+    if one_logit or finding.dtype == "float32" or known[0] == known[1] is not None:
+        return answer(_same_logits(first, second))
+    if None not in known:
+        return answer("other forward dtype")
+    wanted = "which dtype each network runs in"
+    if finding.dtype in {path.forward_dtype for path in first.paths + second.paths}:
+        return answer("rounding can explain it", wanted)
+    return answer("not known", wanted)
+
+
+def _same_logits(first: Side, second: Side) -> Answer:
+    reduced = [{path.reduced().computation for path in side.paths} for side in (first, second)]
+    if reduced[0] & reduced[1] or not any(reduced):
+        return "the same path, other last bits"
+    return "the same logits through other paths"
+
+
+def _beyond(
+    first: Side,
+    second: Side,
+    pairs: Pairs,
+    noise: dict[str, Noise],
+    dtypes: tuple[str, ...],
+) -> Finding:
+    """Answer for differences that fit no rounding, and that no rule explains."""
+    ceiling = noise[dtypes[-1]]
+    found = noise_of(pairs.gaps)
+    shown = int(np.isfinite(pairs.widths).sum())
+    if first.is_constant or second.is_constant:
+        shape = Shape("constant", pairs.queries.size)
+        return Finding("larger than any rounding", dtypes[-1], ceiling, found, shown, shape)
+    if ceiling.is_exceeded(pairs.gaps[np.isfinite(pairs.widths)]):
+        finest = noise[_finest(pairs, noise, dtypes)]
+        shape = (
+            explained(pairs, finest.times(BEYOND / FITS), ceiling)
+            or monotonic(pairs.queries, pairs.first, pairs.scores[1], finest.bound)
+            or monotonic(pairs.queries, pairs.second, pairs.scores[0], finest.bound)
+            or scattered(pairs, finest)
+        )
+        return Finding("larger than any rounding", dtypes[-1], ceiling, found, shown, shape)
+    wanted = "which dtype each network runs in; the logits of both; more pairs"
+    return Finding("not known", dtypes[-1], ceiling, found, shown, wanted=wanted)
+
+
+def _finest(pairs: Pairs, noise: dict[str, Noise], dtypes: tuple[str, ...]) -> str:
+    """The dtype with the least noise that most pairs would show."""
+    for dtype in dtypes:
+        if (pairs.widths <= noise[dtype].bound).mean() > 0.5:
+            return dtype
+    return dtypes[-1]
+
+
+def _without_logits(first: Side, second: Side, pairs: Pairs) -> Finding:
+    """Answer where the scores of a side stand for no logits: by the order alone."""
+    wanted = "the raw logits of both, or the score paths that made the scores"
+    if first.is_constant != second.is_constant:
+        shape = Shape("constant", pairs.queries.size)
+        return Finding("larger than any rounding", shape=shape, shown=pairs.queries.size)
+    ends, other = pairs.first, pairs.scores[1]
+    if ends is None and pairs.second is not None:
+        ends, other = pairs.second, pairs.scores[0]
+    if ends is None:
+        ends = pairs.scores[0], pairs.scores[0]
+    shape = monotonic(pairs.queries, ends, other, 0.0)
+    if shape is None and ends is not pairs.scores[0]:
+        bound = expected_noise(middle(ends))["float32"].bound
+        shape = monotonic(pairs.queries, ends, other, bound)
+    if shape is None:
+        return Finding("not known", shown=pairs.queries.size, wanted=wanted)
+    return Finding("larger than any rounding", shape=shape, shown=pairs.queries.size)

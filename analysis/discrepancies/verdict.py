@@ -1,0 +1,219 @@
+"""The result of a comparison: the answer, its evidence in words, and what it does to rankings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.discrepancies.deciding import Answer, Finding
+from analysis.discrepancies.intervals import Side
+from analysis.discrepancies.noise import Noise
+from analysis.discrepancies.rankings import TOP_K, Rankings
+from analysis.discrepancies.shapes import Shape, ShapeKind
+from analysis.errors import counted
+from analysis.formats import format_of
+from analysis.sinks import terminal
+
+_MEANS: dict[ShapeKind, str] = {
+    "shift": "a calibration or a bias",
+    "factor": "a temperature or a calibration",
+    "factor and shift": "a calibration",
+    "turned round": "the other label's logit",
+    "one monotonic function": "a normalisation or another activation",
+    "a monotonic function within each query": "a normalisation over each query's list",
+    "another order of results": "scores that were given to the wrong passages",
+    "one off": "scores that were given to the neighbouring passage",
+    "a few pairs": "another text, or a cut one",
+    "only the long pairs": "truncation",
+    "all pairs at random": "other weights (quantised ones too), another template or prefix, or "
+    "another head",
+    "constant": "a head that was not loaded, or a softmax over one label",
+}
+"""What commonly makes a shape."""
+_PAIRS_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two engines over the same pairs.
+
+    ``finding`` is the answer with its evidence, ``table`` one row per pair of both, in the order
+    of the first side: ``query_id, passage_id, score_a, score_b``, and ``gap``, the least difference
+    of logits that the two scores need (NaN where they stand for no logits). ``alone`` counts the
+    pairs of one side only, which are left out.
+    """
+
+    sides: tuple[Side, Side]
+    finding: Finding
+    table: pd.DataFrame
+    alone: tuple[int, int]
+    rankings: Rankings
+
+    @property
+    def answer(self) -> Answer:
+        """One of the answers of :mod:`analysis.discrepancies.deciding`."""
+        return self.finding.answer
+
+    @property
+    def shape(self) -> Shape | None:
+        """What differences larger than rounding look like, where a rule was found."""
+        return self.finding.shape
+
+    @property
+    def steps(self) -> float | None:
+        """The largest difference in steps of the dtype, as they are at the largest logit.
+
+        None where scores stand for no logits.
+        """
+        found = self.finding
+        if found.dtype is None or found.found is None:
+            return None
+        logits = np.abs(np.concatenate([side.ends[0] for side in self.sides]))
+        largest = logits[np.isfinite(logits)].max(initial=0.0)
+        return found.found.largest / float(format_of(found.dtype).spacing(largest))
+
+    @property
+    def sentence(self) -> str:
+        """The answer with its evidence, in a sentence or two."""
+        return "".join(_sentence(self))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the comparison as JSON-ready values."""
+        found, measures = self.finding, self.rankings.measures
+        return {
+            "answer": found.answer,
+            "sentence": self.sentence,
+            "wanted": found.wanted,
+            "pairs": len(self.table),
+            "alone": list(self.alone),
+            "dtype": found.dtype,
+            "differences": None if found.found is None else asdict(found.found),
+            "rounding": None if found.noise is None else asdict(found.noise),
+            "shape": None if found.shape is None else _shape_dict(found.shape, self.table),
+            "sides": [
+                {"name": side.name, "paths": [path.computation for path in side.paths]}
+                for side in self.sides
+            ],
+            "rankings": {
+                name: value
+                for name, value in asdict(self.rankings).items()
+                if name not in ("measures", "kendall")
+            }
+            | {
+                "kendall": _number(self.rankings.kendall),
+                "measures": None
+                if measures is None
+                else measures.astype(object).where(measures.notna(), None).to_dict("records"),
+            },
+        }
+
+    def __str__(self) -> str:
+        return "\n".join(terminal(line) for line in _lines(self))
+
+
+def _shape_dict(shape: Shape, table: pd.DataFrame) -> dict[str, Any]:
+    concerned = table.iloc[list(shape.rows)][["query_id", "passage_id"]]
+    return asdict(shape) | {"rows": concerned.to_dict("records"), "means": _MEANS[shape.kind]}
+
+
+def _number(value: float) -> float | None:
+    return None if pd.isna(value) else value
+
+
+def _sentence(comparison: Comparison) -> Iterator[str]:
+    found, n = comparison.finding, len(comparison.table)
+    yield f"{found.answer[0].upper()}{found.answer[1:]}"
+    if found.answer == "identical":
+        yield f": all {counted(n, 'score')} are the same."
+        return
+    if found.answer == "the same logits through other paths":
+        yield f" ({' and '.join(_path(side) for side in comparison.sides)})"
+    if found.shape is not None:
+        yield f": {_shape(found.shape, n)}. Commonly that is {_MEANS[found.shape.kind]}."
+        return
+    if found.found is None or found.noise is None:
+        yield ": scores of one side stand for no logits, and no rule leads from one to the other."
+        return
+    yield f": {_size(found, comparison.steps)}."
+
+
+def _size(found: Finding, steps: float | None) -> str:
+    """How large the differences are, beside what rounding makes."""
+    rounding = f"rounding of a {found.dtype} network"
+    if found.found.largest == 0:
+        return (
+            f"one logit can have made both scores of every pair; {counted(found.shown, 'pair')} "
+            f"would show the {rounding} ({_noise(found.noise)})"
+        )
+    fits = found.found.largest <= found.noise.bound
+    many = f", {steps:,.1f} steps of {found.dtype}" if fits and steps is not None else ""
+    return (
+        f"the logits of {counted(found.shown, 'pair')} differ by {_noise(found.found)}{many}; "
+        f"the {rounding} makes {_noise(found.noise)}"
+    )
+
+
+def _noise(noise: Noise) -> str:
+    return f"{noise.rms:.2g} in the root mean square and {noise.largest:.2g} at most"
+
+
+def _shape(shape: Shape, n: int) -> str:
+    if shape.kind in ("factor", "shift", "factor and shift", "turned round"):
+        factor = f"times {shape.factor:.6g}" if shape.factor != 1 else ""
+        shift = f"{shape.shift:+.6g}" if shape.shift else ""
+        moved = " ".join(part for part in (factor, shift) if part)
+        return f"the logits of the second are those of the first {moved}, and the rest is rounding"
+    if shape.kind in ("a few pairs", "only the long pairs"):
+        return f"{shape.kind} differ, {shape.pairs:,} of {n:,}, and the others by rounding alone"
+    if shape.kind in ("another order of results", "one off"):
+        return f"{shape.kind}; in the right order they differ by rounding alone"
+    if shape.kind == "all pairs at random":
+        return f"{shape.pairs:,} of {counted(n, 'pair')} differ, and no rule shows among them"
+    if shape.kind == "constant":
+        return "one side gives the same score to every pair"
+    return f"{shape.kind} leads from one to the other"
+
+
+def _path(side: Side) -> str:
+    if side.has_logits and not side.paths:
+        return "logits"
+    first, *others = side.paths or ("no sigmoid",)
+    text = getattr(first, "computation", first)
+    return f"{text} or {counted(len(others), 'more', 'more')}" if others else text
+
+
+def _lines(comparison: Comparison) -> Iterator[str]:
+    for letter, side in zip("AB", comparison.sides, strict=True):
+        yield f"{letter}: {side.name}: {side.verdict.kind}, {_path(side)}"
+    yield comparison.sentence
+    if comparison.finding.wanted:
+        yield f"would tell more: {comparison.finding.wanted}"
+    if comparison.shape is not None and comparison.shape.rows:
+        rows = comparison.table.iloc[list(comparison.shape.rows[:_PAIRS_SHOWN])]
+        ids = ", ".join(f"{row.query_id} {row.passage_id}" for row in rows.itertuples())
+        more = len(comparison.shape.rows) - len(rows)
+        yield f"pairs: {ids}" + (f" and {more:,} more" if more else "")
+    if any(comparison.alone):
+        left, right = comparison.alone
+        yield f"left out: {counted(left, 'pair')} of A only, {right:,} of B only"
+    yield from _ranking_lines(comparison.rankings)
+
+
+def _ranking_lines(rankings: Rankings) -> Iterator[str]:
+    yield (
+        f"ranking: {rankings.moved:,} of {counted(rankings.candidates, 'candidate')} moved, "
+        f"{rankings.tied[0]:,} tied in A and {rankings.tied[1]:,} in B; the first {TOP_K} differ "
+        f"in {rankings.reordered:,} of {counted(rankings.queries, 'query', 'queries')}, the first "
+        f"place in {rankings.first_changed:,}"
+    )
+    if rankings.measures is not None:
+        for row in rankings.measures.itertuples():
+            yield (
+                f"{row.measure}: A {row.first:.4f}, B {row.second:.4f}; A less B "
+                f"{row.difference:+.4f}, under the orders of the ties {row.min:+.4f} to "
+                f"{row.max:+.4f} ({row.certainty}), p = {row.p_value:.2g}"
+            )

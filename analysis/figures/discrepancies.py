@@ -1,0 +1,70 @@
+"""Differences of two engines' logits, beside what rounding makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from analysis.discrepancies.noise import Noise
+from analysis.errors import counted
+from analysis.figures.style import FAINT, INK, MARKS, Picture, style
+
+_FINEST = 1e-6
+_COLUMNS = 3
+
+
+@style()
+def differences(panels: Mapping[str, pd.DataFrame], noise: Mapping[str, Noise]) -> Picture:
+    """A panel for each comparison: size of each pair's difference over its logit, on a log axis.
+
+    ``panels`` have the columns ``logit, difference``; ``noise`` is the largest difference that
+    rounding makes in each forward dtype, drawn as a line. Pairs that do not differ stand at the
+    bottom.
+    """
+    rows = -(-len(panels) // _COLUMNS)
+    figure, axes = plt.subplots(
+        rows, _COLUMNS, figsize=(10, 3.1 * rows), sharex=True, sharey=True, squeeze=False
+    )
+    for ax, (title, panel) in zip(axes.flat, panels.items(), strict=False):
+        draw_differences(ax, panel, noise)
+        ax.set_title(title, fontsize=10)
+    for ax in axes.flat[len(panels) :]:
+        ax.set_axis_off()
+    for ax in axes[:, 0]:
+        ax.set_ylabel("difference, logits")
+    for ax in axes[-1]:
+        ax.set_xlabel("logit of the first engine")
+    largest = "; ".join(
+        f"{title}: {panel['difference'].abs().max():.2g}" for title, panel in panels.items()
+    )
+    return Picture(
+        figure,
+        "How much the logits of two engines differ, pair by pair. Lines: the most that rounding "
+        "made, by forward dtype. At the bottom: a millionth or less.",
+        f"{counted(len(panels), 'panel')} of differences over logits, each pair a dot. Largest "
+        f"difference: {largest}.",
+    )
+
+
+def draw_differences(ax: Axes, panel: pd.DataFrame, noise: Mapping[str, Noise]) -> None:
+    """Draw one panel: dots, and a labelled line for each dtype."""
+    size = np.maximum(panel["difference"].abs(), _FINEST)
+    ax.scatter(panel["logit"], size, s=7, color=INK, alpha=0.45, linewidths=0)
+    for dtype, expected in noise.items():
+        mark = MARKS[dtype]
+        ax.axhline(expected.largest, color=mark.color, linestyle=mark.linestyle, linewidth=1.4)
+        ax.annotate(
+            dtype,
+            (1.02, expected.largest),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            fontsize=8,
+            color=mark.color,
+        )
+    ax.set_yscale("log")
+    ax.set_ylim(_FINEST / 2, 60)
+    ax.grid(axis="y", color=FAINT, linewidth=0.4)

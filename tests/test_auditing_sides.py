@@ -1,0 +1,89 @@
+"""``compare``: what its two sides can be, and the command."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from compared_sides import frame_of
+from reader_files import refused
+from test_cli import run
+
+from analysis.auditing import compare
+from analysis.auditing.sides import _measured
+from analysis.auditing.sources import Scored
+from analysis.metrics import evaluate
+from analysis.recordings import recording
+from analysis.scorepath import ScorePath
+
+LOGITS = np.random.default_rng(5).normal(0, 4, 100)
+FLOAT16, FLOAT32 = "infinity@0.0.32:float16", "haystack@2.31.0:float32"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """The same logits by one sigmoid, and after a temperature, as files."""
+    folder = tmp_path_factory.mktemp("scores")
+    names = folder / "usual.csv", folder / "cooler.jsonl"
+    frames = [
+        frame_of(ScorePath().scores(one)).drop(columns="logit") for one in (LOGITS, LOGITS / 2)
+    ]
+    frames[0].to_csv(names[0], index=False)
+    frames[1].to_json(names[1], orient="records", lines=True, double_precision=15)
+    return names
+
+
+def test_files_and_frames(files):
+    found = compare(files[0], frame_of(ScorePath().scores(LOGITS)))
+    assert (found.answer, found.sides[0].name) == ("identical", str(files[0]))
+    assert compare(*map(str, files)).shape.kind == "factor"
+
+
+def test_recordings_know_their_paths_logits_and_grades():
+    found = compare(FLOAT16, FLOAT32)
+    assert found.answer == "other forward dtype"
+    assert (found.sides[0].path.forward_dtype, found.finding.dtype) == ("float16", "float16")
+    logits = recording("infinity", "0.0.32", "float16")["logit"]
+    assert found.sides[0].ends[0].tolist() == logits.tolist()
+    measures = found.rankings.measures
+    assert measures["measure"].tolist() == ["nDCG@10"]
+    assert measures["min"][0] <= measures["difference"][0] <= measures["max"][0]
+    assert found.rankings.tied[0] > found.rankings.tied[1]
+    assert 0 < found.steps < 100
+
+
+def test_the_servers_own_recording():
+    found = compare("infinity@0.0.78:float32", "infinity@0.0.78:float32:http")
+    assert found.answer == "identical"
+
+
+def test_noise_of_a_model_that_was_run_here_is_measured():
+    frame = frame_of(LOGITS).assign(logit=LOGITS)
+    path = ScorePath("float16")
+    half = Scored("model", "m", frame, path=path, float32_logits=pd.Series(LOGITS + 0.01))
+    found = _measured([half, Scored("scores", "s", frame)])
+    assert found["float16"].largest == pytest.approx(0.02)
+    exact = Scored("model", "m", frame, path=ScorePath(), float32_logits=pd.Series(LOGITS))
+    assert _measured([exact]) == {}
+
+
+def test_what_cannot_be_compared(files):
+    judged = frame_of(LOGITS).assign(grade=1)
+    measures = evaluate(judged, judged, ["P@5"])
+    assert "compare_measures" in refused(compare, measures, measures).remedy
+    assert "no pair" in refused(compare, files[0], FLOAT32).problem
+    assert "recording" in str(refused(compare, "infinity@0.0.1:float32", FLOAT32))
+
+
+def test_the_command(files):
+    same = run("compare", files[0], files[0])
+    assert same.returncode == 0
+    assert "Identical: all 100 scores are the same." in same.stdout
+    other = run("compare", files[0], files[1], "--json")
+    assert other.returncode == 1
+    assert json.loads(other.stdout)["shape"]["kind"] == "factor"
+    missing = run("compare", files[0], FLOAT32)
+    assert missing.returncode == 2
+    assert "no pair" in missing.stderr
