@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from analysis.discrepancies.noise import Noise
 from analysis.errors import counted
-from analysis.figures.style import FAINT, INK, MARKS, Picture, style
+from analysis.figures.canvas import Label, grid, label_ends
+from analysis.figures.looks import look
+from analysis.figures.style import MARKS, Picture, drawn
 
 _FINEST = 1e-6
-_COLUMNS = 3
 
 
-@style()
+@drawn
 def differences(panels: Mapping[str, pd.DataFrame], noise: Mapping[str, Noise]) -> Picture:
     """A panel for each comparison: size of each pair's difference over its logit, on a log axis.
 
@@ -25,13 +25,12 @@ def differences(panels: Mapping[str, pd.DataFrame], noise: Mapping[str, Noise]) 
     rounding makes in each forward dtype, drawn as a line. Pairs that do not differ stand at the
     bottom.
     """
-    rows = -(-len(panels) // _COLUMNS)
-    figure, axes = plt.subplots(
-        rows, _COLUMNS, figsize=(10, 3.1 * rows), sharex=True, sharey=True, squeeze=False
-    )
+    columns = 1 if look().is_narrow else 3
+    rows = -(-len(panels) // columns)
+    figure, axes = grid(10, 3.1 * rows, rows, columns, sharex=True, sharey=True)
     for ax, (title, panel) in zip(axes.flat, panels.items(), strict=False):
         draw_differences(ax, panel, noise)
-        ax.set_title(title, fontsize=10)
+        ax.set_title(title)
     for ax in axes.flat[len(panels) :]:
         ax.set_axis_off()
     for ax in axes[:, 0]:
@@ -53,18 +52,13 @@ def differences(panels: Mapping[str, pd.DataFrame], noise: Mapping[str, Noise]) 
 def draw_differences(ax: Axes, panel: pd.DataFrame, noise: Mapping[str, Noise]) -> None:
     """Draw one panel: dots, and a labelled line for each dtype."""
     size = np.maximum(panel["difference"].abs(), _FINEST)
-    ax.scatter(panel["logit"], size, s=7, color=INK, alpha=0.45, linewidths=0)
+    ax.scatter(panel["logit"], size, s=7, color=look().ink, alpha=0.45, linewidths=0)
+    ax.set_yscale("log")
+    ax.set_ylim(_FINEST / 2, 60)
+    ax.grid(axis="y", color=look().faint, linewidth=0.4)
     for dtype, expected in noise.items():
         mark = MARKS[dtype]
         ax.axhline(expected.largest, color=mark.color, linestyle=mark.linestyle, linewidth=1.4)
-        ax.annotate(
-            dtype,
-            (1.02, expected.largest),
-            xycoords=("axes fraction", "data"),
-            va="center",
-            fontsize=8,
-            color=mark.color,
-        )
-    ax.set_yscale("log")
-    ax.set_ylim(_FINEST / 2, 60)
-    ax.grid(axis="y", color=FAINT, linewidth=0.4)
+    right = ax.get_xlim()[1]
+    ends = [Label(right, own.largest, name, MARKS[name].color) for name, own in noise.items()]
+    label_ends(ax, ends)
