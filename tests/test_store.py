@@ -68,7 +68,7 @@ def computing(done: list[int], wait: float = 0.0):
         for batch in wanted:
             time.sleep(wait)
             done.append(batch)
-            yield truth()[batches()[batch]]
+            yield truth()[batches()[batch], None]
 
     return compute
 
