@@ -192,7 +192,8 @@ class Reranker:
             if parameter.is_floating_point() and parameter.dtype != dtype:
                 raise InputError(
                     f"{name} stays {parameter.dtype} in a {forward_dtype} network",
-                    "this architecture or its quantisation fixes that; use a plain checkpoint",
+                    "this architecture or its quantisation fixes that; take another dtype, or a "
+                    "plain checkpoint",
                     file=self.folder,
                 )
             # Weights mapped from a file lie where its header ends, and float32 kernels round

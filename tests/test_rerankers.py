@@ -23,6 +23,7 @@ from transformers import (
 
 from analysis import scoring
 from analysis.auditing import sources
+from analysis.auditing.findings import findings
 from analysis.budgets.noise import noise_floor
 from analysis.datasets import from_pairs
 from analysis.engines import path_of
@@ -258,19 +259,20 @@ def test_rows_that_are_subtracted_first_are_not_made_of_a_rounded_pair(scored, f
 # An audit
 
 
-@pytest.mark.parametrize(("dtype", "formula"), [("float32", "none"), ("bfloat16", "none")])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_an_audit_of_a_repository_with_a_logit_score(
-    language_models, tiny_pairs, tmp_path, monkeypatch, dtype, formula
+    language_models, tiny_pairs, tmp_path, monkeypatch, dtype
 ):
     monkeypatch.setenv("RERANK_PRECISION_STORE", str(tmp_path / "store"))
     folder = Path(shutil.copytree(language_models["qwen3"], tmp_path / "model"))
     add_logit_score(folder, 296, 283)  # with Identity as its activation
     found = sources.from_model(str(folder), tiny_pairs, dtype=dtype)
-    assert (found.path.formula, found.path.head) == (formula, Head("difference", dtype))
+    assert (found.path.formula, found.path.head) == ("none", Head("difference", dtype))
     logits = score(tiny_pairs, load(folder), [dtype], progress=False)
     exact = logits["logit_yes"] - logits["logit_no"]
     assert np.array_equal(found.frame["score"], ScorePath(dtype).logits(exact))
-    assert found.has_logits
+    verdict = findings(found).verdict
+    assert (verdict.kind, verdict.stage("forward dtype").values) == ("logits", (dtype,))
 
 
 def test_an_audit_of_a_known_family_takes_a_sigmoid(
