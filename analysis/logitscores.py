@@ -24,6 +24,7 @@ from typing import Any
 from analysis.errors import InputError, quoted
 
 _TYPE = "sentence_transformers.cross_encoder.modules.logit_score.LogitScore"
+_TASK = "text-generation"
 _VARIABLES = ("add_generation_prompt", "chat_template", "enable_thinking")
 
 
@@ -62,6 +63,13 @@ def logit_score(folder: Path) -> LogitScore | None:
             file=file,
         )
     network = _object(folder / "sentence_bert_config.json")
+    task = network.get("transformer_task", _TASK)
+    if task != _TASK:
+        raise InputError(
+            f"transformer_task is {quoted(task)}",
+            f"give a model of texts ({_TASK})",
+            file=folder / "sentence_bert_config.json",
+        )
     return LogitScore(
         yes,
         no,

@@ -214,7 +214,8 @@ class Reranker:
         """Write the reranker as an ordinary checkpoint that any engine serves; returns its folder.
 
         The weights are in ``checkpoint_dtype``, the adapter merged. The tokeniser's files are
-        copied, because transformers 4 does not read those that transformers 5 writes.
+        copied, because transformers 4 does not read those that transformers 5 writes. How a
+        language model is asked is not written.
         """
         folder = Path(folder)
         with _quiet():

@@ -193,7 +193,10 @@ class _Entry:
         return table
 
     def _read(self, name: str) -> pa.Table | None:
-        """Return a file's table, or None if its content is not what was written."""
+        """Return a file's table, or None if its content is not what was written.
+
+        None as well where it has other logits: a model of two labels was once kept with one.
+        """
         try:
             # Not read_table: it would take "name=value" in the folder's path for a column.
             with pq.ParquetFile(self.folder / name) as file:
@@ -202,7 +205,8 @@ class _Entry:
             whole = recorded.decode() == self._digest(name, table)
         except Exception:  # whatever a damaged file provokes in Arrow, it is to be made again
             return None
-        return table.replace_schema_metadata() if whole else None
+        usable = whole and set(self.names) <= set(table.column_names)
+        return table.replace_schema_metadata() if usable else None
 
     def _write(self, name: str, table: pa.Table) -> None:
         """Write a table with the digest of its content."""

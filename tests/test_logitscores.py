@@ -78,6 +78,12 @@ def test_what_a_template_cannot_be_given_is_refused(tmp_path, variables):
     assert error.file == tmp_path / "sentence_bert_config.json"
 
 
+def test_a_model_of_images_is_refused(tmp_path):
+    file = add_logit_score(tmp_path, 1, 2) / "sentence_bert_config.json"
+    file.write_text(file.read_text().replace("text-generation", "any-to-any"))
+    assert refused(logit_score, tmp_path).problem == "transformer_task is 'any-to-any'"
+
+
 @pytest.mark.parametrize("content", ["", "{", "\xff", "[" * 100_000, "7", '{"a": 1}', "[1]"])
 @pytest.mark.parametrize("name", ["modules.json", "1_LogitScore/config.json"])
 def test_damaged_files_are_refused(tmp_path, name, content):
