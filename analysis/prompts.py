@@ -189,7 +189,7 @@ def yes_no(
     ``name`` is what it was loaded by. Raises :class:`InputError` where nothing tells it, for a chat
     template that passes a query or a passage over, and for tokens that the model does not have.
     """
-    score, family = logit_score(folder), _family(config, name)
+    score, family = logit_score(folder), _family(config, _called(name), _called(folder))
     if score is not None:
         found = YesNo(_asking(folder, tokenizer, score, family), score.yes, score.no)
     elif family is not None:
@@ -209,12 +209,18 @@ def yes_no(
     return found
 
 
-def _family(config: PreTrainedConfig, name: str) -> Family | None:
-    """The family that goes by a name: of the model, its folder, or its snapshot's model."""
-    parts = Path(name).parts
-    called = parts[-3] if len(parts) > 2 and parts[-2] == "snapshots" else parts[-1]
+def _called(model: str | Path) -> str:
+    """What a model is called: its id's or folder's last part; of a snapshot, the model's."""
+    path = Path(model)
+    is_snapshot = path.parent.name == "snapshots"
+    return (path.parent.parent if is_snapshot else path).name.lower()
+
+
+def _family(config: PreTrainedConfig, *names: str) -> Family | None:
+    """The family of an architecture that goes by one of the names."""
     for family in FAMILIES:
-        if family.model_type == config.model_type and re.search(family.pattern, called.lower()):
+        goes_by = any(re.search(family.pattern, name) for name in names)
+        if goes_by and family.model_type == config.model_type:
             return family
     return None
 

@@ -231,6 +231,11 @@ def test_a_known_familys_prompt_stands_in_for_a_template_without_pairs(models, t
 # Names
 
 
+def test_a_model_goes_by_the_name_of_the_folder_that_it_is_in(models, monkeypatch):
+    monkeypatch.chdir(models["qwen3"])
+    assert load(".", device="cpu").yes_no.labels == found(models["qwen3"])[0].labels
+
+
 def test_a_snapshot_goes_by_its_models_name(nameless):
     name = "/cache/models--Qwen--Qwen3-Reranker-0.6B/snapshots/0123abcd"
     assert found(nameless, name)[0].labels == found(nameless, "Qwen/Qwen3-Reranker-8B")[0].labels
