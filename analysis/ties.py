@@ -69,7 +69,10 @@ def _scores(chosen: pd.DataFrame, path: ScorePath, what: str) -> NDArray[np.floa
         )
     if not path.head.has_pair:
         return path.scores(chosen["logit"], queries=chosen["query_id"])
-    remedy = "score with a yes/no language model, or take a path of one logit"
+    remedy = (
+        "score with a yes/no language model, take a path of one logit, or give 0 and the "
+        "difference where no more than that is known"
+    )
     check_columns(chosen, TWO_LOGITS, what, remedy)
     for name in TWO_LOGITS:
         check_numbers(chosen, name, what)

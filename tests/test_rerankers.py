@@ -239,7 +239,9 @@ def test_a_path_of_two_logits_over_one_is_refused(scored):
     path = ScorePath("bfloat16", head="softmax:bfloat16")
     error = refused(apply, scored.drop(columns=list(TWO_LOGITS)), path)
     assert error.problem == "the frame of bfloat16 logits has no column logit_no, logit_yes"
-    assert error.remedy == "score with a yes/no language model, or take a path of one logit"
+    assert error.remedy.startswith("score with a yes/no language model, take a path of one logit")
+    known = scored.assign(logit_no=0.0, logit_yes=ScorePath("bfloat16").logits(scored["logit"]))
+    assert (apply(known, path)["score"] == path.scores(known["logit_yes"][-24:])).all()
 
 
 def test_a_pair_without_a_number_is_refused(scored):
