@@ -187,6 +187,32 @@ def test_what_moves_a_logit_can_be_measured(rerankers, tiny_pairs):
     assert found["largest"].max() < 1e-3
 
 
+@pytest.mark.parametrize("length", [500, 135])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_sentence_transformers_has_the_same_tokens_and_bits(
+    language_models, tiny_pairs, tmp_path, dtype, length
+):
+    """Where it is installed, in 5.4 or later; of 135 tokens some prompts have more."""
+    library = pytest.importorskip("sentence_transformers.cross_encoder")
+    pytest.importorskip("sentence_transformers.cross_encoder.modules.logit_score")
+    folder = Path(shutil.copytree(language_models["qwen3"], tmp_path / "model"))
+    reranker = load(add_logit_score(folder, 296, 283), device="cpu")
+    theirs = library.CrossEncoder(
+        str(folder), max_length=length, device="cpu", model_kwargs={"dtype": getattr(torch, dtype)}
+    )
+    pairs = [*zip(tiny_pairs.pairs["query"], tiny_pairs.pairs["passage"], strict=True)]
+    rows = reranker.tokens(*zip(*pairs, strict=True), length)["input_ids"]
+    prompt = theirs.prompts[theirs.default_prompt_name]
+    for pair, row in zip(pairs, rows, strict=True):
+        ids = theirs.preprocess([pair], prompt=prompt)["input_ids"]
+        assert ids[0].tolist() == row.tolist()
+    assert (max(map(len, rows)) == length) == (length == 135)
+    path = ScorePath(dtype, "none", head=f"difference:{dtype}")
+    options = {"max_length": length, "batch_tokens": 1, "progress": False}
+    ours = apply(score(tiny_pairs, reranker, [dtype], **options), path)["score"]
+    assert ours.tolist() == [float(theirs.predict([pair])[0]) for pair in pairs]
+
+
 # A path's head, over the pair
 
 
