@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TOOLS := $(VENV)/.tools
 INFINITY := build/engines/infinity-0.0.78
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
@@ -18,15 +19,16 @@ report: $(READY)  ## Answer for the German set: write report/index.html, its cha
 	$(BIN)/rerank-precision report
 
 .PHONY: test
-test: $(READY) browser  ## Run every test
-	$(BIN)/python -m pytest
+test: $(TOOLS) browser  ## Run every test, a file per core at a time; then those that measure a cost
+	$(BIN)/python -m pytest --numprocesses=logical --dist=loadfile --no-loadscope-reorder -m "not alone"
+	$(BIN)/python -m pytest -m alone
 
 .PHONY: test-wheel
-test-wheel: $(READY)  ## Test the wheel in an environment of its own
+test-wheel: $(TOOLS)  ## Test the wheel in an environment of its own
 	RERANK_PRECISION_WHEEL=1 $(BIN)/python -m pytest tests/test_wheel.py
 
 .PHONY: test-engines
-test-engines: $(READY) $(INFINITY)/.ready  ## Audit a real Infinity server in two dtypes
+test-engines: $(TOOLS) $(INFINITY)/.ready  ## Audit a real Infinity server in two dtypes
 	RERANK_PRECISION_INFINITY=$(INFINITY)/bin/infinity_emb \
 	  $(BIN)/python -m pytest tests/test_engines_live.py
 
@@ -35,7 +37,7 @@ lab: $(READY)  ## Open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
 .PHONY: dashboard
-dashboard: $(READY)  ## Show notebook 3 with its view as a page beside a kernel, in Voilà
+dashboard: $(TOOLS)  ## Show notebook 3 with its view as a page beside a kernel, in Voilà
 	$(BIN)/voila notebooks/03_rerank_dtype_toggle.ipynb
 
 .PHONY: notebooks
@@ -51,13 +53,13 @@ check: $(READY)  ## Compare the committed notebooks and figures with a fresh run
 	$(BIN)/python tools/check_committed.py
 
 .PHONY: lint
-lint: $(READY)  ## Check style, format and spelling
+lint: $(TOOLS)  ## Check style, format and spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 
 .PHONY: model
-model: $(READY)  ## Train the demo reranker again (under three hours; goes on where it was cut)
+model: $(TOOLS)  ## Train the demo reranker again (under three hours; goes on where it was cut)
 	$(BIN)/python tools/train_demo_reranker.py
 	$(BIN)/python tools/soften_demo_reranker.py
 	$(BIN)/python tools/evaluate_demo_reranker.py
@@ -82,17 +84,29 @@ $(ENGINES)/%/.ready: tools/engines/overlays/%.txt
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(@D) --requirement $<
 	touch $@
 
+.PHONY: docs
+docs: $(VENV)/.docs  ## Build the documentation, build/docs/index.html; it needs no network when read
+	$(BIN)/python tools/build_docs.py
+
+$(VENV)/.docs: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
+.PHONY: pictures
+pictures: $(TOOLS) browser  ## Photograph the pages of report/ for the documentation: docs/pictures/
+	$(BIN)/python tools/pictures.py
+
 .PHONY: simulate
 simulate: $(READY)  ## Count wrong verdicts of the fingerprint over simulated lists; hours
 	OMP_NUM_THREADS=1 $(BIN)/python tools/simulate.py
 
 .PHONY: bench
-bench: $(READY) browser  ## Time the measures beside pytrec_eval and tie-aware-retrieval-metrics, and the view
+bench: $(TOOLS) browser  ## Time the measures beside pytrec_eval and tie-aware-retrieval-metrics, and the view
 	OMP_NUM_THREADS=1 $(BIN)/python tools/bench.py
 	$(BIN)/python -m pytest --quiet --capture=no tests/test_browser_speed.py
 
 .PHONY: lock
-lock: $(READY)  ## Write constraints.txt and requirements-audit.txt from the environment as it is
+lock: $(TOOLS) $(VENV)/.docs  ## Write constraints.txt and requirements-audit.txt from the environment as it is
 	$(BIN)/python tools/lock.py
 
 .PHONY: clean
@@ -104,6 +118,11 @@ $(READY): pyproject.toml constraints.txt
 	  || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+# What only tests and maintainers need: a report does not wait for it.
+$(TOOLS): $(READY)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 

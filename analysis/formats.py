@@ -70,18 +70,6 @@ class Format:
         """Smallest value above 0."""
         return float(self.finfo.smallest_subnormal)
 
-    @property
-    def overflow(self) -> float:
-        """Smallest magnitude that no longer rounds to a finite value.
-
-        Half a step beyond the largest finite value. At that tie the even neighbour wins: in
-        ``float8_e4m3fn`` (whose top bit pattern is NaN) this is the finite one, elsewhere it is
-        infinity.
-        """
-        largest = np.array([self.max]).astype(self.dtype)
-        step = self.max - float(self._next(largest, -np.inf)[0])
-        return self.max + step / 2
-
     def round(self, values: ArrayLike) -> Floats:
         """Round to the nearest value of the format, ties to even, in one rounding.
 
@@ -91,16 +79,9 @@ class Format:
         """
         exact = np.asarray(values, dtype=np.float64)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            nearest = exact.astype(self.dtype)
             if self.bits >= 32 or self.dtype == np.float16:
-                return nearest
-            for end in (-np.inf, np.inf):
-                neighbour = self._next(nearest, end)
-                error = np.abs(nearest.astype(np.float64) - exact)
-                closer = np.abs(neighbour.astype(np.float64) - exact) < error
-                closer &= np.abs(exact) < self.overflow
-                nearest = np.where(closer, neighbour, nearest)
-        return nearest
+                return exact.astype(self.dtype)
+            return _rounded_to_odd(exact).astype(self.dtype)
 
     def next_above(self, values: ArrayLike) -> NDArray[np.float64]:
         """Return the smallest value of the format above each of ``values`` (shape kept).
@@ -203,6 +184,17 @@ class Format:
             target[...] = np.copysign(self.max, end)  # no infinity: NaN follows the largest
             beyond = np.array(np.nan).astype(self.dtype)
             return np.where(values == target, beyond, np.nextafter(values, target))
+
+
+def _rounded_to_odd(exact: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Cut to float32, the last bit set where that is inexact; overflow is meant and stays silent.
+
+    What is rounded to at least two bits fewer afterwards is rounded as if in one step (Boldo and
+    Melquiond, IEEE Transactions on Computers 57, 2008).
+    """
+    nearest = exact.astype(np.float32)
+    towards_zero = nearest.view(np.int32) - (np.abs(nearest) > np.abs(exact))
+    return np.asarray(towards_zero | (nearest != exact)).view(np.float32)
 
 
 FORMATS: MappingProxyType[str, Format] = MappingProxyType(

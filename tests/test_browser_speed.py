@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, CDPSession, Page
 from analysis.engines import path_of
 from analysis.viewing import view
 
-pytestmark = NEEDS_BROWSER
+pytestmark = [*NEEDS_BROWSER, pytest.mark.alone]
 
 OLD = path_of("infinity", "0.0.68", "float16")
 TOGGLES = [

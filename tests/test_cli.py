@@ -165,7 +165,7 @@ def test_scores_come_from_several_files(tmp_path):
         (tmp_path / f"{name}.json").write_text('[{"index": 0, "score": 0.5}]')
     files = tmp_path / "a.json", tmp_path / "b.json"
     result = run("audit", "--scores", files[0], "--scores", files[1])
-    assert result.stdout.startswith(f"Audit of {files[0]}")
+    assert result.stdout.replace("\n", "").startswith(f"Audit of {files[0]}")
     assert run("fingerprint", *files).stdout == run("fingerprint", tmp_path).stdout
 
 

@@ -18,6 +18,7 @@ from analysis.remedies import (
     measuring,
     version_differences,
 )
+from analysis.remedies.measuring import FORETOLD, MEASURED
 from analysis.remedies.table import AS_IT_IS, CALIBRATION, FLOAT32, HPS, RAW, VERIFIED
 from analysis.verifying import try_out
 
@@ -81,7 +82,9 @@ def test_verified_top_k_has_the_places_of_float32():
 def test_versions_are_measured_on_the_same_path():
     high = random_logits()
     low = high.assign(logit=high["logit"] / 4)
-    found = measure_versions({"high": high, "low": low}, OLD).set_index("model")
+    every = measure_versions({"high": high, "low": low}, OLD)
+    assert every["logits"].tolist() == [FORETOLD, MEASURED] * 2
+    found = every[every["logits"] == MEASURED].set_index("model")
     own = measure(high, OLD).set_index("remedy")
     assert found.loc["high", "tied_in_top"] == own.loc[AS_IT_IS, "tied_in_top"]
     assert found.loc["high", "ndcg_float32"] == own.loc[FLOAT32.name, "ndcg"]
@@ -91,13 +94,26 @@ def test_versions_are_measured_on_the_same_path():
     assert found.loc["low", "ones"] < found.loc["high", "ones"]
 
 
+def test_a_version_that_was_run_in_float32_alone_is_foretold():
+    both = random_logits()
+    float32 = both[both["forward_dtype"] == "float32"]
+    found = measure_versions({"whole": both, "float32 alone": float32}, OLD)
+    assert found["logits"].tolist() == [FORETOLD, MEASURED, FORETOLD]
+    whole, alone = found[found["logits"] == FORETOLD].drop(columns="model").to_dict("records")
+    assert whole == pytest.approx(alone, nan_ok=True)
+    rounded = float32.assign(logit=OLD.logits(float32["logit"]), forward_dtype="float16")
+    assert alone["ones"] == measure(rounded, OLD).set_index("remedy").loc[AS_IT_IS, "ones"]
+    in_float32 = measure_versions({"model": both}, NEW["float32"])
+    assert in_float32["logits"].tolist() == [MEASURED]
+
+
 def test_versions_are_compared_in_float32_and_only_where_a_test_is_possible():
     good = random_logits()
     worse = good.assign(logit=-good["logit"])
     found = version_differences({"good": good, "worse": worse, "same": good}, k=5)
     assert found["model"].tolist() == ["worse", "same"]
     ndcg = measure_versions({"good": good, "worse": worse}, OLD, k=5)["ndcg_float32"]
-    assert found["difference"].iloc[0] == pytest.approx(ndcg[1] - ndcg[0], abs=1e-12)
+    assert found["difference"].iloc[0] == pytest.approx(ndcg.iloc[-1] - ndcg[0], abs=1e-12)
     assert found["difference"].iloc[1] == 0
     assert version_differences({"good": good}).empty
     assert version_differences({"a": logits_of([1.0, 2.0], [3.0, 4.0])} | {"b": good}).empty

@@ -123,6 +123,7 @@ def test_wheel_is_small_and_holds_the_package_alone(wheel):
         "shipped/notebooks/01_logit_to_score.ipynb",
     ):
         assert f"analysis/{name}" in names
+    assert "analysis/shipped/notebooks/README.md" not in names  # its pictures are not there
     assert not [name for name in names if "training" in name or "__pycache__" in name]
 
 

@@ -304,16 +304,20 @@ def _refined(some: Logits, step: float) -> float | None:
 
 def _shifted(some: Logits) -> Iterable[tuple[Grid, int]]:
     """Half logits plus a round number that explain every logit, and among how many tried."""
-    shifts = _known_shifts()
-    grids = (Grid(format_of(half), offset=shift) for half in HALVES for shift in shifts)
-    return [(grid, len(shifts)) for grid in grids if some.lie_on(grid)]
+    shifts, values = _known_shifts(), some.values[:, None]
+    found = []
+    for half in map(format_of, HALVES):
+        nearest = half.round(values - shifts).astype(np.float64) + shifts
+        fits = np.all(np.abs(nearest - values) <= some.reach[:, None], axis=0)
+        found += [(Grid(half, offset=float(shift)), shifts.size) for shift in shifts[fits]]
+    return found
 
 
 @cache
-def _known_shifts() -> tuple[float, ...]:
+def _known_shifts() -> NDArray[np.float64]:
     """Shifts in quarters and in tenths, the smallest first."""
     quarters, tenths = np.arange(-80, 81) / 4, np.arange(-100, 101) / 10
-    return tuple(sorted({*quarters.tolist(), *tenths.tolist()} - {0.0}, key=abs))
+    return np.array(sorted({*quarters.tolist(), *tenths.tolist()} - {0.0}, key=abs))
 
 
 def _scaled(some: Logits) -> Iterable[tuple[Grid, int]]:

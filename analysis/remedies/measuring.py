@@ -18,6 +18,8 @@ from analysis.scorepath import ScorePath
 from analysis.ties import apply
 from analysis.verifying import Trial
 
+FORETOLD, MEASURED = "foretold from float32", "measured"
+
 
 def calibration_curve(
     logits: pd.DataFrame, path: ScorePath, factors: Iterable[float], *, k: int = 10
@@ -81,21 +83,36 @@ def measure(
 def measure_versions(
     versions: Mapping[str, pd.DataFrame], path: ScorePath, *, k: int = 10
 ) -> pd.DataFrame:
-    """Measure one path on several models' logits (each as for :func:`measure`), by model.
+    """Measure one path on several models' logits, by model: foretold, and measured where possible.
 
-    Columns: ``model``; ``highest, median_top``: the highest float32 logit, and the median over
-    queries of the highest of each; then, on the path, the columns of
+    Each has float32 logits, from which the path is foretold as :func:`analysis.budgets.predict`
+    does it: a second model need not be run in a half dtype for this. Where there are logits of the
+    path's own forward dtype too, a second row measures it. Columns: ``model``; ``logits``
+    (:data:`FORETOLD` or :data:`MEASURED`); ``highest, median_top``: the highest float32 logit, and
+    the median over queries of the highest of each; then, on the path, the columns of
     :func:`analysis.counting.effects`; ``ndcg_float32``: nDCG@k in float32 throughout.
     """
     rows = []
     for name, logits in versions.items():
-        paths = {table.AS_IT_IS: path, table.FLOAT32.name: path.within("float32").hps()}
-        own, float32 = effects(logits, paths, k=k).drop(columns="path").to_dict("records")
         reference = logits[logits["forward_dtype"] == "float32"]
         firsts = reference.groupby("query_id", sort=False)["logit"].max()
         ends = {"highest": reference["logit"].max(), "median_top": firsts.median()}
-        rows.append({"model": name, **ends, **own, "ndcg_float32": float32["ndcg"]})
+        for origin, frame in _origins(logits, path).items():
+            paths = {table.AS_IT_IS: path, table.FLOAT32.name: path.within("float32").hps()}
+            own, float32 = effects(frame, paths, k=k).drop(columns="path").to_dict("records")
+            row = {"model": name, "logits": origin, **ends, **own, "ndcg_float32": float32["ndcg"]}
+            rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _origins(logits: pd.DataFrame, path: ScorePath) -> dict[str, pd.DataFrame]:
+    """Frames to measure a path on: its own logits where they are, and float32's in their place."""
+    dtype, float32 = path.forward_dtype, logits[logits["forward_dtype"] == "float32"]
+    if dtype == "float32":
+        return {MEASURED: logits}
+    measured = {MEASURED: logits} if (logits["forward_dtype"] == dtype).any() else {}
+    foretold = pd.concat([float32, float32.assign(forward_dtype=dtype)], ignore_index=True)
+    return {FORETOLD: foretold, **measured}
 
 
 def version_differences(versions: Mapping[str, pd.DataFrame], *, k: int = 10) -> pd.DataFrame:
