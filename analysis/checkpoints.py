@@ -24,6 +24,7 @@ from safetensors import SafetensorError, safe_open
 
 from analysis import progress, sinks
 from analysis.errors import InputError, counted, quoted
+from analysis.logitscores import module_folder
 from analysis.places import named_path
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 TOKENIZER_FILES = ("tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "*.model")
 
+_LANGUAGE_MODELS = ("ForCausalLM", "ForConditionalGeneration")
 _BLOCK = re.compile(r"\.[0-9]+\.")
 _SAFE_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 _PICKLED_WEIGHTS = ("pytorch_model.bin", "pytorch_model.bin.index.json")
@@ -62,15 +64,20 @@ def download(
     """Return the folder of a Hub model's snapshot, downloaded unless it is in the Hub's cache.
 
     The folder is named by the commit. ``weights`` says whether safetensors are wanted, ``pickles``
-    and ``code`` whether pickled weights and Python files are too. Raises :class:`InputError` if
-    there is no such model or revision, or if the Hub cannot be reached.
+    and ``code`` whether pickled weights and Python files are too. Of the folders within, a
+    LogitScore's alone is fetched. Raises :class:`InputError` if there is no such model or revision,
+    or if the Hub cannot be reached.
     """
-    wanted = ["*.json", *TOKENIZER_FILES] + ["*.safetensors"] * weights
+    wanted = ["*.json", "chat_template.jinja", *TOKENIZER_FILES] + ["*.safetensors"] * weights
     wanted += ["pytorch_model*.bin"] * pickles + ["*.py"] * code
     try:
         folder = snapshot_download(
             hub_id, revision=revision, allow_patterns=wanted, ignore_patterns=["*/*"]
         )
+        module = module_folder(Path(folder))
+        if module is not None:
+            parts = [f"{module}/config.json"]
+            snapshot_download(hub_id, revision=Path(folder).name, allow_patterns=parts)
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         raise InputError(
             f"the Hugging Face Hub does not give {hub_id!r}"
@@ -132,20 +139,21 @@ def _check_regular(folder: Path) -> None:
             raise InputError("this is a pipe or a device, and no file", "remove it", file=file)
 
 
+def is_language_model(config: PreTrainedConfig, folder: Path) -> bool:
+    """Whether a checkpoint says that it is a language model, with a logit for every token."""
+    return not _brings_head(config) and any(
+        name.endswith(_LANGUAGE_MODELS) for name in _architectures(config, folder)
+    )
+
+
 def check_head(config: PreTrainedConfig, folder: Path) -> None:
     """Check that a checkpoint is a cross-encoder with one label, or with (no, yes).
 
     Raises :class:`InputError` otherwise.
     """
-    named = config.architectures or []
-    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
-        raise InputError(
-            f"architectures is {quoted(named)}",
-            "give a list with the name of one class",
-            file=folder / "config.json",
-        )
-    own_code = "AutoModelForSequenceClassification" in (getattr(config, "auto_map", None) or {})
-    if named and not own_code and not any("SequenceClassification" in name for name in named):
+    named = _architectures(config, folder)
+    classifies = any("SequenceClassification" in name for name in named)
+    if named and not classifies and not _brings_head(config):
         raise InputError(
             f"this is a {named[0]}, a network without a head that scores pairs",
             "use a cross-encoder (…ForSequenceClassification)",
@@ -157,6 +165,22 @@ def check_head(config: PreTrainedConfig, folder: Path) -> None:
             "use a reranker with 1 label, or with 2 that mean (no, yes)",
             file=folder / "config.json",
         )
+
+
+def _architectures(config: PreTrainedConfig, folder: Path) -> list[str]:
+    named = config.architectures or []
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        raise InputError(
+            f"architectures is {quoted(named)}",
+            "give a list with the name of one class",
+            file=folder / "config.json",
+        )
+    return named
+
+
+def _brings_head(config: PreTrainedConfig) -> bool:
+    """Whether the checkpoint's own code has a head that scores pairs."""
+    return "AutoModelForSequenceClassification" in (getattr(config, "auto_map", None) or {})
 
 
 def check_longest(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

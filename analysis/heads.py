@@ -17,6 +17,7 @@ kind                 evaluation                                           who do
 ==================== ==================================================== ======================
 
 Each depends on the difference of the two logits alone, so a logit stands for the pair (0, logit).
+A softmax subtracts in float32 (in float64, if it is evaluated there), whatever the pair's dtype.
 The last bits are those of torch's CPU kernels: a half-type softmax is computed in float32 and
 rounded once; a half-type log-softmax rounds the sum of the exponentials, its logarithm and the
 result (on CUDA torch computes it in float32: that is ``log-softmax`` in float32, stored in the half
@@ -37,6 +38,8 @@ from analysis.formats import Floats, Format, format_of, is_wide
 
 HeadKind = Literal["one", "difference", "rows", "softmax", "log-softmax", "exp log-softmax"]
 HEAD_KINDS: tuple[HeadKind, ...] = get_args(HeadKind)
+TWO_LOGITS = ("logit_no", "logit_yes")
+"""The columns of a frame for the two logits of a pair."""
 _WITHOUT_DTYPE = ("one", "rows")
 
 Values = NDArray[np.float64]
@@ -109,21 +112,25 @@ class Head:
         return "float32" if self.kind == "rows" else self.dtype or forward_dtype
 
     def difference(self, no: ArrayLike, yes: ArrayLike, forward_dtype: str) -> Values:
-        """The logit that a pair stands for (any shape, the same for both).
+        """The difference that the head makes its result of (any shape, the same for both).
 
-        Both are rounded to the forward dtype first, but for ``rows``, which are subtracted before.
-        ``one`` takes yes as the only output.
+        Both are rounded to the forward dtype first and to the head's, but for ``rows``, which are
+        subtracted before. Where the difference is the result, it is rounded too. ``one`` takes yes
+        as the only output.
         """
         forward = format_of(forward_dtype)
         if self.kind == "one":
             return forward.round(yes).astype(np.float64)
         if self.kind != "rows":
-            no, yes = (forward.round(label).astype(np.float64) for label in (no, yes))
+            own = format_of(self.dtype)
+            no, yes = (own.round(forward.round(label).astype(np.float64)) for label in (no, yes))
         exact = np.asarray(yes, dtype=np.float64) - np.asarray(no, dtype=np.float64)
+        if not self.gives_logit:
+            return exact
         return format_of(self.logit_dtype(forward_dtype)).round(exact).astype(np.float64)
 
     def evaluate(self, logits: ArrayLike) -> Values:
-        """What leaves the head for logits that it compares, shape kept."""
+        """What leaves the head for differences of the logits that it compares, shape kept."""
         exact = np.asarray(logits, dtype=np.float64)
         if self.gives_logit:
             return exact
@@ -179,7 +186,7 @@ def _log_softmax(logits: Values, number_format: Format) -> Values:
     """Subtract the larger logit, then the logarithm of the sum, in the dtype."""
     wide = np.float64 if number_format.bits > 32 else np.float32
     largest = np.maximum(logits, 0).astype(wide)
-    shifted = number_format.round(logits).astype(wide) - largest
+    shifted = logits.astype(wide) - largest
     total = number_format.round(_exp(-largest, wide) + _exp(shifted, wide)).astype(wide)
     logarithm = number_format.round(np.log(total)).astype(wide)
     return number_format.round(shifted - logarithm).astype(np.float64)

@@ -283,7 +283,22 @@ class ScorePath:
         :func:`~analysis.sigmoids.sigmoid`. ``queries`` (n,) names the query of each logit; what is
         done over a query's list afterwards needs it, and raises :class:`InputError` without.
         """
-        values = self.head.evaluate(self.logits(logits))
+        return self._scores_of_head(self.head.evaluate(self.logits(logits)), short, queries)
+
+    def scores_of_pairs(
+        self, no: ArrayLike, yes: ArrayLike, *, queries: ArrayLike | None = None
+    ) -> NDArray[np.float64]:
+        """Scores of pairs of logits (any shape, the same for both), by what the head does to them.
+
+        A head with one output takes ``yes``.
+        """
+        difference = self.head.difference(no, yes, self.forward_dtype)
+        return self._scores_of_head(self.head.evaluate(difference), False, queries)
+
+    def _scores_of_head(
+        self, values: NDArray[np.float64], short: bool, queries: ArrayLike | None
+    ) -> NDArray[np.float64]:
+        """Scores of what leaves the head."""
         if self.formula == _NO_SIGMOID:
             values = self.after.of_logits(values, format_of(self.logit_dtype))
         else:
@@ -293,16 +308,6 @@ class ScorePath:
             )
         stored = format_of(self.stored_dtype).round(values).astype(np.float64)
         return self.after.of_scores(stored, queries)
-
-    def scores_of_pairs(
-        self, no: ArrayLike, yes: ArrayLike, *, queries: ArrayLike | None = None
-    ) -> NDArray[np.float64]:
-        """Scores of pairs of logits (any shape, the same for both), by what the head does to them.
-
-        A head with one output takes ``yes``.
-        """
-        logits = self.head.difference(no, yes, self.forward_dtype)
-        return self.scores(logits, queries=queries)
 
     def __str__(self) -> str:
         stages = f"{self.computation} → ties by {self.tie_rule}"

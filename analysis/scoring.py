@@ -28,7 +28,7 @@ from analysis.datasets import RerankingSet
 from analysis.devices import describe, libraries
 from analysis.errors import InputError
 from analysis.formats import check_forward_dtypes
-from analysis.models import Reranker
+from analysis.rerankers import Inputs, Reranker, Tokens
 from analysis.store import Store
 from analysis.tokenizing import check_length
 
@@ -36,8 +36,6 @@ COLUMNS = ("query_id", "passage_id", "grade", "forward_dtype", "logit")
 
 _TOKENIZED_AT_ONCE = 1000
 _LISTED_PAIRS = 10
-
-Inputs = dict[str, NDArray[np.int64]]
 
 
 def score(
@@ -55,12 +53,15 @@ def score(
     """Return the logits of every pair in each forward dtype, exactly as the network gave them.
 
     One row per dtype and pair, dtypes as given, pairs in the set's order; columns
-    ``query_id, passage_id, grade, forward_dtype, logit`` (logit: float64).
+    ``query_id, passage_id, grade, forward_dtype, logit`` (logit: float64). Where the network gives
+    two logits, of (no, yes), these follow as ``logit_no, logit_yes``, and ``logit`` is yes − no,
+    subtracted in float64.
 
     A pair longer than ``max_length`` tokens (special ones included; at most what the model takes;
     left out, what the reranker was loaded with) is cut as engines cut it: the longer text gives
     way until the pair fits. So the passage is cut, and the query stays whole unless it alone takes
-    more than half the room.
+    more than half the room. Of a prompt, whose own tokens count as well, the passage gives way
+    first, then a query of more than three quarters of the room (:mod:`analysis.prompts`).
     A batch is a rectangle of at most ``batch_tokens`` tokens, padding included, or one pair.
     Two more measure what such things change (:mod:`analysis.budgets.noise`), and leave the batches'
     pairs together: ``least_width`` pads each of them to so many tokens or more (up to the longest
@@ -92,8 +93,8 @@ def score(
     for forward_dtype in forward_dtypes:
         frame = dataset.pairs[["query_id", "passage_id", "grade"]].copy()
         frame["forward_dtype"] = pd.Series(forward_dtype, index=frame.index, dtype="str")
-        frame["logit"] = _logits(plan, frame, forward_dtype, store, progress)
-        frames.append(frame)
+        logits = _logits(plan, frame, forward_dtype, store, progress)
+        frames.append(_with_logits(frame, logits, reranker.label_names))
     scored = pd.concat(frames, ignore_index=True)
     _check_finite(scored, reranker)
     return scored
@@ -116,29 +117,22 @@ class _Plan:
         return min(self.max_length, self.reranker.max_tokens or self.max_length)
 
     @cached_property
-    def tokens(self) -> dict[str, list[NDArray[np.int64]]]:
+    def tokens(self) -> Tokens:
         """Token ids (and type ids, where the model has them) of each pair, cut to length."""
-        tokenizer, pairs = self.reranker.tokenizer, self.dataset.pairs
-        least = tokenizer.num_special_tokens_to_add(pair=True) + 2
+        least = self.reranker.least_tokens
         if self.length < least:
             raise InputError(
                 f"{self.length} tokens leave no room for a query and a passage",
                 f"give {least} or more",
                 field="max_length",
             )
-        names = [name for name in tokenizer.model_input_names if name != "attention_mask"]
-        tokens = {name: [] for name in names}
-        for start in range(0, len(pairs), _TOKENIZED_AT_ONCE):
-            some = pairs.iloc[start : start + _TOKENIZED_AT_ONCE]
-            encoded = tokenizer(
-                some["query"].tolist(),
-                some["passage"].tolist(),
-                truncation="longest_first",
-                max_length=self.length,
-                return_attention_mask=False,
-            )
-            for name in names:
-                tokens[name] += [np.array(row, dtype=np.int64) for row in encoded[name]]
+        queries, passages = (self.dataset.pairs[name].tolist() for name in ("query", "passage"))
+        tokens = self.reranker.tokens([], [], self.length)
+        for start in range(0, len(queries), _TOKENIZED_AT_ONCE):
+            some = slice(start, start + _TOKENIZED_AT_ONCE)
+            made = self.reranker.tokens(queries[some], passages[some], self.length)
+            for name, rows in made.items():
+                tokens[name] += rows
         self._check_vocabulary(tokens["input_ids"])
         return tokens
 
@@ -167,27 +161,8 @@ class _Plan:
 
     def inputs(self, rows: NDArray[np.int64]) -> Inputs:
         """One batch, padded to its longest pair; each array has the shape (n_rows, longest)."""
-        tokenizer = self.reranker.tokenizer
-        fill = {
-            "input_ids": tokenizer.pad_token_id,
-            "token_type_ids": tokenizer.pad_token_type_id,
-        }
-        padded = {
-            name: self._padded([texts[row] for row in rows], fill.get(name, 0))
-            for name, texts in self.tokens.items()
-        }
-        ones = [np.ones_like(self.tokens["input_ids"][row]) for row in rows]
-        return padded | {"attention_mask": self._padded(ones, 0)}
-
-    def _padded(self, texts: list[NDArray[np.int64]], fill: int) -> NDArray[np.int64]:
-        """Stack rows of tokens, with ``fill`` on the side where the tokeniser pads."""
-        width = max(min(self.least_width, self.length), *map(len, texts))
-        left = self.reranker.tokenizer.padding_side == "left"
-        padded = np.full((len(texts), width), fill, dtype=np.int64)
-        for row, text in zip(padded, texts, strict=True):
-            start = width - len(text) if left else 0
-            row[start : start + len(text)] = text
-        return padded
+        chosen = {name: [texts[row] for row in rows] for name, texts in self.tokens.items()}
+        return self.reranker.batch(chosen, min(self.least_width, self.length))
 
     @cached_property
     def sha256(self) -> str:
@@ -213,18 +188,33 @@ class _Plan:
         }
 
 
+def _with_logits(
+    pairs: pd.DataFrame, logits: NDArray[np.float64], names: tuple[str, ...]
+) -> pd.DataFrame:
+    """Add the logit of each pair, and the two that it is the difference of, if there are two."""
+    if names == ("logit",):
+        return pairs.assign(logit=logits[:, 0])
+    with np.errstate(invalid="ignore"):  # inf − inf is NaN, which is reported
+        difference = logits[:, 1] - logits[:, 0]
+    return pairs.assign(logit=difference, **dict(zip(names, logits.T, strict=True)))
+
+
 def _logits(
     plan: _Plan, pairs: pd.DataFrame, forward_dtype: str, store: Store | None, progress: bool
 ) -> NDArray[np.float64]:
-    """Logits of all pairs in one dtype, from the store as far as they are there."""
+    """Logits of all pairs in one dtype, from the store as far as they are there.
+
+    Shape (n_pairs, 1 or 2).
+    """
+    names = plan.reranker.label_names
 
     def compute(wanted: Sequence[int]) -> Iterator[NDArray[np.float64]]:
         """Yield the logits of the batches of these numbers."""
         return _forward(plan, forward_dtype, [plan.batches[batch] for batch in wanted], progress)
 
     if store is not None:
-        return store.logits(plan.key(forward_dtype), pairs, plan.batches, compute)
-    logits = np.empty(len(pairs))
+        return store.logits(plan.key(forward_dtype), pairs, plan.batches, compute, names)
+    logits = np.empty((len(pairs), len(names)))
     for rows, values in zip(plan.batches, compute(range(len(plan.batches))), strict=True):
         logits[rows] = values
     return logits

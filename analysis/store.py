@@ -8,6 +8,8 @@ A folder per key, named by the first 16 hex digits of the key's SHA-256::
         …
         logits.parquet         query_id, passage_id, grade, forward_dtype, logit: all pairs
 
+Where a network gives two logits for a pair, ``logit_no`` and ``logit_yes`` stand for ``logit``.
+
 Files are written beside their place and then renamed, so that a run killed at any moment leaves
 whole files; the next run computes what is missing and ends with the same bytes. Each file holds
 a digest of its content, so that a damaged one is noticed and made again. A lock makes a second
@@ -71,16 +73,20 @@ class Store:
         pairs: pd.DataFrame,
         batches: Sequence[NDArray[np.int64]],
         compute: Compute,
+        names: Sequence[str] = ("logit",),
     ) -> Logits:
-        """Return the logits of all pairs, shape (n_pairs,), computing only what is not kept.
+        """Return the logits of all pairs, computing only what is not kept.
+
+        Shape (n_pairs, n_names), one column for each of ``names``: the logits of a pair.
 
         ``key`` holds whatever can change a logit, as JSON would. ``pairs`` has the columns
         ``query_id, passage_id, grade, forward_dtype``. ``batches`` are the row numbers of the
         pairs in each batch; every row is in one. ``compute`` is given the numbers of the batches
-        that are missing and yields the logits of each in that order; if it fails, the shards
-        that were complete stay. Raises :class:`InputError` if the folder cannot be written.
+        that are missing and yields the logits of each, shape (n, n_names), in that order; if it
+        fails, the shards that were complete stay. Raises :class:`InputError` if the folder cannot
+        be written.
         """
-        entry = _Entry(self.place(key), _key_digest(key))
+        entry = _Entry(self.place(key), _key_digest(key), tuple(names))
         kept = entry.read_all(pairs)
         if kept is not None:
             return kept
@@ -108,6 +114,7 @@ class _Entry:
 
     folder: Path
     key: str
+    names: tuple[str, ...]
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -139,7 +146,7 @@ class _Entry:
 
     def fill(self, n_pairs: int, batches: Sequence[NDArray[np.int64]], compute: Compute) -> Logits:
         """Read the shards that are kept, compute and write the others."""
-        logits = np.empty(n_pairs)
+        logits = np.empty((n_pairs, len(self.names)))
         missing = []
         for shard in _shards(batches):
             kept = self.read_shard(shard)
@@ -158,25 +165,38 @@ class _Entry:
         table = self._read(shard.name)
         if table is None or not np.array_equal(table["row"].to_numpy(), shard.rows):
             return None
-        return table["logit"].to_numpy()
+        return self._logits(table)
 
     def write_shard(self, shard: _Shard, logits: Logits) -> None:
         """Write a shard."""
-        self._write(shard.name, pa.table({"row": shard.rows, "logit": logits}))
+        self._write(shard.name, self._with_logits(pa.table({"row": shard.rows}), logits))
 
     def read_all(self, pairs: pd.DataFrame) -> Logits | None:
         """Return the logits of all pairs; None if the file is absent, damaged or of others."""
         table = self._read("logits.parquet")
-        if table is None or not table.drop_columns("logit").equals(_columns(pairs)):
+        if table is None or not table.drop_columns(self.names).equals(_columns(pairs)):
             return None
-        return table["logit"].to_numpy()
+        return self._logits(table)
 
     def write_all(self, pairs: pd.DataFrame, logits: Logits) -> None:
         """Write the logits of all pairs with what they belong to."""
-        self._write("logits.parquet", _columns(pairs).append_column("logit", pa.array(logits)))
+        self._write("logits.parquet", self._with_logits(_columns(pairs), logits))
+
+    def _logits(self, table: pa.Table) -> Logits:
+        """The logits in a table, a column each."""
+        return np.stack([table[name].to_numpy() for name in self.names], axis=1)
+
+    def _with_logits(self, table: pa.Table, logits: Logits) -> pa.Table:
+        """A table with the logits as its last columns."""
+        for name, values in zip(self.names, logits.T, strict=True):
+            table = table.append_column(name, pa.array(np.ascontiguousarray(values)))
+        return table
 
     def _read(self, name: str) -> pa.Table | None:
-        """Return a file's table, or None if its content is not what was written."""
+        """Return a file's table, or None if its content is not what was written.
+
+        None as well where it has other logits: a model of two labels was once kept with one.
+        """
         try:
             # Not read_table: it would take "name=value" in the folder's path for a column.
             with pq.ParquetFile(self.folder / name) as file:
@@ -185,7 +205,8 @@ class _Entry:
             whole = recorded.decode() == self._digest(name, table)
         except Exception:  # whatever a damaged file provokes in Arrow, it is to be made again
             return None
-        return table.replace_schema_metadata() if whole else None
+        usable = whole and set(self.names) <= set(table.column_names)
+        return table.replace_schema_metadata() if usable else None
 
     def _write(self, name: str, table: pa.Table) -> None:
         """Write a table with the digest of its content."""

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.engines import path_of
 from analysis.errors import InputError
+from analysis.formats import is_wide
 from analysis.frames import KEYS, check_columns, check_ids, check_numbers, check_once
+from analysis.heads import TWO_LOGITS
 from analysis.scorepath import ScorePath, TieRule
 
 
@@ -19,19 +22,21 @@ def apply(logits: pd.DataFrame, path: ScorePath | str) -> pd.DataFrame:
     """Scores, ranks and tie groups of a path over a frame of logits.
 
     ``logits`` holds one row per (query, passage) and forward dtype, with the columns ``query_id,
-    passage_id, forward_dtype, logit``. ``path`` may be a text of :func:`~analysis.engines.path_of`.
-    The rows of the path's forward
-    dtype are taken; where the frame has none, :class:`InputError` says which it has. Returned,
-    in the frame's order, with ``path, score, rank, tie_group, tie_size`` added:
+    passage_id, forward_dtype, logit``; a path whose head compares two logits takes ``logit_no,
+    logit_yes`` in place of ``logit``. ``path`` may be a text of
+    :func:`~analysis.engines.path_of`. The rows of the path's forward dtype are taken; where the
+    frame has none, :class:`InputError` says which it has. Returned, in the frame's order, with
+    ``path, score, rank, tie_group, tie_size`` added:
 
     - ``rank``: 1 for the best, under the path's tie rule; with rule ``expected`` tied candidates
       share the mean of the ranks that they occupy together;
     - ``tie_group``: 1, 2, ... from the best score down, within the query;
     - ``tie_size``: how many candidates share the score (1: no tie).
 
-    Raises :class:`InputError` for missing columns, for ids that are none, for a pair that stands
-    twice within the dtype, and for logits and scores that are NaN (``float8_e4m3fn`` overflows to
-    it), which have no place in an order.
+    Raises :class:`InputError` for missing columns, so where a path compares two logits and the
+    frame has one; for two logits of a half type where the path subtracts the head's rows before it
+    rounds; for ids that are none, for a pair that stands twice within the dtype, and for logits and
+    scores that are NaN (``float8_e4m3fn`` overflows to it), which have no place in an order.
     """
     path = path_of(path)
     check_columns(logits, [*KEYS, "forward_dtype", "logit"], "frame of logits")
@@ -46,12 +51,32 @@ def apply(logits: pd.DataFrame, path: ScorePath | str) -> pd.DataFrame:
     what = f"frame of {path.forward_dtype} logits"
     check_ids(chosen, what)
     check_once(chosen, what)
-    check_numbers(chosen, "logit", what)
-    scored = chosen.assign(
-        path=path.name or str(path), score=path.scores(chosen["logit"], queries=chosen["query_id"])
-    )
+    scored = chosen.assign(path=path.name or str(path), score=_scores(chosen, path, what))
     check_numbers(scored, "score", what)
     return with_tie_groups(scored.assign(rank=ranks(scored, path.tie_rule)))
+
+
+def _scores(chosen: pd.DataFrame, path: ScorePath, what: str) -> NDArray[np.float64]:
+    """Scores of a path over the rows of its forward dtype, of two logits if it compares two."""
+    check_numbers(chosen, "logit", what)
+    has_two = set(TWO_LOGITS) <= set(chosen.columns)
+    if has_two and path.head.kind == "rows" and not is_wide(path.forward_dtype):
+        raise InputError(
+            f"the path subtracts the head's rows, and the frame has two {path.forward_dtype} "
+            "logits, which were rounded before",
+            "take a path of another head, or score in float32",
+            field="path",
+        )
+    if not path.head.has_pair:
+        return path.scores(chosen["logit"], queries=chosen["query_id"])
+    remedy = (
+        "score with a yes/no language model, take a path of one logit, or give 0 and the "
+        "difference where no more than that is known"
+    )
+    check_columns(chosen, TWO_LOGITS, what, remedy)
+    for name in TWO_LOGITS:
+        check_numbers(chosen, name, what)
+    return path.scores_of_pairs(*(chosen[name] for name in TWO_LOGITS), queries=chosen["query_id"])
 
 
 def with_tie_groups(scored: pd.DataFrame) -> pd.DataFrame:

@@ -109,10 +109,9 @@ def _measure_pass(
     reranker: Reranker, network: torch.nn.Module, pairs: pd.DataFrame, *, repeats: int = 3
 ) -> dict[str, float]:
     """Measure passes of ``pairs`` (``query, passage``) as one batch; see :func:`measure_speed`."""
-    length = {"truncation": "longest_first", "max_length": reranker.length}
     texts = pairs["query"].tolist(), pairs["passage"].tolist()
-    inputs = reranker.tokenizer(*texts, padding=True, return_tensors="pt", **length)
-    inputs = inputs.to(reranker.device)
+    batch = reranker.batch(reranker.tokens(*texts, reranker.length))
+    inputs = {name: torch.from_numpy(rows).to(reranker.device) for name, rows in batch.items()}
 
     def run() -> object:
         """One pass, from tokens on the device to logits."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,20 @@ from numpy.typing import NDArray
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
 
 from analysis import progress
-from analysis.checkpoints import TOKENIZER_FILES, called, check_longest, download, local_folder
+from analysis.checkpoints import (
+    TOKENIZER_FILES,
+    called,
+    check_longest,
+    download,
+    is_language_model,
+    local_folder,
+)
 from analysis.demo import adapter_of, demo_base
 from analysis.errors import InputError, checked_name
+from analysis.prompts import yes_no
 
 MAX_LENGTH = 512
-"""Tokens of a pair, special ones included, unless more or fewer are asked for."""
+"""Tokens of a pair, special ones and a prompt's included, unless others are asked for."""
 # Their position embeddings begin after the padding index.
 _OFFSET_POSITIONS = ("roberta", "camembert", "xlm-roberta", "xlm-roberta-xl", "mpnet")
 _AT_ONCE = 1000
@@ -26,7 +35,8 @@ def pair_lengths(
 ) -> tuple[NDArray[np.int64], int | None]:
     """Tokens of each (query, passage) before anything is cut, and the most that the model takes.
 
-    The lengths have the shape (n_pairs,) and count special tokens; the most is None where there is
+    The lengths have the shape (n_pairs,) and count special tokens, and the prompt that a yes/no
+    language model is given; the most is None where there is
     no limit. ``model`` is what :func:`analysis.models.load` takes; of a Hub model only the small
     files are fetched. Raises :class:`InputError` for what is no model or has no tokeniser.
     """
@@ -34,13 +44,18 @@ def pair_lengths(
     trust = {"trust_remote_code": trust_remote_code}
     config = called(AutoConfig.from_pretrained, folder, folder, **trust)
     tokenizer = load_tokenizer(folder, config, **trust)
+    answers = is_language_model(config, folder) and adapter_of(model) is None
+    asked = yes_no(folder, config, tokenizer, str(model)) if answers else None
     lengths = np.empty(len(pairs), dtype=np.int64)
     with progress.bar("counting tokens", len(pairs), "pairs") as advance:
         for start in range(0, len(pairs), _AT_ONCE):
             some = pairs.iloc[start : start + _AT_ONCE]
             texts = some["query"].tolist(), some["passage"].tolist()
-            encoded = tokenizer(*texts, return_attention_mask=False, verbose=False)
-            lengths[start : start + len(some)] = [len(row) for row in encoded["input_ids"]]
+            if asked is None:
+                rows = tokenizer(*texts, return_attention_mask=False, verbose=False)["input_ids"]
+            else:
+                rows = asked.tokens(tokenizer, *texts, length=sys.maxsize)
+            lengths[start : start + len(some)] = [len(row) for row in rows]
             advance(len(some))
     return lengths, most_tokens(config, tokenizer)
 

@@ -16,6 +16,7 @@ from hypothesis import settings
 from matplotlib.axes import Axes
 from playwright.sync_api import Browser, sync_playwright
 from tiny_checkpoints import tiny_set, write_checkpoint
+from tiny_language_models import NAMES, write_language_model
 
 from analysis import checkpoints
 from analysis.datasets import RerankingSet
@@ -49,6 +50,16 @@ def tiny_checkpoint(tmp_path_factory) -> Path:
 
     torch.set_num_threads(1)
     return write_checkpoint(tmp_path_factory.mktemp("tiny") / "checkpoint")
+
+
+@pytest.fixture(scope="session")
+def language_models(tmp_path_factory) -> dict[str, Path]:
+    """Folder of a yes/no language model of each kind, called so; tests do not change it."""
+    import torch
+
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("language")
+    return {kind: write_language_model(folder / name, kind) for kind, name in NAMES.items()}
 
 
 @pytest.fixture(scope="session")

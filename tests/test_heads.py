@@ -51,13 +51,31 @@ def test_every_half_log_softmax_is_torchs_on_a_cpu(half):
 def test_only_the_difference_counts(half):
     """Around 20 the pair has coarser steps; its difference has the same softmax as from 0."""
     pair = format_of(half).round(20 + np.random.default_rng(0).normal(0, 3, (2, 500))).astype(float)
-    difference = Head("softmax", half).difference(*pair, half)
-    expected = torch.softmax(torch.from_numpy(pair.T).to(getattr(torch, half)), dim=-1)[:, 1]
-    exact = pair[1] - pair[0]
-    same = difference == exact  # a difference that the half type cannot hold is rounded here
-    assert same.mean() > 0.8
-    found = Head("softmax", half).evaluate(difference)
-    assert np.array_equal(found[same], expected.double().numpy()[same])
+    both = torch.from_numpy(pair.T).to(getattr(torch, half))
+    for kind, function in {"softmax": torch.softmax, "log-softmax": torch.log_softmax}.items():
+        head = Head(kind, half)
+        found = head.evaluate(head.difference(*pair, half))
+        assert np.array_equal(found, function(both, dim=-1)[:, 1].double().numpy())
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_a_softmax_does_not_round_the_difference_of_a_pair(half):
+    """From −8 to 8 there are differences that the half type cannot hold; torch keeps them."""
+    pair = format_of(half).round(np.random.default_rng(1).normal(0, 8, (2, 4000))).astype(float)
+    both = torch.from_numpy(pair.T).to(getattr(torch, half))
+    rounded = format_of(half).round(pair[1] - pair[0]).astype(float)
+    for kind, function in {"softmax": torch.softmax, "log-softmax": torch.log_softmax}.items():
+        expected = function(both, dim=-1)[:, 1].double().numpy()
+        path = ScorePath(half, "none", half, half, head=f"{kind}:{half}")
+        assert np.array_equal(path.scores_of_pairs(*pair), expected)
+        assert not np.array_equal(path.scores(rounded), expected)
+
+
+def test_a_narrower_head_rounds_each_logit_first():
+    no, yes = np.array([24.3]), np.array([25.1])
+    both = torch.tensor([24.3, 25.1]).bfloat16()
+    found = Head("difference", "bfloat16").difference(no, yes, "float32")
+    assert found == float(both[1] - both[0])
 
 
 def test_float32_softmax_is_torchs_and_its_logarithm_near():

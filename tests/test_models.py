@@ -19,7 +19,8 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from analysis import checkpoints, models
 from analysis.checkpoints import TOKENIZER_FILES
 from analysis.errors import InputError
-from analysis.models import NETWORK_DTYPES, load
+from analysis.formats import NETWORK_DTYPES
+from analysis.models import load
 
 OWN_CODE = """
 import torch
@@ -123,16 +124,16 @@ def test_one_label_is_the_logit(tiny_checkpoint):
     raw = torch.tensor([[1.5], [-2.25]], dtype=torch.bfloat16)
     logits = load(tiny_checkpoint).logits(SimpleNamespace(logits=raw))
     assert logits.dtype == np.float64
-    assert logits.tolist() == [1.5, -2.25]
+    assert logits.tolist() == [[1.5], [-2.25]]
 
 
-def test_two_labels_are_no_and_yes_subtracted_in_float64(tmp_path):
+def test_two_labels_are_kept_as_they_are(tmp_path):
     reranker = load(write_checkpoint(tmp_path / "two", num_labels=2), device="cpu")
-    raw = torch.tensor([[0.0001, 8.0], [3.0, 1.0], [np.inf, np.inf]], dtype=torch.float16)
+    raw = torch.tensor([[0.0001, 8.0], [3.0, 1.0]], dtype=torch.float16)
     logits = reranker.logits(SimpleNamespace(logits=raw))
-    assert logits[0] == 8.0 - float(raw[0, 0]) != float(raw[0, 1] - raw[0, 0])
-    assert logits[1] == -2.0
-    assert np.isnan(logits[2])
+    assert logits.dtype == np.float64
+    assert np.array_equal(logits, raw.double().numpy())
+    assert reranker.label_names == ("logit_no", "logit_yes")
     assert outputs_of(reranker).shape == (1, 2)
 
 

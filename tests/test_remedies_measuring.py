@@ -42,7 +42,9 @@ def test_each_remedy_is_counted_as_written_down():
 def test_logits_stay_logits_in_float32():
     # A float32 sigmoid would tie all three.
     path = path_of("mxbai-rerank-v2", None, "bfloat16")
-    found = measure(logits_of([18.0, 17.999, 17.0]), path).set_index("remedy")
+    logits = logits_of([18.0, 17.999, 17.0])
+    pairs = logits.assign(logit_no=0.0, logit_yes=logits["logit"])
+    found = measure(pairs, path).set_index("remedy")
     assert found["tied_in_top"].to_dict() == {AS_IT_IS: 2, RAW.name: 2, FLOAT32.name: 0}
 
 

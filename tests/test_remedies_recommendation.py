@@ -237,7 +237,9 @@ def test_float32_logits_that_a_float32_sigmoid_ties_are_ordered_raw(path):
 
 def test_half_logits_without_a_sigmoid_are_mended_by_float32_ones():
     path = path_of("mxbai-rerank-v2", None, "bfloat16")
-    assert recommend(logits_of([18.001, 18.0, 1.0]), path).remedy == FLOAT32.name
+    logits = logits_of([18.001, 18.0, 1.0])
+    pairs = logits.assign(logit_no=0.0, logit_yes=logits["logit"])
+    assert recommend(pairs, path).remedy == FLOAT32.name
 
 
 def test_saturation_alone_is_mended_without_a_word_on_fewer_ties():

@@ -111,8 +111,23 @@ def test_two_labels_are_scored_by_their_difference(tiny_pairs, tmp_path):
     two = load(write_checkpoint(tmp_path / "two", num_labels=2), device="cpu")
     frame = quietly(tiny_pairs, two, "float32")
     encoded = two.tokenizer(*tiny_pairs.pairs.loc[7, ["query", "passage"]], return_tensors="pt")
-    no, yes = two.network("float32")(**encoded).logits[0].double().tolist()
-    assert frame["logit"][7] == pytest.approx(yes - no, abs=1e-5)
+    labels = two.network("float32")(**encoded).logits[0].double().tolist()
+    assert tuple(frame.columns) == (*scoring.COLUMNS, "logit_no", "logit_yes")
+    assert frame.loc[7, ["logit_no", "logit_yes"]].tolist() == pytest.approx(labels, abs=1e-5)
+    assert (frame["logit"] == frame["logit_yes"] - frame["logit_no"]).all()
+
+
+def test_two_labels_come_back_from_the_store(tiny_pairs, tmp_path, loaded):
+    two = load(write_checkpoint(tmp_path / "two", num_labels=2), device="cpu")
+    store = Store(tmp_path / "store")
+    first = quietly(tiny_pairs, two, "float16", batch_tokens=100, store=store)
+    for file in store.folder.glob("*/logits.parquet"):
+        file.unlink()  # as a stopped run leaves it
+    next(store.folder.glob("*/shard-00001.parquet")).unlink()
+    for _ in range(2):
+        again = quietly(tiny_pairs, two, "float16", batch_tokens=100, store=store)
+        pd.testing.assert_frame_equal(again, first, check_exact=True)
+    assert loaded == ["float16"] * 2
 
 
 def test_same_run_gives_the_same_bits(tiny_pairs, reranker):

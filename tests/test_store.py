@@ -68,7 +68,7 @@ def computing(done: list[int], wait: float = 0.0):
         for batch in wanted:
             time.sleep(wait)
             done.append(batch)
-            yield truth()[batches()[batch]]
+            yield truth()[batches()[batch], None]
 
     return compute
 
@@ -331,3 +331,21 @@ def test_path_that_looks_like_a_partition_is_a_path(tmp_path):
     store = Store(tmp_path / "row=7" / "logit=1")
     assert run(store)
     assert run(store) == []
+
+
+def test_a_pair_of_logits_takes_the_place_of_one(store):
+    def compute(wanted: Sequence[int]) -> Iterator[np.ndarray]:
+        for batch in wanted:
+            done.append(batch)
+            yield np.stack([truth()[batches()[batch]], np.arange(len(batches()[batch]))], axis=1)
+
+    names, done = ("logit_no", "logit_yes"), []
+    first = store.logits(KEY, pairs(), batches(), compute, names)
+    assert first.shape == (40, 2)
+    assert first[:, 0].tobytes() == truth().tobytes()
+    assert done == list(range(14))  # the one logit that was kept is no pair
+    again = store.logits(KEY, pairs(), batches(), compute, names)
+    assert again.tobytes() == first.tobytes()
+    assert len(done) == 14
+    kept = pq.read_table(store.place(KEY) / "logits.parquet")
+    assert tuple(kept.column_names[-2:]) == names

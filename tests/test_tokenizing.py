@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from tiny_language_models import write_language_model
 
 from analysis import tokenizing
 from analysis.models import load
@@ -42,3 +43,11 @@ def test_of_a_hub_model_the_weights_are_not_fetched(hub, tiny_checkpoint, tiny_p
 def test_what_is_no_model_is_refused(tiny_pairs, model, problem):
     with pytest.raises(ValueError, match=problem):
         pair_lengths(tiny_pairs.pairs, model)
+
+
+def test_the_prompt_of_a_language_model_is_counted(tmp_path, tiny_pairs):
+    folder = write_language_model(tmp_path / "qwen3-reranker")
+    lengths, _ = pair_lengths(tiny_pairs.pairs, folder)
+    texts = tiny_pairs.pairs["query"].tolist(), tiny_pairs.pairs["passage"].tolist()
+    rows = load(folder).tokens(*texts, length=100_000)["input_ids"]
+    assert lengths.tolist() == list(map(len, rows))

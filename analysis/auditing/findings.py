@@ -94,6 +94,8 @@ def findings(scored: Scored) -> Findings:
     """Audit scores, whatever their source."""
     frame = scored.frame
     logits = frame["logit"].to_numpy() if scored.has_logits else None
+    if logits is not None and scored.path is not None and scored.path.head.gives_logit:
+        logits = scored.path.logits(logits)  # a difference is rounded before the sigmoid sees it
     verdict = fingerprint(
         frame["score"].to_numpy(), logits, queries=frame["query_id"], decimals=scored.decimals
     )

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,10 @@ from analysis.datasets import RerankingSet
 from analysis.errors import InputError
 from analysis.readers import check_scores, read_scores
 from analysis.scorepath import PathFormula, ScorePath
+from analysis.ties import apply
+
+if TYPE_CHECKING:
+    from analysis.rerankers import Reranker
 
 _FORMULAS: dict[str, PathFormula] = {"Sigmoid": "fused", "Identity": "none"}
 """Formulas of a checkpoint's own activations."""
@@ -109,7 +114,8 @@ def from_model(
     """Run a model in a path's forward dtype and put its logits through the path.
 
     Without a path it runs in ``dtype``, and the checkpoint's own activation decides: a
-    float32 sigmoid, also where it names none, or no sigmoid (``Identity``).
+    float32 sigmoid, also where it names none, or no sigmoid (``Identity``). The two logits of a
+    yes/no language model are subtracted in ``dtype`` then, as sentence-transformers does it.
     In a dtype other than float32 the pairs are scored in float32 as well, for comparison. Logits
     come from the store where it has them.
     """
@@ -117,28 +123,30 @@ def from_model(
     from analysis.store import Store
 
     reranker = models.load(model, trust_remote_code=trust_remote_code)
-    path = path or _own_path(reranker.folder, dtype)
+    path = path or _own_path(reranker, dtype)
     dtype = path.forward_dtype
     dtypes = list(dict.fromkeys([dtype, "float32"]))
     logits = scoring.score(dataset, reranker, dtypes, store=Store())
-    by_dtype = {name: rows.reset_index(drop=True) for name, rows in logits.groupby("forward_dtype")}
-    frame = by_dtype[dtype][["query_id", "passage_id", "logit"]].copy()
-    frame.insert(2, "score", path.scores(frame["logit"], queries=frame["query_id"]))
+    float32 = logits.loc[logits["forward_dtype"] == "float32", "logit"].reset_index(drop=True)
+    scored = apply(logits, path).reset_index(drop=True)
+    frame = scored[["query_id", "passage_id", "score", "logit"]]
     details = {"data": dataset.name, "score path applied": str(path)}
-    return Scored("model", model, frame, details, path, by_dtype["float32"]["logit"])
+    return Scored("model", model, frame, details, path, float32)
 
 
-def _own_path(folder: Path, dtype: str) -> ScorePath:
+def _own_path(reranker: Reranker, dtype: str) -> ScorePath:
     from analysis.checkpoints import own_activation  # needs the Hub's library
 
-    activation = own_activation(folder) or "Sigmoid"
+    activation = own_activation(reranker.folder) or "Sigmoid"
     if activation not in _FORMULAS:
         raise InputError(
             f"the checkpoint's own activation is {activation}, which has no score path here",
             "give the path that its engine takes",
             field="path",
         )
-    return ScorePath(forward_dtype=dtype, formula=_FORMULAS[activation])
+    asked = reranker.yes_no and len(reranker.label_names) > 1
+    head = f"difference:{dtype}" if asked else "one"
+    return ScorePath(forward_dtype=dtype, formula=_FORMULAS[activation], head=head)
 
 
 def _ask_all(server: Server, dataset: RerankingSet) -> pd.DataFrame:

@@ -94,8 +94,7 @@ def _lengths(sample: RerankingSet, reranker: Reranker) -> tuple[int, int]:
     """Tokens of the longest pair, and how many it may have."""
     texts = sample.pairs["query"].tolist(), sample.pairs["passage"].tolist()
     limit = reranker.length
-    encoded = reranker.tokenizer(*texts, truncation="longest_first", max_length=limit)
-    return max(map(len, encoded["input_ids"])), limit
+    return max(map(len, reranker.tokens(*texts, limit)["input_ids"])), limit
 
 
 def _differences(name: str, usual: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
