@@ -9,11 +9,11 @@ model                 asked            no, yes       source
 Qwen3-Reranker        chat, with an    no, yes       README.md of QwenLM/Qwen3-Embedding at f4ad0c4
                       instruction
 mxbai-rerank v2       chat             0, 1          mxbai_rerank/mxbai_rerank_v2.py at 8e709dc
-bge-reranker-v2-gemma plain            Yes alone     FlagEmbedding/inference/reranker/decoder_only/
-                                                     base.py at 7ed43d6
+bge-reranker-v2-gemma plain            Yes alone     inference/reranker/decoder_only/base.py of
+                                                     FlagEmbedding at 7ed43d6
 monoT5                plain, to an     false, true   pygaggle/model/tokenize.py (T5BatchTokenizer)
                       encoder                        and pygaggle/rerank/transformer.py
-                                                     (prediction_tokens)
+                                                     (prediction_tokens) at 08339dd
 mMARCO's mT5          the same         no, yes       the same
 ptt5                  the same         não, sim      the same
 ===================== ================ ============= ==============================================
