@@ -89,6 +89,13 @@ def no_hub(monkeypatch):
     monkeypatch.setattr(checkpoints, "snapshot_download", snapshot_download)
 
 
+@pytest.fixture(autouse=True)
+def closed_figures() -> Iterator[None]:
+    """Close the figures that a test leaves open: Matplotlib counts them, and warns of many."""
+    yield
+    plt.close("all")
+
+
 @pytest.fixture
 def ax() -> Iterator[Axes]:
     """Empty axes in the figures' style."""

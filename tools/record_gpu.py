@@ -97,7 +97,9 @@ class TimedStore(Store):
         super().__init__(folder)
         self.clock = clock
 
-    def logits(self, key: Json, pairs: pd.DataFrame, batches: list, compute: Compute) -> Logits:
+    def logits(
+        self, key: Json, pairs: pd.DataFrame, batches: list, compute: Compute, *names: Sequence[str]
+    ) -> Logits:
         """As :meth:`Store.logits`; raises :class:`TimeoutError`, and whole shards stay."""
 
         def compute_in_time(wanted: Sequence[int]) -> Iterator[Logits]:
@@ -107,7 +109,7 @@ class TimedStore(Store):
                 self.clock.check()
                 yield next(computed)
 
-        return super().logits(key, pairs, batches, compute_in_time)
+        return super().logits(key, pairs, batches, compute_in_time, *names)
 
 
 @dataclass(frozen=True)

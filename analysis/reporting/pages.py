@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nbformat
 from markupsafe import Markup
 from nbconvert import HTMLExporter
@@ -94,6 +95,7 @@ def sheet_html(context: Mapping[str, object]) -> str:
     picture = remedy_views(answer.measured.reset_index(), answer.name, answer.k)
     with style():
         figure = Markup(img(picture.figure, picture.alt))
+    plt.close(picture.figure)
     # The image says its own background and width in an attribute.
     return _page("review.html.j2", attributes=True, **context, picture=picture, figure=figure)
 
