@@ -363,3 +363,20 @@ def test_significant_digits_make_intervals_of_their_own_width():
 
 def test_the_largest_float16_leaves_the_odds_finite():
     assert np.isfinite(fingerprint([65504.0, 0.5, 0.25]).odds)
+
+
+@pytest.mark.parametrize(
+    ("name", "seed"),
+    [
+        ("float32 of float16 yes - no at 20", 241),  # coarse scores near 1 hid the finer steps
+        ("float32 of bfloat16 yes - no at 0", 1275),  # too few logits to miss a last bit
+        ("softmax of bfloat16 logits", 903),
+        ("softmax of bfloat16 logits", 1249),
+    ],
+)
+def test_differences_that_look_like_half_logits_stay_open(name, seed):
+    (source,) = (one for one in sources() if one.name == name)
+    rng = np.random.default_rng(seed)
+    n = int(np.exp(rng.uniform(np.log(10), np.log(1_000))))  # as tools/simulate.py draws them
+    verdict = fingerprint(source.scores(reranker_logits(n, rng)), queries=queries_of(n))
+    assert not is_wrong(verdict, source)

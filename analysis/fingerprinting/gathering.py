@@ -6,6 +6,7 @@ and what stands against both: other logits with the same bits, and another machi
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import replace
 
 import numpy as np
@@ -26,8 +27,8 @@ from analysis.fingerprinting.evidence import (
     near_misses,
     weigh,
 )
-from analysis.fingerprinting.grids import Regular, equal_steps, moved_halves
-from analysis.fingerprinting.logits import ODD, Logits, mostly_in_steps, spare_bit
+from analysis.fingerprinting.grids import FINEST, Regular, equal_steps, moved_halves
+from analysis.fingerprinting.logits import Logits, has_bits_to_spare, mostly_in_steps
 from analysis.fingerprinting.observed import Observed
 from analysis.formats import FORMATS, HALVES, format_of
 from analysis.heads import Head
@@ -35,6 +36,7 @@ from analysis.scorepath import ScorePath
 from analysis.steps import OTHER_MACHINE_STEPS
 
 DERIVED = "half logits subtracted or shifted"
+_PARTS = (1, 2, 4, 8)
 
 
 def gather(observed: Observed) -> list[Weighed]:
@@ -42,7 +44,7 @@ def gather(observed: Observed) -> list[Weighed]:
     weighed = weigh(observed, hypotheses())
     plain = [one for one in weighed if one.hypothesis.sparse]
     logits = Logits.of(observed)
-    steps = equal_steps(logits)
+    steps = _attained(observed, equal_steps(logits))
     step = steps.grid.step if steps is not None and steps.decided and steps.is_dyadic else 0.0
     if step:
         plain += weigh(observed, [in_steps(one.hypothesis, step) for one in plain])
@@ -55,6 +57,20 @@ def gather(observed: Observed) -> list[Weighed]:
     return best_first(known + plain + spare + in_equal + (near or off_grid))
 
 
+def _attained(observed: Observed, steps: Regular | None) -> Regular | None:
+    """Equal steps, in parts of a power of two if only those attain every score.
+
+    Where scores are coarse, logits seem to lie in wider steps than they do.
+    """
+    if steps is None or not steps.is_dyadic:
+        return steps
+    for parts in _PARTS:
+        part = steps.in_parts(parts)
+        if part.grid.step >= FINEST and weigh(observed, of_grid(part.grid, part.forward)):
+            return part
+    return steps
+
+
 def _with_bits_to_spare(
     weighed: list[Weighed], plain: list[Weighed], logits: Logits, step: float
 ) -> list[Weighed]:
@@ -64,23 +80,29 @@ def _with_bits_to_spare(
     half logits are float32 values with many zeros at their end. Scores in the other half type do
     not show the bits of their logits: those may be differences under a softmax.
     """
-    derived = {half: spare_bit(logits, format_of(half), step) >= ODD for half in HALVES}
+    derived = {half: has_bits_to_spare(logits, format_of(half), step) for half in HALVES}
     derived["float32"] = mostly_in_steps(logits)
     rivals = [w for w in weighed if w.hypothesis.forward == "float32"] + plain
+    families = {w.hypothesis.family for w in weighed}
     return [
-        replace(one, hypothesis=_derived(one.hypothesis), exact=False)
+        replace(one, hypothesis=hypothesis, exact=False)
         for one in rivals
         if (derived[one.hypothesis.forward] if one.hypothesis.wide else one.hypothesis.crossed)
+        for hypothesis in _derived(one.hypothesis, families)
     ]
 
 
-def _derived(one: Hypothesis) -> Hypothesis:
-    """The same scores from logits that were subtracted or shifted, in half types by a softmax."""
+def _derived(one: Hypothesis, families: Set[str]) -> list[Hypothesis]:
+    """The same scores from logits that were subtracted or shifted, in half types by a softmax.
+
+    In float32 by a sigmoid, and by a softmax too if one of ``families`` that attain every score is.
+    """
     if one.wide:
-        return replace(one, forward=DERIVED)
+        softmax = replace(one, family="softmax", forward=DERIVED, paths=())
+        return [replace(one, forward=DERIVED), *([softmax] if "softmax" in families else [])]
     half = one.paths[0].stored_dtype
     labels = ScorePath(half, "none", half, half, head=Head("softmax", half))
-    return replace(one, family="softmax", forward=DERIVED, paths=(labels,))
+    return [replace(one, family="softmax", forward=DERIVED, paths=(labels,))]
 
 
 def _other_machine(observed: Observed, weighed: list[Weighed]) -> list[Weighed]:

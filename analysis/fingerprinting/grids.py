@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -23,6 +23,8 @@ from analysis.fingerprinting.evidence import ALLOWED, DECIDED
 from analysis.fingerprinting.logits import Logits
 from analysis.formats import HALVES, format_of
 
+FINEST = 2.0**-20
+"""The finest equal steps that are looked for: float32 logits lie in steps themselves."""
 _COARSEST_FIRST = tuple(reversed(HALVES))
 """Every bfloat16 value is a float16 value times a constant, but not the other way round."""
 _FEWEST = 4
@@ -52,6 +54,11 @@ class Regular:
     def decided(self) -> bool:
         """Whether the odds suffice for a verdict."""
         return self.odds >= DECIDED
+
+    def in_parts(self, parts: int) -> Regular:
+        """Steps that are so many times smaller; the odds are to be weighed anew."""
+        grid = replace(self.grid, step=self.grid.step / parts)
+        return replace(self, grid=grid, forward=f"equal steps of {grid.step:.6g}")
 
 
 def equal_steps(logits: Logits) -> Regular | None:
@@ -125,7 +132,10 @@ def _is_moved(logits: Logits, grid: Grid) -> bool:
 def _known_steps() -> tuple[Grid, ...]:
     """Powers of two, as differences of half logits have them, and decimal steps."""
     decimal = [digit * 10.0**-place for place in range(1, 5) for digit in (1, 2, 5)]
-    return tuple(Grid(step=step) for step in [*(2.0**-bits for bits in range(21)), *decimal])
+    return tuple(
+        Grid(step=step)
+        for step in [*(2.0**bits * FINEST for bits in reversed(range(21))), *decimal]
+    )
 
 
 def _measured_steps(some: Logits) -> Iterable[Grid]:

@@ -22,6 +22,7 @@ _CELLS = 4
 """Error of a float32 sigmoid, in representable scores, that a logit read back may carry."""
 _SEARCHED = 64
 _STEPS_OF_DIFFERENCES = range(6, 18, 2)
+_LAST_BITS = (1, 2, 3)
 _LARGEST_CHANCE = 0.25
 ODD = 3.0
 """Log10 odds from which on a structure that a hypothesis does not foresee speaks against it."""
@@ -66,17 +67,23 @@ class Logits:
         return float(each.sum() - np.sort(each)[each.size - fitted :].sum())
 
 
-def spare_bit(logits: Logits, number_format: Format, step: float = 0.0) -> float:
-    """Log10 odds against the last bit of half logits being 0 so often by chance.
+def has_bits_to_spare(logits: Logits, number_format: Format, step: float = 0.0) -> bool:
+    """Whether the last bits of half logits are 0 more often than chance has it, or always.
 
-    It is set in half of the values that a network rounds to a format, and in few of those that
-    a shift or a subtraction left on it. Counted are logits that are known well enough, and, where
-    all lie in equal steps, those at which the format is the coarser.
+    The last one is set in half of the values that a network rounds to a format, one of the last two
+    in three quarters, one of the last three in seven eighths; and each in few of those that a shift
+    or a subtraction left there. Counted are logits that are known well enough, and, where all of
+    them lie in equal steps, those at which the format is the coarser.
     """
     spacing = number_format.spacing(np.abs(logits.values))
     telling = (2 * logits.reach < spacing / 2) & (spacing > step)
-    odd = number_format.ordinals(logits.values[telling]) & 1
-    return float(-binom.logcdf(odd.sum(), odd.size, 0.5) / math.log(10)) if odd.size else 0.0
+    ordinals = number_format.ordinals(logits.values[telling])
+    odds = [
+        -binom.logcdf(np.count_nonzero(ordinals % 2**bits), ordinals.size, 1 - 0.5**bits)
+        for bits in _LAST_BITS
+    ]
+    most = (max(odds) - math.log(len(_LAST_BITS))) / math.log(10)
+    return bool(ordinals.size) and (most >= ODD or not (ordinals % 2).any())
 
 
 def mostly_in_steps(logits: Logits) -> bool:
