@@ -25,12 +25,14 @@ def differences(panels: Mapping[str, pd.DataFrame], noise: Mapping[str, Noise]) 
     rounding makes in each forward dtype, drawn as a line. Pairs that do not differ stand at the
     bottom.
     """
-    columns = 1 if look().is_narrow else 3
+    columns = 2 if look().is_narrow else 3
     rows = -(-len(panels) // columns)
     figure, axes = grid(10, 3.1 * rows, rows, columns, sharex=True, sharey=True)
-    for ax, (title, panel) in zip(axes.flat, panels.items(), strict=False):
+    for number, (ax, (title, panel)) in enumerate(zip(axes.flat, panels.items(), strict=False), 1):
         draw_differences(ax, panel, noise)
         ax.set_title(title)
+        if number % columns == 0 or number == len(panels):
+            name_lines(ax, noise)
     for ax in axes.flat[len(panels) :]:
         ax.set_axis_off()
     for ax in axes[:, 0]:
@@ -50,7 +52,7 @@ def differences(panels: Mapping[str, pd.DataFrame], noise: Mapping[str, Noise]) 
 
 
 def draw_differences(ax: Axes, panel: pd.DataFrame, noise: Mapping[str, Noise]) -> None:
-    """Draw one panel: dots, and a labelled line for each dtype."""
+    """Draw one panel: dots, and a line for each dtype."""
     size = np.maximum(panel["difference"].abs(), _FINEST)
     ax.scatter(panel["logit"], size, s=7, color=look().ink, alpha=0.45, linewidths=0)
     ax.set_yscale("log")
@@ -59,6 +61,10 @@ def draw_differences(ax: Axes, panel: pd.DataFrame, noise: Mapping[str, Noise]) 
     for dtype, expected in noise.items():
         mark = MARKS[dtype]
         ax.axhline(expected.largest, color=mark.color, linestyle=mark.linestyle, linewidth=1.4)
+
+
+def name_lines(ax: Axes, noise: Mapping[str, Noise]) -> None:
+    """Name the lines of the dtypes at the right of a panel; they stand alike in all of a row."""
     right = ax.get_xlim()[1]
     ends = [Label(right, own.largest, name, MARKS[name].color) for name, own in noise.items()]
     label_ends(ax, ends)
