@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.discrepancies.intervals import Pairs, Side, Values, middle
+from analysis.discrepancies.intervals import Ends, Pairs, Side, middle
 from analysis.discrepancies.noise import BEYOND, FITS, Noise, expected_noise, noise_of
 from analysis.discrepancies.shapes import Shape, explained, monotonic, scattered
 from analysis.formats import FORWARD_DTYPES
@@ -28,8 +28,8 @@ Answer = Literal[
 ]
 _DECIDED = 6.0
 """Log10 odds against scores that are close by chance, before they are called close."""
-_ALIKE = 0.01
-"""Scores this close, as a share of their range, may be the same ones, stored or printed otherwise."""
+_ALIKE = 0.1
+"""Scores this close, as a share of their range, may be those of one function, and rounding."""
 
 
 @dataclass(frozen=True)
@@ -179,6 +179,8 @@ def _beyond(
             explained(pairs, finest.times(BEYOND / FITS), ceiling)
             or monotonic(pairs.queries, pairs.first, pairs.scores[1], finest.bound)
             or monotonic(pairs.queries, pairs.second, pairs.scores[0], finest.bound)
+            # Logits that are none, such as percentages, spread so widely that noise seems large.
+            or monotonic(pairs.queries, pairs.first, pairs.scores[1], 0.0)
             or scattered(pairs, finest)
         )
         return Finding("larger than any rounding", dtypes[-1], ceiling, found, shown, shape)
@@ -200,7 +202,7 @@ def _without_logits(first: Side, second: Side, pairs: Pairs) -> Finding:
     if first.is_constant != second.is_constant:
         shape = Shape("constant", pairs.queries.size)
         return Finding("larger than any rounding", shape=shape, shown=pairs.queries.size)
-    if _are_alike(*pairs.scores):
+    if _may_be_one_function(first, second, pairs.scores):
         return Finding("not known", shown=pairs.queries.size, wanted=wanted)
     ends, other = pairs.first, pairs.scores[1]
     if ends is None and pairs.second is not None:
@@ -216,6 +218,10 @@ def _without_logits(first: Side, second: Side, pairs: Pairs) -> Finding:
     return Finding("larger than any rounding", shape=shape, shown=pairs.queries.size)
 
 
-def _are_alike(first: Values, second: Values) -> bool:
-    """Whether a monotonic function between scores may be nothing but how they were written."""
-    return bool(np.abs(first - second).max() <= _ALIKE * max(np.ptp(first), np.ptp(second)))
+def _may_be_one_function(first: Side, second: Side, scores: Ends) -> bool:
+    """Whether rounding alone may lie between two sides, so that an order kept says nothing."""
+    kinds = {first.verdict.kind, second.verdict.kind}
+    if "cannot tell" not in kinds:
+        return len(kinds) == 1
+    distance = np.abs(scores[0] - scores[1]).max()
+    return len(kinds) == 1 or bool(distance <= _ALIKE * max(map(np.ptp, scores)))
