@@ -76,6 +76,7 @@ def test_what_cannot_be_compared(files):
     assert "compare_measures" in refused(compare, measures, measures).remedy
     assert "no pair" in refused(compare, files[0], FLOAT32).problem
     assert "recording" in str(refused(compare, "infinity@0.0.1:float32", FLOAT32))
+    assert "no such file" in refused(compare, files[0], files[0].with_name("absent.jsonl")).problem
 
 
 def test_the_command(files):
@@ -85,6 +86,7 @@ def test_the_command(files):
     other = run("compare", files[0], files[1], "--json")
     assert other.returncode == 1
     assert json.loads(other.stdout)["shape"]["kind"] == "factor"
+    assert "--data" in run("compare", files[0], files[1], "--split", "dev").stderr
     missing = run("compare", files[0], FLOAT32)
     assert missing.returncode == 2
     assert "no pair" in missing.stderr
