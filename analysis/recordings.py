@@ -60,8 +60,8 @@ def recording(
     if chosen.empty:
         known = everything[list(RUN_COLUMNS)].drop_duplicates().itertuples(index=False)
         raise InputError(
-            f"there is no recording of {' '.join(asked)}",
-            f"choose one of {'; '.join(map(' '.join, known))}",
+            f"there is no recording {_name(*asked)}",
+            f"choose one of {', '.join(_name(*run) for run in known)}",
             field="recording",
         )
     return chosen.reset_index(drop=True)
@@ -138,6 +138,11 @@ def unprinted(recorded: pd.DataFrame) -> pd.DataFrame:
         rounded = recorded[column].astype(np.float32).astype(np.float64)
         restored[column] = recorded[column].where(~printed, rounded)
     return restored
+
+
+def _name(engine: str, version: str, api: str, forward_dtype: str) -> str:
+    """A run as ``compare`` takes it."""
+    return f"{engine}@{version}:{forward_dtype}" + (":http" if api == "http" else "")
 
 
 def _read(name: str) -> Any:  # noqa: ANN401

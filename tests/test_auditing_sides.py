@@ -31,14 +31,15 @@ def files(tmp_path_factory):
         frame_of(ScorePath().scores(one)).drop(columns="logit") for one in (LOGITS, LOGITS / 2)
     ]
     frames[0].to_csv(names[0], index=False)
-    frames[1].to_json(names[1], orient="records", lines=True, double_precision=15)
+    frames[1].to_json(names[1], orient="records", lines=True, double_precision=10)
     return names
 
 
 def test_files_and_frames(files):
     found = compare(files[0], frame_of(ScorePath().scores(LOGITS)))
     assert (found.answer, found.sides[0].name) == ("identical", str(files[0]))
-    assert compare(*map(str, files)).shape.kind == "factor"
+    shape = compare(*map(str, files)).shape
+    assert (shape.kind, round(shape.factor, 3)) == ("factor", 0.5)
 
 
 def test_recordings_know_their_paths_logits_and_grades():
@@ -75,6 +76,7 @@ def test_what_cannot_be_compared(files):
     assert "compare_measures" in refused(compare, measures, measures).remedy
     assert "no pair" in refused(compare, files[0], FLOAT32).problem
     assert "recording" in str(refused(compare, "infinity@0.0.1:float32", FLOAT32))
+    assert "no such file" in refused(compare, files[0], files[0].with_name("absent.jsonl")).problem
 
 
 def test_the_command(files):
@@ -84,6 +86,7 @@ def test_the_command(files):
     other = run("compare", files[0], files[1], "--json")
     assert other.returncode == 1
     assert json.loads(other.stdout)["shape"]["kind"] == "factor"
+    assert "--data" in run("compare", files[0], files[1], "--split", "dev").stderr
     missing = run("compare", files[0], FLOAT32)
     assert missing.returncode == 2
     assert "no pair" in missing.stderr

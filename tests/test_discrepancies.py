@@ -237,3 +237,58 @@ def test_no_pair_in_common():
     usual = scores_of(LOGITS)
     error = refused(compare_sides, Side("a", usual), Side("b", usual.assign(query_id="elsewhere")))
     assert "no pair" in error.problem
+
+
+SMOOTH = 1 / (1 + np.exp(-np.random.default_rng(5).normal(-1, 4, 300)))
+"""Scores of logits in float64, which no network has: no known path made them."""
+
+NOISE = np.random.default_rng(4).uniform(-0.02, 0.02, (2, 80))
+SPARSE = np.tile(np.linspace(0.05, 0.9, 10), 8) + NOISE[0]
+"""Lists whose scores lie so far apart that noise keeps their order."""
+
+
+def minmax(scores: np.ndarray) -> np.ndarray:
+    lists = scores.reshape(-1, 10)
+    least = lists.min(axis=1, keepdims=True)
+    return ((lists - least) / np.ptp(lists, axis=1, keepdims=True)).ravel()
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (SMOOTH, SMOOTH + 1e-9),
+        (SMOOTH, SMOOTH.astype(np.float16)),
+        (SMOOTH.astype(np.float16), SMOOTH),
+        (SMOOTH, SMOOTH.round(2)),
+        (SMOOTH, np.clip(SMOOTH, 0.1, 0.9)),
+        (minmax(SMOOTH), minmax(SMOOTH).astype(np.float32)),
+        (minmax(SMOOTH), minmax(SMOOTH).round(3)),
+        (minmax(SPARSE), minmax(SPARSE + NOISE[1])),
+        (SPARSE, (SPARSE + NOISE[1]).astype(np.float16)),
+    ],
+)
+def test_scores_of_an_unknown_path_prove_nothing_where_they_are_alike(first, second):
+    sides = [Side("", frame_of(scores.astype(float))) for scores in (first, second)]
+    assert answer(*sides).answer in (NOT_KNOWN, "identical")
+
+
+def test_scores_that_a_narrower_dtype_ties_are_not_identical():
+    scores = 1 - np.linspace(1e-9, 1e-6, 40)
+    sides = [Side("", frame_of(one)) for one in (scores, scores.astype(np.float32).astype(float))]
+    assert answer(*sides).answer != "identical"
+
+
+def test_percentages_of_a_digit_are_no_other_weights():
+    scores = ScorePath().scores(np.random.default_rng(200).normal(-1, 4, 60))
+    sides = [Side("", frame_of(one)) for one in (scores, (100 * scores).round(1))]
+    assert answer(*sides).shape.kind == "one monotonic function"
+
+
+def test_two_constants_are_compared():
+    sides = [Side("", frame_of(np.full(20, one))) for one in (0.0, 1.0)]
+    assert answer(*sides).shape.kind == "constant"
+
+
+def test_numbers_beyond_float32_are_compared():
+    one, other = (Side("", frame_of(SMOOTH * size)) for size in (1e300, 1e299))
+    assert [answer(one, side).answer for side in (one, other)] == ["identical", NOT_KNOWN]

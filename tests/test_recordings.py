@@ -229,7 +229,7 @@ def test_the_card_lists_every_run():
 
 
 def test_an_unknown_recording_is_answered_with_those_there_are():
-    with pytest.raises(InputError, match=r"infinity 0.0.77 in-process float32.*infinity 0.0.78"):
+    with pytest.raises(InputError, match=r"infinity@0.0.77:float32.*infinity@0.0.78:float16:http"):
         recording("infinity", "0.0.77", "float32")
 
 

@@ -21,6 +21,8 @@ from analysis.errors import InputError
 from analysis.frames import KEYS
 from analysis.places import named_path
 from analysis.readers import read
+from analysis.readers.lines import suffix_of
+from analysis.readers.scores import SCORE_SUFFIXES
 from analysis.recordings import recorded_path, recording, unprinted
 
 Source = str | Path | pd.DataFrame
@@ -96,6 +98,8 @@ class _Reading:
         found = _RECORDING.fullmatch(str(source))
         if found is not None:
             return _of_recording(str(source), **found.groupdict())
+        if suffix_of(path) in SCORE_SUFFIXES:
+            raise InputError("there is no such file", "check the path", file=path)
         return from_model(
             str(source), self.dataset, dtype=self.dtype, trust_remote_code=self.trust_remote_code
         )

@@ -10,6 +10,7 @@ import typer
 from analysis import sinks
 from analysis.commands.options import Split, Trust, of_split
 from analysis.commands.output import complain, echo, resuming
+from analysis.errors import InputError
 
 _BEYOND_ROUNDING = 1
 _SERVER_TROUBLE = 3
@@ -41,6 +42,8 @@ def compare(
     from analysis.auditing import compare as compare_sources
     from analysis.auditing.transport import ServerError
 
+    if split is not None and data is None:
+        raise InputError("no set is named that has one", "give --data", field="split")
     try:
         with resuming():
             found = compare_sources(

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.discrepancies.intervals import Pairs, Side, middle
+from analysis.discrepancies.intervals import Ends, Pairs, Side, middle
 from analysis.discrepancies.noise import BEYOND, FITS, Noise, expected_noise, noise_of
 from analysis.discrepancies.shapes import Shape, explained, monotonic, scattered
 from analysis.formats import FORWARD_DTYPES
@@ -28,6 +28,8 @@ Answer = Literal[
 ]
 _DECIDED = 6.0
 """Log10 odds against scores that are close by chance, before they are called close."""
+_ALIKE = 0.1
+"""Scores this close, as a share of their range, may be those of one function, and rounding."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,14 @@ def _known(pairs: Pairs) -> np.ndarray:
 def _is_identical(pairs: Pairs) -> bool:
     """Whether all scores are the same, a float32 and its decimals included."""
     first, second = pairs.scores
-    if not np.array_equal(first.astype(np.float32), second.astype(np.float32)):
-        return False
-    spelled = any(np.array_equal(one, one.astype(np.float32)) for one in pairs.scores)
-    return spelled or np.array_equal(first, second)
+    if np.array_equal(first, second):
+        return True
+    with np.errstate(over="ignore"):
+        narrow = [one.astype(np.float32) for one in pairs.scores]
+    spelled = any(np.array_equal(*both) for both in zip(pairs.scores, narrow, strict=True))
+    # A float64 that a float32 ties with others is not its decimals.
+    as_many = np.unique(first).size == np.unique(second).size
+    return spelled and as_many and np.array_equal(*narrow)
 
 
 def _with_logits(first: Side, second: Side, pairs: Pairs, noise: dict[str, Noise]) -> Finding:
@@ -173,6 +179,8 @@ def _beyond(
             explained(pairs, finest.times(BEYOND / FITS), ceiling)
             or monotonic(pairs.queries, pairs.first, pairs.scores[1], finest.bound)
             or monotonic(pairs.queries, pairs.second, pairs.scores[0], finest.bound)
+            # Logits that are none, such as percentages, spread so widely that noise seems large.
+            or monotonic(pairs.queries, pairs.first, pairs.scores[1], 0.0)
             or scattered(pairs, finest)
         )
         return Finding("larger than any rounding", dtypes[-1], ceiling, found, shown, shape)
@@ -194,6 +202,8 @@ def _without_logits(first: Side, second: Side, pairs: Pairs) -> Finding:
     if first.is_constant != second.is_constant:
         shape = Shape("constant", pairs.queries.size)
         return Finding("larger than any rounding", shape=shape, shown=pairs.queries.size)
+    if _may_be_one_function(first, second, pairs.scores):
+        return Finding("not known", shown=pairs.queries.size, wanted=wanted)
     ends, other = pairs.first, pairs.scores[1]
     if ends is None and pairs.second is not None:
         ends, other = pairs.second, pairs.scores[0]
@@ -206,3 +216,12 @@ def _without_logits(first: Side, second: Side, pairs: Pairs) -> Finding:
     if shape is None:
         return Finding("not known", shown=pairs.queries.size, wanted=wanted)
     return Finding("larger than any rounding", shape=shape, shown=pairs.queries.size)
+
+
+def _may_be_one_function(first: Side, second: Side, scores: Ends) -> bool:
+    """Whether rounding alone may lie between two sides, so that an order kept says nothing."""
+    kinds = {first.verdict.kind, second.verdict.kind}
+    if "cannot tell" not in kinds:
+        return len(kinds) == 1
+    distance = np.abs(scores[0] - scores[1]).max()
+    return len(kinds) == 1 or bool(distance <= _ALIKE * max(map(np.ptp, scores)))

@@ -66,8 +66,11 @@ class Side:
             return (self.path,)
         if self.verdict.path is not None:
             return (self.verdict.path,)
-        if self.verdict.kind in _LOGITS or self.verdict.kind not in _PROBABILITIES:
+        if self.verdict.kind not in _PROBABILITIES:
             return ()
+        if self.verdict.kind == "cannot tell":
+            # No known path made all of them: then paths that return any number did not either.
+            return self.verdict.paths
         return self.verdict.paths or tuple(known_paths())
 
     @cached_property
@@ -154,6 +157,6 @@ def gaps(first: Ends, second: Ends) -> Values:
 
 def middle(ends: Ends) -> Values:
     """Middle of each interval; the finite end of one that is open."""
-    low, high = ends
+    low, high = (np.where(np.isinf(ends).all(axis=0), 0.0, end) for end in ends)
     low, high = np.where(np.isinf(low), high, low), np.where(np.isinf(high), low, high)
-    return np.where(np.isinf(low), 0.0, low + (high - low) / 2)
+    return low + (high - low) / 2

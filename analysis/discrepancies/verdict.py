@@ -128,7 +128,7 @@ def _sentence(comparison: Comparison) -> Iterator[str]:
     found, n = comparison.finding, len(comparison.table)
     yield f"{found.answer[0].upper()}{found.answer[1:]}"
     if found.answer == "identical":
-        yield f": all {counted(n, 'score')} are the same."
+        yield ": both scores are the same." if n == 1 else f": all {n:,} scores are the same."
         return
     if found.answer == "the same logits through other paths":
         yield f" ({' and '.join(_path(side) for side in comparison.sides)})"
@@ -188,7 +188,8 @@ def _path(side: Side) -> str:
 
 def _lines(comparison: Comparison) -> Iterator[str]:
     for letter, side in zip("AB", comparison.sides, strict=True):
-        yield f"{letter}: {side.name}: {side.verdict.kind}, {_path(side)}"
+        path = f", {_path(side)}" if side.paths or side.has_logits else ""
+        yield f"{letter}: {side.name}: {side.verdict.kind}{path}"
     yield comparison.sentence
     if comparison.finding.wanted:
         yield f"would tell more: {comparison.finding.wanted}"

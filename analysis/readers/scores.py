@@ -67,7 +67,7 @@ def read_scores(source: str | Path | Sequence[str | Path]) -> ScoreFile:
     Raises :class:`InputError` for an unknown suffix, for a pair that stands in two files, and for
     what :func:`check_scores` refuses.
     """
-    files = files_of(source, (*_READERS, _PARQUET), f"name a file {_SUFFIXES}")
+    files = files_of(source, SCORE_SUFFIXES, f"name a file {_SUFFIXES}")
     parts = [_read(file) for file in files]
     if len(parts) == 1:
         return parts[0]
@@ -219,6 +219,7 @@ _READERS: dict[str, Callable[[Path], Iterator[_Row]]] = {
     ".txt": _run_rows,
 }
 _PARQUET = ".parquet"
+SCORE_SUFFIXES = (*_READERS, _PARQUET)
 _SUFFIXES = f"{', '.join(_READERS)} (.gz may follow) or {_PARQUET}"
 
 
