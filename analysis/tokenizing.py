@@ -40,10 +40,10 @@ def pair_lengths(
     """Tokens of each (query, passage) before anything is cut, and the most that the model takes.
 
     The lengths have the shape (n_pairs,) and count special tokens, and the prompt that a yes/no
-    language model is given; the most is None where there is
-    no limit. ``max_length`` is where pairs will be cut. ``model`` is what :func:`analysis.models.load` takes; of a Hub model only the small
-    files are fetched. Raises :class:`InputError` for what is no model or has no tokeniser,
-    and where a pair so short has no room for both texts.
+    language model is given; the most is None where there is no limit. ``max_length`` is where pairs
+    will be cut. ``model`` is what :func:`analysis.models.load` takes; of a Hub model only the small
+    files are fetched. Raises :class:`InputError` for what is no model or has no tokeniser, and
+    where a pair so short has no room for both texts.
     """
     folder = _folder(model, trust_remote_code)
     trust = {"trust_remote_code": trust_remote_code}

@@ -107,6 +107,11 @@ def test_the_help_of_every_command_has_its_examples(command, monkeypatch):
         assert f"rerank-precision {command.__name__} {arguments}".rstrip() in said
 
 
+def test_the_help_fills_the_lines_of_a_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    assert "a page per notebook and figures/." in run("report", "--help").stdout
+
+
 def test_paths_prints_every_path_of_every_engine_with_its_end():
     lines = run("paths").stdout.splitlines()
     paths = [path for engine in run_engines() for path in engine.paths.values()]
