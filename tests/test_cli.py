@@ -194,7 +194,7 @@ def test_check_counts_one_and_prints_no_control_character(tmp_path):
     lines = [{"query_id": "q", "query": "wo", "candidates": [candidate]}]
     file.write_text(json.dumps(lines[0]) + "\n")
     result = run("check", file)
-    assert "wn: 1 query, 1 pair, not all graded\n" in result.stdout
+    assert "wn: 1 query, 1 pair, not graded\n" in result.stdout
     lines.append({"query_id": "\r\x1b[2Kq", "query": "wer", "candidates": []})
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     result = run("check", file)
@@ -206,7 +206,7 @@ def test_check_says_what_is_missing(own_set):
     result = run("check", own_set)
     assert result.returncode == 0
     first, *_, last = result.stdout.splitlines()
-    assert first.endswith("2 queries, 3 pairs, not all graded")
+    assert first.endswith("2 queries, 3 pairs, not graded")
     assert last == "query q2 has no candidates and is left out"
 
 
