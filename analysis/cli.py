@@ -65,7 +65,9 @@ app = typer.Typer(
 )
 for _command, _examples in COMMANDS.items():
     _lines = [f"rerank-precision {_command.__name__} {one}".rstrip() for one in _examples]
-    app.command(epilog="\n\n".join(["Examples:", *_lines]))(_command)
+    # Typer keeps the line ends of a docstring, which fit no terminal but its author's.
+    _flowing = [" ".join(one.split()) for one in (_command.__doc__ or "").split("\n\n")]
+    app.command(help="\n\n".join(_flowing), epilog="\n\n".join(["Examples:", *_lines]))(_command)
 
 
 def main() -> None:

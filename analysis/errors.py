@@ -56,7 +56,7 @@ def _capitalised(sentence: str) -> str:
 def checked_name(name: object, remedy: str) -> str | PathLike[str]:
     """Give a name or path as it is; :class:`InputError` for an empty one and for anything else."""
     if not isinstance(name, str | PathLike):
-        raise InputError(f"a {type(name).__name__} is no name", remedy)
+        raise InputError(f"this is no name but a value of type {type(name).__name__}", remedy)
     if not str(name).strip():
         raise InputError("the name is empty", remedy)
     return name

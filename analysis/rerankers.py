@@ -35,7 +35,7 @@ from analysis.errors import InputError
 from analysis.formats import NETWORK_DTYPES
 from analysis.heads import TWO_LOGITS
 from analysis.prompts import YesNo
-from analysis.tokenizing import MAX_LENGTH, most_tokens
+from analysis.tokenizing import MAX_LENGTH, least_tokens, most_tokens
 
 Tokens = dict[str, list[NDArray[np.int64]]]
 Inputs = dict[str, NDArray[np.int64]]
@@ -88,9 +88,7 @@ class Reranker:
     @property
     def least_tokens(self) -> int:
         """Tokens of the shortest pair: one of each text, and what always stands around them."""
-        if self.yes_no:
-            return self.yes_no.least_tokens(self.tokenizer)
-        return self.tokenizer.num_special_tokens_to_add(pair=True) + 2
+        return least_tokens(self.tokenizer, self.yes_no)
 
     def tokens(self, queries: Sequence[str], passages: Sequence[str], length: int) -> Tokens:
         """Token ids (and type ids, where the model has them) of each pair, cut to a length.

@@ -30,7 +30,7 @@ from analysis.errors import InputError
 from analysis.formats import check_forward_dtypes
 from analysis.rerankers import Inputs, Reranker, Tokens
 from analysis.store import Store
-from analysis.tokenizing import check_length
+from analysis.tokenizing import check_length, check_room
 
 COLUMNS = ("query_id", "passage_id", "grade", "forward_dtype", "logit")
 
@@ -119,13 +119,7 @@ class _Plan:
     @cached_property
     def tokens(self) -> Tokens:
         """Token ids (and type ids, where the model has them) of each pair, cut to length."""
-        least = self.reranker.least_tokens
-        if self.length < least:
-            raise InputError(
-                f"{self.length} tokens leave no room for a query and a passage",
-                f"give {least} or more",
-                field="max_length",
-            )
+        check_room(self.length, self.reranker.least_tokens)
         queries, passages = (self.dataset.pairs[name].tolist() for name in ("query", "passage"))
         tokens = self.reranker.tokens([], [], self.length)
         for start in range(0, len(queries), _TOKENIZED_AT_ONCE):

@@ -34,7 +34,8 @@ def survey(candidates: RerankingSet, lengths: Lengths | None = None) -> Iterator
 
     Texts of data stand in the lines as they are.
     """
-    graded = "all graded" if candidates.has_grades else "not all graded"
+    known = candidates.pairs["grade"].notna()
+    graded = "all graded" if known.all() else "not all graded" if known.any() else "not graded"
     queries = counted(candidates.n_queries, "query", "queries")
     yield f"{candidates.name}: {queries}, {counted(candidates.n_pairs, 'pair')}, {graded}"
     yield f"candidates per query: {_spread(candidates.pairs.groupby('query_id').size())}"

@@ -21,7 +21,7 @@ from analysis.checkpoints import (
 )
 from analysis.demo import adapter_of, demo_base
 from analysis.errors import InputError, checked_name
-from analysis.prompts import yes_no
+from analysis.prompts import YesNo, yes_no
 
 MAX_LENGTH = 512
 """Tokens of a pair, special ones and a prompt's included, unless others are asked for."""
@@ -31,14 +31,19 @@ _AT_ONCE = 1000
 
 
 def pair_lengths(
-    pairs: pd.DataFrame, model: str | Path, *, trust_remote_code: bool = False
+    pairs: pd.DataFrame,
+    model: str | Path,
+    *,
+    max_length: int = MAX_LENGTH,
+    trust_remote_code: bool = False,
 ) -> tuple[NDArray[np.int64], int | None]:
     """Tokens of each (query, passage) before anything is cut, and the most that the model takes.
 
     The lengths have the shape (n_pairs,) and count special tokens, and the prompt that a yes/no
-    language model is given; the most is None where there is
-    no limit. ``model`` is what :func:`analysis.models.load` takes; of a Hub model only the small
-    files are fetched. Raises :class:`InputError` for what is no model or has no tokeniser.
+    language model is given; the most is None where there is no limit. ``max_length`` is where pairs
+    will be cut. ``model`` is what :func:`analysis.models.load` takes; of a Hub model only the small
+    files are fetched. Raises :class:`InputError` for what is no model or has no tokeniser, and
+    where a pair so short has no room for both texts.
     """
     folder = _folder(model, trust_remote_code)
     trust = {"trust_remote_code": trust_remote_code}
@@ -46,6 +51,8 @@ def pair_lengths(
     tokenizer = load_tokenizer(folder, config, **trust)
     answers = is_language_model(config, folder) and adapter_of(model) is None
     asked = yes_no(folder, config, tokenizer, str(model)) if answers else None
+    most, least = most_tokens(config, tokenizer), least_tokens(tokenizer, asked)
+    check_room(min(max_length, most or max_length), least)
     lengths = np.empty(len(pairs), dtype=np.int64)
     with progress.bar("counting tokens", len(pairs), "pairs") as advance:
         for start in range(0, len(pairs), _AT_ONCE):
@@ -57,7 +64,7 @@ def pair_lengths(
                 rows = asked.tokens(tokenizer, *texts, length=sys.maxsize)
             lengths[start : start + len(some)] = [len(row) for row in rows]
             advance(len(some))
-    return lengths, most_tokens(config, tokenizer)
+    return lengths, most
 
 
 def most_tokens(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> int | None:
@@ -69,6 +76,23 @@ def most_tokens(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) ->
     limits += [positions] if positions > 0 else []
     # A tokeniser without a limit says 10**30.
     return int(min(limits)) if min(limits) < 10**9 else None
+
+
+def least_tokens(tokenizer: PreTrainedTokenizerBase, asked: YesNo | None) -> int:
+    """Tokens of the shortest pair: one of each text, and what always stands around them."""
+    if asked is not None:
+        return asked.least_tokens(tokenizer)
+    return tokenizer.num_special_tokens_to_add(pair=True) + 2
+
+
+def check_room(length: int, least: int) -> None:
+    """Raise :class:`InputError` where pairs of a length have no room for both texts."""
+    if length < least:
+        raise InputError(
+            f"{length} tokens leave no room for a query and a passage",
+            f"give {least} or more",
+            field="max_length",
+        )
 
 
 def load_tokenizer(

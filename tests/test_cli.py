@@ -107,6 +107,11 @@ def test_the_help_of_every_command_has_its_examples(command, monkeypatch):
         assert f"rerank-precision {command.__name__} {arguments}".rstrip() in said
 
 
+def test_the_help_fills_the_lines_of_a_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    assert "a page per notebook and figures/." in run("report", "--help").stdout
+
+
 def test_paths_prints_every_path_of_every_engine_with_its_end():
     lines = run("paths").stdout.splitlines()
     paths = [path for engine in run_engines() for path in engine.paths.values()]
@@ -189,7 +194,7 @@ def test_check_counts_one_and_prints_no_control_character(tmp_path):
     lines = [{"query_id": "q", "query": "wo", "candidates": [candidate]}]
     file.write_text(json.dumps(lines[0]) + "\n")
     result = run("check", file)
-    assert "wn: 1 query, 1 pair, not all graded\n" in result.stdout
+    assert "wn: 1 query, 1 pair, not graded\n" in result.stdout
     lines.append({"query_id": "\r\x1b[2Kq", "query": "wer", "candidates": []})
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     result = run("check", file)
@@ -201,7 +206,7 @@ def test_check_says_what_is_missing(own_set):
     result = run("check", own_set)
     assert result.returncode == 0
     first, *_, last = result.stdout.splitlines()
-    assert first.endswith("2 queries, 3 pairs, not all graded")
+    assert first.endswith("2 queries, 3 pairs, not graded")
     assert last == "query q2 has no candidates and is left out"
 
 

@@ -51,3 +51,5 @@ def test_the_prompt_of_a_language_model_is_counted(tmp_path, tiny_pairs):
     texts = tiny_pairs.pairs["query"].tolist(), tiny_pairs.pairs["passage"].tolist()
     rows = load(folder).tokens(*texts, length=100_000)["input_ids"]
     assert lengths.tolist() == list(map(len, rows))
+    with pytest.raises(ValueError, match="5 tokens leave no room"):
+        pair_lengths(tiny_pairs.pairs, folder, max_length=5)

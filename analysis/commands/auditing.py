@@ -55,7 +55,7 @@ def audit(
     """Tell from scores how they were computed, what that hides and what to do about it.
 
     Needs one of --url, --scores and --model. Exit status: 0 fine, 1 a --fail-on condition holds,
-    2 bad input, 3 server trouble, 70 a defect. A server's token is read from
+    2 bad input, 3 server trouble, 70 a defect, 130 interrupted. A server's token is read from
     RERANK_PRECISION_TOKEN.
     """
     from analysis.auditing import Condition, audit

@@ -18,7 +18,7 @@ Data = Annotated[
     ),
 ]
 Split = Annotated[
-    str | None, typer.Option(help="Split of a folder that has several, none of them test.")
+    str | None, typer.Option(help="Split of a folder that has several; test, if not given.")
 ]
 Model = Annotated[str, typer.Option(help="demo, a checkpoint's folder, or a Hub id.")]
 Dtypes = Annotated[list[str], typer.Option("--dtype", help="Forward dtype; repeat for several.")]

@@ -79,5 +79,7 @@ def _lengths(
 
     limit = MAX_LENGTH if max_length is None else max_length
     check_length(limit, "max_length")
-    tokens, most = pair_lengths(candidates.pairs, model, trust_remote_code=trust_remote_code)
+    tokens, most = pair_lengths(
+        candidates.pairs, model, max_length=limit, trust_remote_code=trust_remote_code
+    )
     return Lengths(model, tokens, min(limit, most or limit))
