@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from score_lists import scored
 
+from analysis.fingerprinting import fingerprint
 from analysis.fingerprinting.observed import observe
 from analysis.scorepath import ScorePath
 
@@ -34,3 +35,11 @@ def test_decimals_stand_for_the_interval_that_rounds_to_them():
     observed = observe(np.array([0.998, 0.9991]))
     assert np.all(observed.low < observed.scores - 0.00005)
     assert np.all(observed.high > observed.scores + 0.00005)
+
+
+@pytest.mark.parametrize("decimals", [13, 15])
+def test_many_decimals_of_a_file_are_read_as_such(decimals):
+    path = ScorePath("float16", "fused", "float32", "float32")
+    scores = path.scores(np.random.default_rng(0).normal(0, 4, 300))
+    printed = [float(f"{score:.{decimals}f}") for score in scores]
+    assert fingerprint(printed, decimals=decimals).path == path

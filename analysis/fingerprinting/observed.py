@@ -20,6 +20,8 @@ from analysis.formats import FORMATS, Format
 Scores = NDArray[np.float64]
 
 _FEW_DECIMALS, _MOST_DECIMALS = 4, 12
+_MOST_PRINTED = 15
+"""Decimals that a file may be known to have; of so many, float64 shows each."""
 _PRINTS_COMPARED = 2_000
 _FLOAT32_DIGITS = 9
 """So many digits tell every two float32 values apart."""
@@ -111,7 +113,7 @@ def observe(scores: Scores, decimals: int | None = None) -> Observed:
     read as such; more may be the shortest print of a float16, bfloat16 or float32, which is then
     taken to that very value. Anything else is float64.
     """
-    if decimals is not None and decimals <= _MOST_DECIMALS and _written(scores, 10.0**-decimals):
+    if decimals is not None and decimals <= _MOST_PRINTED and _written(scores, 10.0**-decimals):
         return _rounded(scores, decimals)
     if _held_by(FORMATS["float32"], scores):
         return _exactly(scores, FORMATS["float32"])
