@@ -181,6 +181,7 @@ from pathlib import Path
 here = Path(data).with_name("interrupted")
 if not here.exists():
     here.touch()
+    time.sleep(1)  # until whoever waits has read all messages: a handler of one may swallow it
     os.kill(os.getppid(), signal.SIGINT)
     time.sleep(60)
 """
