@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -181,12 +183,20 @@ from pathlib import Path
 here = Path(data).with_name("interrupted")
 if not here.exists():
     here.touch()
-    time.sleep(1)  # until whoever waits has read all messages: a handler of one may swallow it
     os.kill(os.getppid(), signal.SIGINT)
     time.sleep(60)
 """
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT interrupts, even where it is ignored: shells let it be for what runs behind them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_report_goes_on_where_it_was(tmp_path, tiny_checkpoint, monkeypatch, capsys):
     monkeypatch.setenv("RERANK_PRECISION_STORE", str(tmp_path / "store"))
     folder, out = tmp_path / "notebooks", tmp_path / "site"
