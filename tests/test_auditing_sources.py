@@ -94,14 +94,6 @@ def test_an_interrupted_audit_goes_on_and_a_complete_one_leaves_nothing(tiny_pai
     assert resumed.frame.equals(anew.frame)
 
 
-@pytest.fixture
-def interruptible():
-    """Ctrl-C as at a terminal; a shell starts what runs in its background deaf to it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("interruptible")
 def test_the_users_interruption_leaves_whole_answers(tiny_pairs, audits):
     n_asked = count()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -186,14 +184,6 @@ if not here.exists():
     os.kill(os.getppid(), signal.SIGINT)
     time.sleep(60)
 """
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """SIGINT interrupts, even where it is ignored: shells let it be for what runs behind them."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("interruptible")
