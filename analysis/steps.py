@@ -116,9 +116,11 @@ def spans(path: ScorePath, logits: ArrayLike) -> tuple[Ordinals, Ordinals]:
     lowest, highest = _domain(path)
 
     def lower(ordinals: Ordinals) -> NDArray:
+        """Whether logits score less."""
         return _scores(path, ordinals) < scores
 
     def higher(ordinals: Ordinals) -> NDArray:
+        """Whether logits score more."""
         return _scores(path, ordinals) > scores
 
     below, above = _away(lower, own, -1, lowest - 1), _away(higher, own, 1, highest + 1)

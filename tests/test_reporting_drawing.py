@@ -25,6 +25,8 @@ def line():
     return Picture(figure, f"A line of {data}", "It rises")
 
 show(line(), "01_line")
+if data == "other":
+    show(line(), "01_of_other_data")
 """
 BROKEN = 'from analysis.notebooks import show\nshow(1 / 0, "02_broken")'
 
@@ -73,6 +75,11 @@ def test_the_figure_has_its_look_and_its_words(first):
     assert "It rises" in captions
 
 
+def test_a_figure_that_these_data_do_not_show_is_named(first):
+    with pytest.raises(InputError, match=r"01_of_other_data.* is not shown on these data"):
+        draw("01_of_other_data", style="dark", width="column", data="own.jsonl", say=lambda _: None)
+
+
 def test_the_line_beside_a_figure_makes_the_same_bytes_again(first, place, capsys):
     files, _ = first
     before = [file.read_bytes() for file in files]
@@ -103,7 +110,11 @@ def test_a_failing_notebook_keeps_the_figures_of_the_others(place):
 @pytest.mark.parametrize(
     ("names", "options", "says"),
     [
-        (["01_lines"], {}, "There is no figure '01_lines'. Choose from 01_line, 02_broken"),
+        (
+            ["01_lines"],
+            {},
+            "There is no figure '01_lines'. Choose from 01_line, 01_of_other_data, 02_broken",
+        ),
         ([], {"formats": ["gif"]}, "formats: figures are not written as 'gif'"),
         ([], {"formats": []}, "formats: none is given"),
         ([], {"style": "neon"}, "style: there is no style 'neon'"),

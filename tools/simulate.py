@@ -28,6 +28,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from score_lists import Source, is_settled, is_wrong, queries_of, reranker_logits, sources
+from share_tables import write_table
 
 from analysis.fingerprinting import fingerprint
 from analysis.scorepath import ScorePath
@@ -37,7 +38,7 @@ PROMISED = 0.001
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "fingerprint.md"
 KEPT = ROOT / "build" / "simulated"
-BEGIN, END = "<!-- made by tools/simulate.py -->\n", "<!-- end -->\n"
+BEGIN = "<!-- made by tools/simulate.py -->\n"
 
 
 def simulate(source: Source, lists: int) -> dict[str, float]:
@@ -113,21 +114,6 @@ def seconds_for_a_million(path: ScorePath) -> float:
     return time.process_time() - started
 
 
-def table(shares: dict[str, dict[str, float]], lists: int) -> str:
-    """Make the page's table; ``shares`` are those of :func:`simulate` by the source's name."""
-    columns = next(iter(shares.values()))
-    rows = [
-        f"{lists:,} lists of {SMALLEST} to {LARGEST:,} scores from each of {len(shares)} sources\n",
-        f"| scores | {' | '.join(columns)} |",
-        f"|---|{'---:|' * len(columns)}",
-    ]
-    rows += [
-        f"| {name} | {' | '.join(f'{share:.2%}' for share in found.values())} |"
-        for name, found in shares.items()
-    ]
-    return "\n".join(rows) + "\n"
-
-
 def main() -> None:
     """Write the table; exit status 1 where the share of wrong verdicts exceeds the promise."""
     lists = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
@@ -136,9 +122,8 @@ def main() -> None:
         for path in paths:
             print(f"1,000,000 scores, {state}: {seconds_for_a_million(path):.2f} s ({path})")
     shares = simulate_all(lists)
-    page = PAGE.read_text(encoding="utf-8")
-    before, rest = page.split(BEGIN)
-    PAGE.write_text(before + BEGIN + table(shares, lists) + END + rest.split(END)[1], "utf-8")
+    of = f"{SMALLEST} to {LARGEST:,} scores from each of {len(shares)} sources"
+    write_table(PAGE, BEGIN, f"{lists:,} lists of {of}", "scores", shares)
     sys.exit(max(found["wrong"] for found in shares.values()) > PROMISED)
 
 

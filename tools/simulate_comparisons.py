@@ -17,11 +17,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from compared_sides import Case, cases
+from share_tables import write_table
 
 SMALLEST, LARGEST = 10, 1_000
 PROMISED = 0.001
 PAGE = Path(__file__).parent.parent / "docs" / "compare.md"
-BEGIN, END = "<!-- made by tools/simulate_comparisons.py -->\n", "<!-- end -->\n"
+BEGIN = "<!-- made by tools/simulate_comparisons.py -->\n"
 
 
 def simulate(case: Case, times: int) -> dict[str, float]:
@@ -41,22 +42,6 @@ def simulate(case: Case, times: int) -> dict[str, float]:
     }
 
 
-def table(shares: dict[str, dict[str, float]], times: int) -> str:
-    """Make the page's table; ``shares`` are those of :func:`simulate` by the case's name."""
-    columns = next(iter(shares.values()))
-    rows = [
-        f"{times:,} comparisons of {SMALLEST} to {LARGEST:,} pairs in each of {len(shares)} "
-        "cases\n",
-        f"| case | {' | '.join(columns)} |",
-        f"|---|{'---:|' * len(columns)}",
-    ]
-    rows += [
-        f"| {name} | {' | '.join(f'{share:.2%}' for share in found.values())} |"
-        for name, found in shares.items()
-    ]
-    return "\n".join(rows) + "\n"
-
-
 def main() -> None:
     """Write the table; exit status 1 where the share of false alarms exceeds the promise."""
     times = int(sys.argv[1]) if len(sys.argv) > 1 else 200
@@ -64,9 +49,8 @@ def main() -> None:
     for case in cases():
         shares[case.name] = simulate(case, times)
         print(case.name, shares[case.name], flush=True)
-    page = PAGE.read_text(encoding="utf-8")
-    before, rest = page.split(BEGIN)
-    PAGE.write_text(before + BEGIN + table(shares, times) + END + rest.split(END)[1], "utf-8")
+    of = f"{SMALLEST} to {LARGEST:,} pairs in each of {len(shares)} cases"
+    write_table(PAGE, BEGIN, f"{times:,} comparisons of {of}", "case", shares)
     alarms = [shares[case.name]["false alarms"] for case in cases() if case.is_rounding]
     sys.exit(float(np.mean(alarms)) > PROMISED)
 

@@ -10,13 +10,12 @@ import typer
 
 from analysis.commands.files import refuse_folders, write_file
 from analysis.commands.options import Data, Split, of_split
-from analysis.commands.output import Console, complain, echo, resuming
+from analysis.commands.output import Console, echo, resuming, servers_may_fail
 
 if TYPE_CHECKING:
     from analysis.auditing import Condition, Findings
 
 _CONDITION_HOLDS = 1
-_SERVER_TROUBLE = 3
 _STANDARD_OUTPUT = "-"
 
 
@@ -60,26 +59,21 @@ def audit(
     """
     from analysis.auditing import Condition, audit
     from analysis.auditing.terminal import print_summary
-    from analysis.auditing.transport import ServerError
 
     conditions = [Condition.of_text(text) for text in fail_on]
     refuse_folders(None if json in (None, _STANDARD_OUTPUT) else Path(json), html)
-    try:
-        with resuming():
-            found = audit(
-                url=url,
-                scores=scores or None,
-                model=model,
-                data=of_split(data, split),
-                dtype=dtype,
-                path=path,
-                server_model=server_model,
-                timeout=timeout,
-                trust_remote_code=trust_remote_code,
-            )
-    except ServerError as error:
-        complain(error)
-        raise typer.Exit(_SERVER_TROUBLE) from error
+    with resuming(), servers_may_fail():
+        found = audit(
+            url=url,
+            scores=scores or None,
+            model=model,
+            data=of_split(data, split),
+            dtype=dtype,
+            path=path,
+            server_model=server_model,
+            timeout=timeout,
+            trust_remote_code=trust_remote_code,
+        )
     # Standard output is for the JSON alone where it was asked for there.
     console = Console(highlight=False, emoji=False, stderr=json == _STANDARD_OUTPUT)
     print_summary(found, conditions, console=console)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from json import dumps
 from typing import Annotated
 
 import typer
 
-from analysis import sinks
 from analysis.commands.options import Split, Trust, of_split
-from analysis.commands.output import complain, echo, resuming
+from analysis.commands.output import echo, echo_json, resuming, servers_may_fail
 from analysis.errors import InputError
 
 _BEYOND_ROUNDING = 1
-_SERVER_TROUBLE = 3
 
 
 def compare(
@@ -40,23 +37,20 @@ def compare(
     trouble; 70 a defect; 130 interrupted.
     """
     from analysis.auditing import compare as compare_sources
-    from analysis.auditing.transport import ServerError
 
     if split is not None and data is None:
         raise InputError("no set is named that has one", "give --data", field="split")
-    try:
-        with resuming():
-            found = compare_sources(
-                a,
-                b,
-                data=None if data is None else of_split(data, split),
-                dtype=dtype,
-                timeout=timeout,
-                trust_remote_code=trust_remote_code,
-            )
-    except ServerError as error:
-        complain(error)
-        raise typer.Exit(_SERVER_TROUBLE) from error
-    as_json = sinks.json(dumps(found.to_dict(), ensure_ascii=False, indent=2))
-    echo(as_json if json else found)
-    raise typer.Exit(_BEYOND_ROUNDING if found.answer == "larger than any rounding" else 0)
+    with resuming(), servers_may_fail():
+        found = compare_sources(
+            a,
+            b,
+            data=None if data is None else of_split(data, split),
+            dtype=dtype,
+            timeout=timeout,
+            trust_remote_code=trust_remote_code,
+        )
+    if json:
+        echo_json(found.to_dict())
+    else:
+        echo(found)
+    raise typer.Exit(_BEYOND_ROUNDING if found.is_beyond_rounding else 0)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from json import dumps
 from typing import Annotated
 
 import typer
 
-from analysis import sinks
-from analysis.commands.output import echo, tell
+from analysis.commands.output import echo, echo_json, tell
 from analysis.progress import busy
 
 
@@ -29,5 +27,7 @@ def fingerprint(
     scores, queries = frame["score"].to_numpy(), frame["query_id"]
     with busy(f"judging {len(frame):,} scores"):
         verdict = judge(scores, logits, queries=queries, decimals=found.decimals)
-    as_json = sinks.json(dumps(verdict.to_dict(), ensure_ascii=False, indent=2))
-    echo(as_json if json else verdict)
+    if json:
+        echo_json(verdict.to_dict())
+    else:
+        echo(verdict)

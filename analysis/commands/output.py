@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from json import dumps
 from typing import IO
 
 import rich.console
@@ -17,6 +18,7 @@ import typer
 
 from analysis import progress, sinks
 
+_SERVER_TROUBLE = 3
 _INTERRUPTED = 130
 """Exit status of what SIGINT (2) ended: 128 and the signal's number."""
 
@@ -57,6 +59,23 @@ def resuming() -> Iterator[None]:
     except KeyboardInterrupt:
         complain("interrupted; the same command goes on where it was")
         raise typer.Exit(_INTERRUPTED) from None
+
+
+@contextmanager
+def servers_may_fail() -> Iterator[None]:
+    """Say what is the trouble with a server, and end with the exit status for that."""
+    from analysis.auditing.transport import ServerError
+
+    try:
+        yield
+    except ServerError as error:
+        complain(error)
+        raise typer.Exit(_SERVER_TROUBLE) from error
+
+
+def echo_json(values: object) -> None:
+    """Print JSON-ready values, safe for a terminal as well."""
+    echo(sinks.json(dumps(values, ensure_ascii=False, indent=2)))
 
 
 def to_nowhere(stream: IO[str]) -> None:

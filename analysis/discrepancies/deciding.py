@@ -134,6 +134,7 @@ def _rounding(finding: Finding, first: Side, second: Side, *, seen: bool) -> Fin
     """Name the rounding that differences fit."""
 
     def answer(answer: Answer, wanted: str = "") -> Finding:
+        """The finding with another answer."""
         return Finding(
             answer, finding.dtype, finding.noise, finding.found, finding.shown, wanted=wanted
         )

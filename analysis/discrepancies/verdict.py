@@ -59,6 +59,11 @@ class Comparison:
         return self.finding.answer
 
     @property
+    def is_beyond_rounding(self) -> bool:
+        """Whether rounding cannot explain the difference."""
+        return self.answer == "larger than any rounding"
+
+    @property
     def shape(self) -> Shape | None:
         """What differences larger than rounding look like, where a rule was found."""
         return self.finding.shape

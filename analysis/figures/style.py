@@ -156,6 +156,7 @@ def drawn(function: Callable[..., Picture]) -> Callable[..., Picture]:
 
     @wraps(function)
     def draw(*data: object, **options: object) -> Picture:
+        """Draw, then fold what is too long and weigh lines and marks."""
         with style():
             picture = function(*data, **options)
             _fold(picture.figure)

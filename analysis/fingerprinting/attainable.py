@@ -108,6 +108,7 @@ def in_steps(one: Hypothesis, step: float) -> Hypothesis:
     """The same hypothesis, of logits that are multiples of a step as well."""
 
     def widths(observed: Observed) -> Scores:
+        """Those of the hypothesis, a step or more."""
         own = one.widths(observed)
         return np.where(own > 0, np.maximum(own, step), own)
 

@@ -57,7 +57,8 @@ def draw(
     figures that show times.
 
     Raises :class:`InputError` for bad input, and :class:`ChaptersFailedError` if a notebook failed,
-    once the figures of the others are there.
+    once the figures of the others are there; :class:`InputError` then too for a figure that these
+    data do not show.
     """
     look, kinds = Look(style, width), _checked_formats(formats)
     check_forward_dtypes(dtypes, field="dtypes")
@@ -79,6 +80,9 @@ def draw(
     words = [file for file in made if file.suffix == ".json"]
     say(f"captions: {write_captions(folder, caption_sections(words, kinds[0], given))}")
     check_all_ran(chapters)
+    for name in names:
+        if name not in {file.stem for file in made}:
+            raise InputError(f"{quoted(name)} is not shown on these data", "leave it out")
     return sorted(map(Path, files))
 
 

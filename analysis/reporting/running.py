@@ -144,12 +144,14 @@ class _Job:
 
     @classmethod
     def of(cls, notebook: Path, run: Run) -> _Job:
+        """The notebook with those of a run's parameters that it declares."""
         declared = papermill.inspect_notebook(notebook)
         given = {name: value for name, value in run.parameters.items() if name in declared}
         return cls(notebook, replace(run, parameters=given))
 
     @property
     def executed(self) -> Path:
+        """Where it stands once it has run."""
         return self.run.executed / self.notebook.name
 
     @property
@@ -159,6 +161,7 @@ class _Job:
 
     @cached_property
     def digest(self) -> str:
+        """Digest of its inputs as they are now."""
         return inputs_digest(self.notebook, self.run.parameters, self.run.look, self.run.formats)
 
     @property

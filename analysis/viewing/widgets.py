@@ -42,6 +42,7 @@ class _Path(traitlets.TraitType):
     info_text = "a score path, or its text"
 
     def validate(self, obj: RerankToggle, value: object) -> ScorePath:
+        """The path; :class:`InputError` for one that the view has no logits or scores for."""
         path, rows = path_of(value), obj.rows
         if not rows.has(path):
             raise InputError(
@@ -58,6 +59,7 @@ class _Query(traitlets.TraitType):
     info_text = "the id of a query"
 
     def validate(self, obj: RerankToggle, value: object) -> object:
+        """The id; :class:`InputError` for an unknown one."""
         return _one_of(obj.rows.candidates, value, self.name)
 
 
@@ -67,6 +69,7 @@ class _Passage(traitlets.TraitType):
     info_text = "the id of a candidate, or None"
 
     def validate(self, obj: RerankToggle, value: object) -> object:
+        """The id, or None; :class:`InputError` for one that is no candidate of the query."""
         candidates = obj.rows.candidates[obj.query]
         return None if value is None else _one_of(candidates, value, self.name)
 
