@@ -8,6 +8,7 @@ the path's own tie rule decides in both. Without a reference what is counted aga
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import pandas as pd
 
@@ -22,7 +23,9 @@ from analysis.frames import (
     check_once,
     check_same_pairs,
 )
+from analysis.heads import TWO_LOGITS
 from analysis.metrics import average, evaluate
+from analysis.pieces import pieces
 from analysis.scorepath import ScorePath, TieRule
 from analysis.ties import apply, first_ranks, ranks, tied_in_top, with_tie_groups
 
@@ -66,15 +69,21 @@ _COUNTS += ("reordered",)
 _FLOAT32 = ScorePath("float32").raw()
 
 
+_LOGITS = (*KEYS, "forward_dtype", "logit")
+_ALSO = ("grade", "forward_format", *TWO_LOGITS)
+_MEANS = ("ndcg", "ndcg_min", "ndcg_max")
+
+
 def effects(
-    logits: pd.DataFrame,
+    logits: pd.DataFrame | str | Path,
     paths: ScorePath | str | Iterable[ScorePath | str] | Mapping[str, ScorePath | str],
     *,
     k: int = 10,
 ) -> pd.DataFrame:
     """Count what each path does to a set, columns :data:`COLUMNS`.
 
-    ``logits`` is what :func:`analysis.scoring.score` returns; it needs rows of each path's forward
+    ``logits`` is what :func:`analysis.scoring.score` returns, or the name of a Parquet file or
+    folder of it, of any size (:mod:`analysis.pieces`). It needs rows of each path's forward
     dtype, and torch's of float32 for what is counted against the reference. There is one row per
     path and forward format that has the path's forward dtype. The first column, ``path``, is the
     path's name, or its computation where it has none, or the key of a mapping. A path may be a text
@@ -82,8 +91,15 @@ def effects(
     :func:`analysis.ties.apply` and :func:`count` do.
     """
     check_k(k)
-    check_columns(logits, [*KEYS, "forward_dtype", "logit"], "frame of logits")
     named = _named(paths)
+    if isinstance(logits, str | Path):
+        return _added_up([_effects(piece, named, k) for piece in pieces(logits, _LOGITS, _ALSO)])
+    check_columns(logits, _LOGITS, "frame of logits")
+    return _effects(logits, named, k)
+
+
+def _effects(logits: pd.DataFrame, named: list[tuple[str, ScorePath]], k: int) -> pd.DataFrame:
+    """The effects on a frame of logits."""
     float32 = of_format(logits, "float32")
     reference = None if float32.empty else apply(float32, _FLOAT32)
     rows = [
@@ -92,6 +108,20 @@ def effects(
         for text, scored in _by_text(apply(logits, path))
     ]
     return _table(rows, _NAMES)
+
+
+def _added_up(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """One table of those of several pieces: counts add up, nDCG is the mean over all queries."""
+    if len(tables) == 1:
+        return tables[0]
+    # A path may be named twice; a piece has the rows of a name in the same order as another.
+    numbered = [table.assign(again=table.groupby(list(_NAMES)).cumcount()) for table in tables]
+    rows = pd.concat(numbered, ignore_index=True)
+    rows[list(_MEANS)] = rows[list(_MEANS)].mul(rows["queries"], axis=0)
+    # What is missing in one piece is missing in all.
+    added = rows.groupby([*_NAMES, "again"], sort=False).agg(lambda part: part.sum(skipna=False))
+    added[list(_MEANS)] = added[list(_MEANS)].div(added["queries"], axis=0)
+    return _table(added.reset_index().drop(columns="again").to_dict("records"), _NAMES)
 
 
 def _by_text(scored: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from analysis.errors import InputError
+from analysis.frames import check_columns
 from analysis.metrics.groups import Judgements, TieGroups
-from analysis.metrics.judged import JudgedRun, judge
+from analysis.metrics.judged import QRELS_COLUMNS, RUN_COLUMNS, JudgedRun, judge
 from analysis.metrics.measures import Measure, measure_of
 from analysis.metrics.orders import Retrieved
 from analysis.metrics.sums import Floats
+from analysis.pieces import pieces
 from analysis.scorepath import TieRule
 
 VALUES = ["expected", "min", "max", "std", "oblivious", "bias"]
 
 
 def evaluate(
-    run: pd.DataFrame,
-    qrels: pd.DataFrame,
+    run: pd.DataFrame | str | Path,
+    qrels: pd.DataFrame | str | Path,
     measures: str | Measure | Iterable[str | Measure],
     *,
     stored_dtype: str | None = None,
@@ -28,6 +31,10 @@ def evaluate(
     tie_rule: TieRule = "docid descending",
 ) -> pd.DataFrame:
     """Evaluate a run under its ties; frames as :func:`~analysis.metrics.judged.judge` takes them.
+
+    Either may be the name of a Parquet file or folder instead, of any size: of the run a piece at a
+    time is in memory (:mod:`analysis.pieces`), of other qrels all. Where both are the same, the
+    run's own column ``grade`` judges it.
 
     ``measures`` is one measure or several, by its name here, in trec_eval or in mteb
     (:func:`~analysis.metrics.measures.measure_of`). Every measure but nDCG asks whether a passage
@@ -42,8 +49,16 @@ def evaluate(
     Raises :class:`InputError` as :func:`~analysis.metrics.judged.judge` does, for a measure that
     there is not, and for the tie rule ``expected``, which gives no order.
     """
-    judged = judge(run, qrels, stored_dtype=stored_dtype, relevant_from=relevant_from)
-    return evaluate_judged(judged, measures, tie_rule)
+    options = {"stored_dtype": stored_dtype, "relevant_from": relevant_from}
+    chosen = _measures(measures)
+    if isinstance(qrels, str | Path) and str(qrels) != str(run):
+        qrels = pd.concat(pieces(qrels, QRELS_COLUMNS), ignore_index=True)
+    parts = _parts(run, qrels) if isinstance(run, str | Path) else [(run, qrels)]
+    tables = [
+        evaluate_judged(judge(rows, judgements, **options), chosen, tie_rule)
+        for rows, judgements in parts
+    ]
+    return tables[0] if len(tables) == 1 else _together(tables, qrels)
 
 
 def evaluate_judged(
@@ -52,10 +67,7 @@ def evaluate_judged(
     tie_rule: TieRule = "docid descending",
 ) -> pd.DataFrame:
     """Evaluate a run that is joined already; the result is that of :func:`evaluate`."""
-    one = isinstance(measures, str) or not isinstance(measures, Iterable)
-    chosen = [measure_of(measure) for measure in ([measures] if one else measures)]
-    if not chosen:
-        raise InputError("no measure is given", 'name one, such as "nDCG@10"', field="measure")
+    chosen = _measures(measures)
     retrieved = Retrieved.of_run(run)
     groups, ordered = retrieved.groups(), retrieved.under(tie_rule)
     worst, best = retrieved.worst(), retrieved.best()
@@ -70,6 +82,49 @@ def evaluate_judged(
         table.insert(1, "measure", measure.name)
         tables.append(table.assign(tie_rule=tie_rule, stored_dtype=run.stored_dtype))
     return pd.concat(tables, ignore_index=True)
+
+
+def _measures(measures: str | Measure | Iterable[str | Measure]) -> list[Measure]:
+    one = isinstance(measures, str) or not isinstance(measures, Iterable)
+    chosen = [measure_of(measure) for measure in ([measures] if one else measures)]
+    if not chosen:
+        raise InputError("no measure is given", 'name one, such as "nDCG@10"', field="measure")
+    return chosen
+
+
+def _parts(
+    run: str | Path, qrels: pd.DataFrame | str | Path
+) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    """A run in parts, each with the judgements of its queries; parts that nobody judged left out.
+
+    The last has the judgements of the queries that the run has not as well, or all if there are no
+    others, so that what :func:`judge` says of such a run is said.
+    """
+    if isinstance(qrels, str | Path):
+        yield from ((rows, rows) for rows in pieces(run, (*RUN_COLUMNS, "grade")))
+        return
+    check_columns(qrels, QRELS_COLUMNS, "qrels")
+    asked, remaining, held, rows = qrels["query_id"].astype(str), qrels, None, None
+    for rows in pieces(run, RUN_COLUMNS):
+        here = asked.isin(rows["query_id"].astype(str).unique())
+        if not here.any():
+            continue
+        if held is not None:
+            yield held
+        held = rows, qrels[here]
+        remaining = remaining.drop(remaining.index[here.loc[remaining.index]])
+    rows, judged = held or (rows, qrels.iloc[:0])
+    yield rows, pd.concat([judged, remaining])
+
+
+def _together(tables: list[pd.DataFrame], qrels: pd.DataFrame | str | Path) -> pd.DataFrame:
+    """One table of those of several parts, in the order of one of the whole."""
+    rows = pd.concat(tables, ignore_index=True)
+    keys = [pd.factorize(rows["measure"])[0]]
+    if isinstance(qrels, pd.DataFrame):
+        queries = pd.Index(qrels["query_id"].astype(str).unique())
+        keys.insert(0, queries.get_indexer(rows["query_id"]))
+    return rows.iloc[np.lexsort(keys)].reset_index(drop=True)
 
 
 def bounds(
