@@ -146,12 +146,14 @@ def from_pairs(
     *,
     file: object = None,
     lines: Sequence[int] | None = None,
+    first_row: int = 0,
     notes: Iterable[str] = (),
 ) -> RerankingSet:
     """Validate pairs (columns as in :class:`RerankingSet`; ``grade`` may be left out) into a set.
 
-    ``file`` and ``lines`` (one line number per row) say where the rows came from; without them
-    an error names the row, counted from 0. Other columns are dropped. ``notes`` are kept. Raises
+    ``file`` and ``lines`` (one line number per row) say where the rows came from; without lines
+    an error names the row, counted from ``first_row``. Other columns are dropped. ``notes`` are
+    kept. Raises
     :class:`InputError` for what the module's docstring calls an error.
     """
     absent = [column for column in COLUMNS if column not in pairs and column != "grade"]
@@ -163,7 +165,7 @@ def from_pairs(
         raise Place(file).error(
             "there is no (query, passage) pair", "give at least one query with a candidate"
         )
-    source = Source(file, lines)
+    source = Source(file, lines, first_row)
     with progress.busy(f"checking {len(pairs):,} pairs"):
         checked = _checked(pairs, source)
     empty = [as_id(query, Place(file, None, "query_id")) for query in queries_without_candidates]
@@ -193,15 +195,16 @@ class Source:
 
     file: object
     lines: Sequence[int] | None
+    first_row: int = 0
 
     def row(self, row: int) -> str:
         """How to name a row in a sentence."""
-        return f"row {row}" if self.lines is None else f"line {self.lines[row]}"
+        return f"row {self.first_row + row}" if self.lines is None else f"line {self.lines[row]}"
 
     def place(self, row: int, field: str) -> Place:
         """Where a field of a row stands."""
         if self.lines is None:
-            return Place(self.file, None, f"row {row}, {field}")
+            return Place(self.file, None, f"{self.row(row)}, {field}")
         return Place(self.file, int(self.lines[row]), field)
 
     def checked(

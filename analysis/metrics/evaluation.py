@@ -104,6 +104,7 @@ def _parts(
         yield from ((rows, rows) for rows in pieces(run, (*RUN_COLUMNS, "grade")))
         return
     check_columns(qrels, QRELS_COLUMNS, "qrels")
+    qrels = qrels.reset_index(drop=True)
     asked, remaining, held, rows = qrels["query_id"].astype(str), qrels, None, None
     for rows in pieces(run, RUN_COLUMNS):
         here = asked.isin(rows["query_id"].astype(str).unique())

@@ -31,6 +31,7 @@ from analysis.readers.folders import folder_of, is_collection, read_folder, spli
 from analysis.readers.irds import read_ir_datasets
 from analysis.readers.jsonl import read_jsonl
 from analysis.readers.lines import suffix_of
+from analysis.readers.parquet import read_parquet
 from analysis.readers.qrels import read_qrels
 from analysis.readers.scores import ScoreFile, check_scores, read_run, read_scores
 from analysis.readers.several import check_apart, files_of
@@ -46,6 +47,7 @@ __all__ = [
     "read_folder",
     "read_ir_datasets",
     "read_jsonl",
+    "read_parquet",
     "read_qrels",
     "read_run",
     "read_scores",
@@ -54,10 +56,15 @@ __all__ = [
     "split_file",
 ]
 
-_BY_SUFFIX = {".jsonl": read_jsonl, ".csv": read_csv, ".tsv": read_csv}
+_BY_SUFFIX = {
+    ".jsonl": read_jsonl,
+    ".csv": read_csv,
+    ".tsv": read_csv,
+    ".parquet": read_parquet,
+}
 _TOP1000 = "top1000."
 _KINDS = (
-    'give "german", a .jsonl, .csv or .tsv file (.gz allowed), a folder of them, a BEIR, MIRACL or '
+    'give "german", a .jsonl, .csv, .tsv or .parquet file, a folder of them, a BEIR, MIRACL or '
     'MS MARCO folder, or "ir_datasets:<id>"; a TREC run is read with read_trec, which needs its '
     "other files"
 )

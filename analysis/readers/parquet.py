@@ -1,4 +1,4 @@
-"""Scores of a Parquet file, as pandas, polars and datasets write them: numbers, and no digits."""
+"""Parquet, as pandas, polars and datasets write it: sets, and scores, as numbers without digits."""
 
 from __future__ import annotations
 
@@ -8,8 +8,21 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow.parquet import ParquetFile
 
+from analysis.datasets import RerankingSet, from_pairs
 from analysis.errors import Place
 from analysis.limits import FILE
+from analysis.places import named_path
+
+
+def read_parquet(path: str | Path) -> RerankingSet:
+    """Read a set with the columns of :class:`~analysis.datasets.RerankingSet`, all of it.
+
+    Raises :class:`~analysis.errors.InputError` as :func:`parquet_frame` and
+    :func:`~analysis.datasets.from_pairs` do. One that is larger than memory is read in parts
+    (:mod:`analysis.streaming`).
+    """
+    path = named_path(path, "name a Parquet file")
+    return from_pairs(path.stem, parquet_frame(path), file=path)
 
 
 def parquet_frame(path: Path) -> pd.DataFrame:
