@@ -104,7 +104,7 @@ def test_a_folder_that_is_no_beir_folder_is_refused(tmp_path: Path) -> None:
     assert "BEIR" in error.remedy
 
 
-@pytest.mark.parametrize("name", ["a.txt", "a", "a.json", "a.run", "a.parquet", "a.gz"])
+@pytest.mark.parametrize("name", ["a.txt", "a", "a.json", "a.run", "a.feather", "a.gz"])
 def test_an_unknown_suffix_is_refused(tmp_path: Path, name: str) -> None:
     error = refused(read, write(tmp_path / name, "x"))
     assert "sets are not read from" in error.problem

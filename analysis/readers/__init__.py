@@ -47,7 +47,6 @@ __all__ = [
     "read_folder",
     "read_ir_datasets",
     "read_jsonl",
-    "read_parquet",
     "read_qrels",
     "read_run",
     "read_scores",
