@@ -9,7 +9,7 @@ import typer
 
 from analysis import sinks
 from analysis.commands.files import replaceable
-from analysis.commands.options import DTYPES, Data, Dtypes, Model, Split, Trust, of_split
+from analysis.commands.options import DTYPES, Data, Formats, Model, Split, Trust, of_split
 from analysis.commands.output import echo, resuming, tell
 from analysis.places import replacing
 
@@ -19,19 +19,28 @@ def score(
     data: Data = "german",
     split: Split = None,
     model: Model = "demo",
-    dtype: Dtypes = DTYPES,
+    formats: Formats = DTYPES,
     trust_remote_code: Trust = False,
 ) -> None:
-    """Score a set in each forward dtype and write the logits; a stopped run resumes."""
-    from analysis import models, readers, scoring
+    """Score a set in each forward format and write the logits; a stopped run resumes.
+
+    A Parquet set may be larger than memory: it is scored in pieces of whole queries.
+    """
+    from analysis import models, readers, scoring, streaming
+    from analysis.pieces import is_parquet
     from analysis.store import Store
 
     out = replaceable(out)  # what fails, fails before the hours of scoring
-    candidates = readers.read(of_split(data, split))
-    tell(candidates.notes)
+    source = of_split(data, split)
     reranker = models.load(model, trust_remote_code=trust_remote_code)
     with resuming():
-        logits = scoring.score(candidates, reranker, dtype, store=Store())
-    with replacing(out) as temporary:
-        logits.to_parquet(temporary, index=False)
-    echo(sinks.terminal(f"{len(logits):,} logits: {out}"))
+        if is_parquet(source):
+            written = streaming.score_file(source, reranker, formats, out=out, store=Store())
+        else:
+            candidates = readers.read(source)
+            tell(candidates.notes)
+            logits = scoring.score(candidates, reranker, formats, store=Store())
+            with replacing(out) as temporary:
+                logits.to_parquet(temporary, index=False)
+            written = len(logits)
+    echo(sinks.terminal(f"{written:,} logits: {out}"))
