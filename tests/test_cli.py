@@ -23,6 +23,7 @@ from analysis.engines import path_of, run_engines
 from analysis.fingerprinting import fingerprint
 from analysis.forwardformats import FORWARD_FORMATS, RUN_HERE
 from analysis.reporting.running import Chapter
+from analysis.readers import read
 from analysis.scoring import COLUMNS
 
 FAST = """
@@ -293,6 +294,20 @@ def test_score_writes_logits_in_the_dtypes_asked_for(
     assert tuple(logits) == COLUMNS
     assert logits["forward_dtype"].tolist() == ["float32"] * 3 + ["bfloat16"] * 3
     assert logits["passage_id"].tolist() == ["p1", "p2", "p3"] * 2
+
+
+def test_score_takes_parquet_and_scores_it_like_the_same_rows_as_jsonl(
+    tmp_path, own_set, tiny_checkpoint, monkeypatch
+):
+    monkeypatch.setenv("RERANK_PRECISION_STORE", str(tmp_path / "store"))
+    own = tmp_path / "own.parquet"
+    read(own_set).pairs.to_parquet(own, index=False)
+    options = ("--model", tiny_checkpoint, "--format", "float32")
+    outs = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
+    for out, data in zip(outs, (own_set, own), strict=True):
+        assert run("score", out, "--data", data, *options).stdout == f"3 logits: {out}\n"
+    whole, pieces = map(pd.read_parquet, outs)
+    pd.testing.assert_frame_equal(whole, pieces, check_dtype=False)
 
 
 @pytest.mark.parametrize(
