@@ -99,17 +99,13 @@ def read_texts(paths: Path | Sequence[Path], wanted: Container[str] | None = Non
 def text_of(record: dict[str, object], place: Place) -> tuple[str, str]:
     """Id and text of an object, its title put before the text."""
     key = next((name for name in _IDS if name in record), _IDS[0])
-    id_place = place._replace(field=_inside(place, key))
+    id_place = place.inside(key)
     text_id = as_id(member(record, key, id_place), id_place)
     key = next((name for name in _TEXTS if name in record), _TEXTS[0])
-    text_place = place._replace(field=_inside(place, key))
+    text_place = place.inside(key)
     text = as_text(member(record, key, text_place), text_place)
-    title = as_text(record.get("title") or "", place._replace(field=_inside(place, "title")))
+    title = as_text(record.get("title") or "", place.inside("title"))
     return text_id, _titled(title, text)
-
-
-def _inside(place: Place, key: str) -> str:
-    return key if place.field is None else f"{place.field}.{key}"
 
 
 def _titled(title: str, text: str) -> str:
