@@ -45,6 +45,11 @@ class Place(NamedTuple):
         """Make the :class:`InputError` that says ``problem`` and ``remedy`` about this place."""
         return InputError(problem, remedy, file=self.file, line=self.line, field=self.field)
 
+    @property
+    def spot(self) -> str:
+        """Line or field, for a sentence about the file."""
+        return str(self.field) if self.line is None else f"line {self.line}"
+
     def inside(self, name: str) -> Place:
         """Give the place of a field inside this one."""
         return self._replace(field=name if self.field is None else f"{self.field}.{name}")

@@ -13,8 +13,8 @@ DTYPES = list(FORWARD_DTYPES)
 Data = Annotated[
     str,
     typer.Option(
-        help="german, a JSONL/CSV/TSV file, a folder (BEIR, MIRACL, MS MARCO, or such files), "
-        "ir_datasets:ID."
+        help="german, a JSONL/CSV/TSV file, a folder (BEIR, MIRACL, MS MARCO, mteb, or such "
+        "files), ir_datasets:ID."
     ),
 ]
 Split = Annotated[
