@@ -59,16 +59,22 @@ def audit(
     ):
         if value is not None and source != sources[0]:
             raise InputError(f"applies only to {source}", "remove it", field=name)
-    if not isinstance(timeout, Real) or not 0 < timeout < math.inf:
-        raise InputError("the time must be above 0 and finite", "give seconds", field="timeout")
+    limits = limits_of(timeout)
     if scores is not None:
         scored = _of_scores(scores)
     elif url is not None:
-        scored = _of_server(url, data, server_model, timeout)
+        scored = _of_server(url, data, server_model, limits)
     else:
         scored = _of_model(str(model), data, dtype, path, trust_remote_code)
     with progress.busy(f"judging {len(scored.frame):,} scores"):
         return findings(scored)
+
+
+def limits_of(timeout: float) -> Limits:
+    """Limits on a server whose answers may take so many seconds."""
+    if not isinstance(timeout, Real) or not 0 < timeout < math.inf:
+        raise InputError("the time must be above 0 and finite", "give seconds", field="timeout")
+    return Limits(answer_seconds=timeout)
 
 
 def _of_scores(scores: str | Path | Sequence[str | Path] | pd.DataFrame) -> Scored:
@@ -84,10 +90,10 @@ def _of_scores(scores: str | Path | Sequence[str | Path] | pd.DataFrame) -> Scor
     )
 
 
-def _of_server(url: str, data: str | Path, model: str | None, timeout: float) -> Scored:
+def _of_server(url: str, data: str | Path, model: str | None, limits: Limits) -> Scored:
     from analysis.readers import read
 
-    return from_server(url, read(data), model=model, limits=Limits(answer_seconds=timeout))
+    return from_server(url, read(data), model=model, limits=limits)
 
 
 def _of_model(

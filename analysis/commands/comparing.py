@@ -26,8 +26,15 @@ def compare(
         str | None, typer.Option(help="Set of the pairs: its texts and grades; see `report`.")
     ] = None,
     split: Split = None,
-    dtype: Annotated[str, typer.Option(help="Forward dtype of a model.")] = "float32",
-    timeout: Annotated[float, typer.Option(help="Seconds for one answer of a server.")] = 300.0,
+    dtype: Annotated[
+        str | None, typer.Option(help="Forward dtype of a model; float32 if not given.")
+    ] = None,
+    server_model: Annotated[
+        str | None, typer.Option(help="Name a server knows its model by.")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds for one answer of a server; 300 if not given.")
+    ] = None,
     trust_remote_code: Trust = False,
     json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
@@ -46,6 +53,7 @@ def compare(
             b,
             data=None if data is None else of_split(data, split),
             dtype=dtype,
+            server_model=server_model,
             timeout=timeout,
             trust_remote_code=trust_remote_code,
         )
