@@ -125,8 +125,8 @@ def weight_files(folder: Path, *, allow_pickle: bool = False) -> tuple[Path, ...
         pickled = bool(_named(folder, _PICKLED_WEIGHTS))
         raise InputError(
             "the folder has no model.safetensors" + pickled * ", only pickled weights",
-            "convert the weights; or, if you trust their author, allow_pickle=True loads "
-            "pytorch_model.bin, although unpickling can run code",
+            "convert the weights; or, if you trust their author (unpickling can run code), load "
+            "them: --allow-pickle, in Python allow_pickle=True",
             file=folder,
         )
     return files

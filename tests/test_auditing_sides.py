@@ -85,6 +85,7 @@ def test_what_cannot_be_compared(files):
     [
         ({"dtype": "float16"}, "model"),
         ({"trust_remote_code": True}, "model"),
+        ({"allow_pickle": True}, "model"),
         ({"server_model": "m"}, "server"),
         ({"timeout": 9}, "server"),
     ],

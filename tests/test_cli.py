@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -15,6 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from safetensors.torch import load_file
 
 import analysis.commands
 from analysis import reporting
@@ -283,6 +286,22 @@ def test_score_writes_logits_in_the_dtypes_asked_for(
     assert list(logits) == ["query_id", "passage_id", "grade", "forward_dtype", "logit"]
     assert logits["forward_dtype"].tolist() == ["float32"] * 3 + ["bfloat16"] * 3
     assert logits["passage_id"].tolist() == ["p1", "p2", "p3"] * 2
+
+
+def test_score_takes_pickled_weights_if_allowed(tmp_path, own_set, tiny_checkpoint, monkeypatch):
+    monkeypatch.setenv("RERANK_PRECISION_STORE", str(tmp_path / "store"))
+    pickled = Path(shutil.copytree(tiny_checkpoint, tmp_path / "pickled"))
+    torch.save(load_file(pickled / "model.safetensors"), pickled / "pytorch_model.bin")
+    (pickled / "model.safetensors").unlink()
+    frames = []
+    for model, *allowed in ((tiny_checkpoint,), (pickled, "--allow-pickle")):
+        out = tmp_path / "logits.parquet"
+        asked = ("--data", own_set, "--model", model, "--dtype", "float32", *allowed)
+        assert run("score", out, *asked).returncode == 0
+        frames.append(pd.read_parquet(out))
+    pd.testing.assert_frame_equal(*frames)
+    line = refused(run("score", out, "--data", own_set, "--model", pickled))
+    assert "--allow-pickle" in line
 
 
 @pytest.mark.parametrize(

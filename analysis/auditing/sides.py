@@ -43,6 +43,7 @@ def compare(
     server_model: str | None = None,
     timeout: float | None = None,
     trust_remote_code: bool = False,
+    allow_pickle: bool = False,
 ) -> Comparison:
     """Say whether rounding explains how the scores of two engines differ, or what else does.
 
@@ -52,7 +53,8 @@ def compare(
     are compared. ``data`` names the set of these pairs: a server and a model are asked for it (the
     German set, if none is named), its texts tell long pairs from short ones and its grades what the
     difference is worth. ``server_model`` is the name a server knows its model by, ``timeout`` the
-    seconds that one answer may take (300).
+    seconds that one answer may take (300); ``trust_remote_code`` and ``allow_pickle`` are those of
+    :func:`analysis.models.load`.
 
     Returns a :class:`~analysis.discrepancies.Comparison`: ``answer``, ``sentence`` with the
     evidence, ``shape``, ``rankings``, and ``table``, a row per pair. Raises :class:`InputError` for
@@ -62,8 +64,9 @@ def compare(
     runs are worth by measures, see :func:`analysis.comparisons.compare_measures`.
     """
     kinds = [_kind(source) for source in (a, b)]
+    trust = {"trust_remote_code": trust_remote_code, "allow_pickle": allow_pickle}
     asked = {
-        "model": {"dtype": dtype, "trust_remote_code": trust_remote_code or None},
+        "model": {"dtype": dtype} | {name: it or None for name, it in trust.items()},
         "server": {"server_model": server_model, "timeout": timeout},
     }
     for kind, options in asked.items():
@@ -71,13 +74,12 @@ def compare(
     is_asked = bool({"server", "recording", "model"}.intersection(kinds))
     dataset = read("german" if data is None else data) if is_asked or data is not None else None
     limits = Limits() if timeout is None else limits_of(timeout)
-    running = {"dtype": dtype or "float32", "trust_remote_code": trust_remote_code}
     scorers = {
         "frame": _of_frame,
         "file": from_file,
         "recording": _of_recording,
         "server": partial(from_server, dataset=dataset, model=server_model, limits=limits),
-        "model": partial(from_model, dataset=dataset, **running),
+        "model": partial(from_model, dataset=dataset, dtype=dtype or "float32", **trust),
     }
     sources = (one if isinstance(one, pd.DataFrame) else str(one) for one in (a, b))
     scored = [scorers[kind](source) for kind, source in zip(kinds, sources, strict=True)]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from analysis.commands.options import Split, Trust, of_split
+from analysis.commands.options import Pickle, Split, Trust, of_split
 from analysis.commands.output import echo, echo_json, resuming, servers_may_fail
 from analysis.errors import InputError
 
@@ -36,6 +36,7 @@ def compare(
         float | None, typer.Option(help="Seconds for one answer of a server; 300 if not given.")
     ] = None,
     trust_remote_code: Trust = False,
+    allow_pickle: Pickle = False,
     json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
     """Say whether rounding explains how the scores of two engines differ, or what else does.
@@ -56,6 +57,7 @@ def compare(
             server_model=server_model,
             timeout=timeout,
             trust_remote_code=trust_remote_code,
+            allow_pickle=allow_pickle,
         )
     if json:
         echo_json(found.to_dict())

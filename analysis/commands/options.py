@@ -23,6 +23,12 @@ Split = Annotated[
 Model = Annotated[str, typer.Option(help="demo, a checkpoint's folder, or a Hub id.")]
 Dtypes = Annotated[list[str], typer.Option("--dtype", help="Forward dtype; repeat for several.")]
 Trust = Annotated[bool, typer.Option(help="Run code that the checkpoint brings along.")]
+Pickle = Annotated[
+    bool,
+    typer.Option(
+        help="Load pickled weights where there are no safetensors: unpickling can run code."
+    ),
+]
 
 
 def of_split(data: str, split: str | None) -> str:

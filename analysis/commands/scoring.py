@@ -9,7 +9,7 @@ import typer
 
 from analysis import sinks
 from analysis.commands.files import replaceable
-from analysis.commands.options import DTYPES, Data, Dtypes, Model, Split, Trust, of_split
+from analysis.commands.options import DTYPES, Data, Dtypes, Model, Pickle, Split, Trust, of_split
 from analysis.commands.output import echo, resuming, tell
 from analysis.places import replacing
 
@@ -21,6 +21,7 @@ def score(
     model: Model = "demo",
     dtype: Dtypes = DTYPES,
     trust_remote_code: Trust = False,
+    allow_pickle: Pickle = False,
 ) -> None:
     """Score a set in each forward dtype and write the logits; a stopped run resumes."""
     from analysis import models, readers, scoring
@@ -29,7 +30,8 @@ def score(
     out = replaceable(out)  # what fails, fails before the hours of scoring
     candidates = readers.read(of_split(data, split))
     tell(candidates.notes)
-    reranker = models.load(model, trust_remote_code=trust_remote_code)
+    trust = {"trust_remote_code": trust_remote_code, "allow_pickle": allow_pickle}
+    reranker = models.load(model, **trust)
     with resuming():
         logits = scoring.score(candidates, reranker, dtype, store=Store())
     with replacing(out) as temporary:
