@@ -306,7 +306,7 @@ def called(loader: Callable, file: Path, *arguments: object, **options: object) 
         text = " ".join(str(error).split())[:300].rstrip(".")
         raise InputError(
             f"it cannot be loaded: {type(error).__name__}: {text}",
-            "copy it again; if it brings its own code and you trust its author, pass "
-            "trust_remote_code=True",
+            "copy it again; if it brings its own code and you trust its author, let that run: "
+            "--trust-remote-code, in Python trust_remote_code=True",
             file=file,
         ) from error

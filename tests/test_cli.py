@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import os
@@ -286,6 +287,44 @@ def test_score_writes_logits_in_the_dtypes_asked_for(
     assert list(logits) == ["query_id", "passage_id", "grade", "forward_dtype", "logit"]
     assert logits["forward_dtype"].tolist() == ["float32"] * 3 + ["bfloat16"] * 3
     assert logits["passage_id"].tolist() == ["p1", "p2", "p3"] * 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["check", "german", "--max-length", "9"], "--max-length: without a model nothing is cut"),
+        (["compare", "a", "b", "--split", "x"], "--split: no set is named"),
+        (["audit", "--scores", "a", "--allow-pickle"], "--allow-pickle: applies only to model"),
+        (["audit", "--url", "x"], "--url: the address needs http"),
+        (["fingerprint", ""], "the name is empty"),
+    ],
+)
+def test_an_error_calls_an_option_as_the_command_line_does(arguments, says):
+    assert f"rerank-precision: {says}" in refused(run(*arguments)).replace(": The", ": the")
+
+
+def test_a_remedy_in_python_names_the_option_too():
+    """An error's texts with ``allow_pickle=True`` say ``--allow-pickle`` as well."""
+    found = []
+    for file in Path(analysis.commands.__path__[0]).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            name = getattr(node.func, "attr", getattr(node.func, "id", "")) if is_call(node) else ""
+            if name in ("InputError", "error"):
+                strings = (ast.walk(argument) for argument in node.args)
+                constants = (one.value for part in strings for one in part if is_text(one))
+                found.append(" ".join(constants))
+    named = [(text, name) for text in found for name in re.findall(r"(\w+)=(?:True|False)", text)]
+    assert len(found) > 200
+    assert {name for _, name in named} == {"allow_pickle", "trust_remote_code"}
+    assert all(f"--{name.replace('_', '-')}" in text for text, name in named)
+
+
+def is_call(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call)
+
+
+def is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def test_score_takes_pickled_weights_if_allowed(tmp_path, own_set, tiny_checkpoint, monkeypatch):

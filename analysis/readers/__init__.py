@@ -58,11 +58,11 @@ __all__ = [
 _BY_SUFFIX = {".jsonl": read_jsonl, ".csv": read_csv, ".tsv": read_csv}
 _TOP1000 = "top1000."
 _KINDS = (
-    'give "german", a .jsonl, .csv or .tsv file (.gz allowed), a folder of them, a BEIR, MIRACL, '
-    'MS MARCO or mteb folder, or "ir_datasets:<id>"; a TREC run is read with read_trec, which '
-    "needs its other files"
+    "give german, a .jsonl, .csv or .tsv file (.gz allowed), a folder of them, a BEIR, MIRACL, "
+    "MS MARCO or mteb folder, or ir_datasets:<id>; a TREC run needs its other files: in Python "
+    "read_trec"
 )
-_REMEDY = f"{_KINDS}; a frame is taken by analysis.datasets.from_pairs"
+_REMEDY = f"{_KINDS}; a frame is taken by from_pairs of analysis.datasets"
 
 
 def read(source: str | Path | Sequence[str | Path], split: str | None = None) -> RerankingSet:

@@ -140,7 +140,7 @@ class _Folder:
         problem = "there are several splits" if wanted is None else f"no split {quoted(wanted)}"
         raise Place(self.path).error(
             f"{problem} (of {', '.join(self.splits)})",
-            "name one of them: --split, in Python split=",
+            "name one of them: --split NAME, in Python split=NAME",
         )
 
     def matching(self, pattern: str, split: str) -> list[Path]:
@@ -226,7 +226,9 @@ def split_file(folder: str | Path, split: str) -> Path:
     path = named_path(folder, "name a folder")
     found = _found(path) if path.is_dir() else None
     if found is None:
-        raise Place(folder).error("only the folder of a collection has splits", "leave --split out")
+        raise Place(folder).error(
+            "only the folder of a collection has splits", "leave the split out"
+        )
     return found.splits[found.split(split)]
 
 
