@@ -85,6 +85,11 @@ def twice(first: str, second: str) -> str:
     return f"twice on {first}" if first == second else f"on {first} and again on {second}"
 
 
+def every(number: int, noun: str) -> str:
+    """Name all there are: "the one score", "both scores", "all 3 scores"."""
+    return {1: f"the one {noun}", 2: f"both {noun}s"}.get(number, f"all {number:,} {noun}s")
+
+
 def counted(number: int, noun: str, nouns: str = "") -> str:
     """Give a number with its noun: "1 row", "2 rows"; ``nouns`` is a plural without a plain s."""
     return f"{number:,} {noun if number == 1 else nouns or f'{noun}s'}"
