@@ -125,8 +125,8 @@ def weight_files(folder: Path, *, allow_pickle: bool = False) -> tuple[Path, ...
         pickled = bool(_named(folder, _PICKLED_WEIGHTS))
         raise InputError(
             "the folder has no model.safetensors" + pickled * ", only pickled weights",
-            "convert the weights; or, if you trust their author, allow_pickle=True loads "
-            "pytorch_model.bin, although unpickling can run code",
+            "convert the weights; or, if you trust their author (unpickling can run code), load "
+            "them: --allow-pickle, in Python allow_pickle=True",
             file=folder,
         )
     return files
@@ -306,7 +306,7 @@ def called(loader: Callable, file: Path, *arguments: object, **options: object) 
         text = " ".join(str(error).split())[:300].rstrip(".")
         raise InputError(
             f"it cannot be loaded: {type(error).__name__}: {text}",
-            "copy it again; if it brings its own code and you trust its author, pass "
-            "trust_remote_code=True",
+            "copy it again; if it brings its own code and you trust its author, let that run: "
+            "--trust-remote-code, in Python trust_remote_code=True",
             file=file,
         ) from error

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Callable
+from functools import wraps
+from inspect import Parameter, signature
 
 import typer
 
@@ -59,6 +62,28 @@ COMMANDS = {
 }
 """The arguments of each example."""
 
+
+def _naming_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Let an error about an option call it as the command line does, not as Python."""
+    options = {
+        name: f"--{name.replace('_', '-')}"
+        for name, parameter in signature(command).parameters.items()
+        if parameter.default is not Parameter.empty
+    }
+
+    @wraps(command)
+    def run(**given: object) -> None:
+        try:
+            command(**given)
+        except InputError as error:
+            if error.file is not None or error.field not in options:
+                raise
+            field = options[error.field]
+            raise InputError(error.problem, error.remedy, field=field) from error
+
+    return run
+
+
 app = typer.Typer(
     help="What floating-point precision does to reranking results.",
     no_args_is_help=True,
@@ -69,7 +94,9 @@ for _command, _examples in COMMANDS.items():
     _lines = [f"rerank-precision {_command.__name__} {one}".rstrip() for one in _examples]
     # Typer keeps the line ends of a docstring, which fit no terminal but its author's.
     _flowing = [" ".join(one.split()) for one in (_command.__doc__ or "").split("\n\n")]
-    app.command(help="\n\n".join(_flowing), epilog="\n\n".join(["Examples:", *_lines]))(_command)
+    app.command(help="\n\n".join(_flowing), epilog="\n\n".join(["Examples:", *_lines]))(
+        _naming_options(_command)
+    )
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ from typing import TypeVar
 import pandas as pd
 
 from analysis import progress
-from analysis.errors import InputError, Place, quoted
+from analysis.errors import InputError, Place, quoted, twice
 
 COLUMNS = ("query_id", "passage_id", "grade", "query", "passage")
 LARGEST_GRADE = 100
@@ -255,8 +255,8 @@ def check_duplicates(pairs: pd.DataFrame, source: Source) -> None:
     query_id, passage_id = pairs["query_id"][row], pairs["passage_id"][row]
     same = (pairs["query_id"] == query_id) & (pairs["passage_id"] == passage_id)
     raise source.place(row, "passage_id").error(
-        f"passage {passage_id!r} of query {query_id!r} stands on {source.row(int(same.argmax()))} "
-        f"and again on {source.row(row)}",
+        f"passage {passage_id!r} of query {query_id!r} stands "
+        f"{twice(source.row(int(same.argmax())), source.row(row))}",
         "keep one of the two, or give them different ids",
     )
 

@@ -45,6 +45,15 @@ class Place(NamedTuple):
         """Make the :class:`InputError` that says ``problem`` and ``remedy`` about this place."""
         return InputError(problem, remedy, file=self.file, line=self.line, field=self.field)
 
+    @property
+    def spot(self) -> str:
+        """Line or field, for a sentence about the file."""
+        return str(self.field) if self.line is None else f"line {self.line}"
+
+    def inside(self, name: str) -> Place:
+        """Give the place of a field inside this one."""
+        return self._replace(field=name if self.field is None else f"{self.field}.{name}")
+
 
 def _capitalised(sentence: str) -> str:
     """Begin a sentence with a capital, unless it begins with a name such as ir_datasets or nDCG."""
@@ -69,6 +78,16 @@ def quoted(value: object) -> str:
     except Exception:  # an integer of 5,000 digits, or an object's own trouble
         return f"a {type(value).__name__}"
     return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def twice(first: str, second: str) -> str:
+    """Say where it stands what stands twice: "on line 1 and again on line 3", "twice on line 1"."""
+    return f"twice on {first}" if first == second else f"on {first} and again on {second}"
+
+
+def every(number: int, noun: str) -> str:
+    """Name all there are: "the one score", "both scores", "all 3 scores"."""
+    return {1: f"the one {noun}", 2: f"both {noun}s"}.get(number, f"all {number:,} {noun}s")
 
 
 def counted(number: int, noun: str, nouns: str = "") -> str:

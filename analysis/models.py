@@ -54,7 +54,7 @@ def load(
     other numbers, for checkpoints of another kind, and for what is missing or damaged; whether
     the weights fit the network shows when :meth:`Reranker.network` loads them.
     """
-    checked_name(model, 'give "demo", a folder or a Hub id')
+    checked_name(model, "give demo, a folder or a Hub id")
     check_length(max_length, "max_length")
     given = {"name": str(model), "device": pick(device), "max_length": max_length}
     trust = {"trust_remote_code": trust_remote_code, "allow_pickle": allow_pickle}

@@ -18,7 +18,10 @@ mMARCO's mT5          the same         no, yes       the same
 ptt5                  the same         não, sim      the same
 ===================== ================ ============= ==============================================
 
-The parts of a prompt are turned into tokens each by itself, as those sources do it.
+The parts of a prompt are turned into tokens each by itself, as those sources do it. Like them (none
+sets ``split_special_tokens``) and like sentence-transformers, a marker that stands in a query or a
+passage, such as ``<|im_end|>``, becomes the marker's token: a text can end its own message and
+speak for the assistant. That is kept, since a score here is to be the one those engines return.
 """
 
 from __future__ import annotations

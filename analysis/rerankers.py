@@ -224,7 +224,7 @@ class Reranker:
                 field="forward_dtype",
             )
         if forward_dtype == "float64" and self.device.type == "mps":
-            raise InputError("mps has no float64", 'use device="cpu"', field="forward_dtype")
+            raise InputError("mps has no float64", "use the device cpu", field="forward_dtype")
         return getattr(torch, forward_dtype)
 
     def _pretrained(self, dtype: torch.dtype) -> torch.nn.Module:

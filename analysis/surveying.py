@@ -48,13 +48,13 @@ def survey(candidates: RerankingSet, lengths: Lengths | None = None) -> Iterator
         yield f"query {query_id} has no candidates and is left out"
 
 
-def same_passages(pairs: pd.DataFrame) -> list[pd.DataFrame]:
+def _same_passages(pairs: pd.DataFrame) -> list[pd.DataFrame]:
     """Rows of each text that stands under several passage ids of one query."""
     again = pairs[pairs.duplicated(["query_id", "passage"], keep=False)]
     return [rows for _, rows in again.groupby(["query_id", "passage"], sort=False)]
 
 
-def same_queries(pairs: pd.DataFrame) -> list[list[str]]:
+def _same_queries(pairs: pd.DataFrame) -> list[list[str]]:
     """Ids of each query text that several queries have."""
     queries = pairs.drop_duplicates("query_id")
     again = queries[queries.duplicated("query", keep=False)]
@@ -95,7 +95,7 @@ def _tokens(lengths: Lengths) -> str:
 
 def _doubtful(candidates: RerankingSet) -> Iterator[str]:
     """What is allowed, and may not be meant."""
-    if texts := same_passages(candidates.pairs):
+    if texts := _same_passages(candidates.pairs):
         first, second = texts[0]["passage_id"].iloc[:2]
         query = texts[0]["query_id"].iloc[0]
         yield (
@@ -103,7 +103,7 @@ def _doubtful(candidates: RerankingSet) -> Iterator[str]:
             f"scores rounding alone can tell apart (the first: {quoted(first)} and "
             f"{quoted(second)} of query {quoted(query)})"
         )
-    if queries := same_queries(candidates.pairs):
+    if queries := _same_queries(candidates.pairs):
         first, second = queries[0][:2]
         yield (
             f"duplicates: {counted(len(queries), 'query text')} under several ids (the first: "

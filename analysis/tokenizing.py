@@ -131,7 +131,7 @@ def check_length(number: object, field: str) -> None:
 
 def _folder(model: str | Path, trust_remote_code: bool) -> Path:
     """Where a model's config and tokeniser are."""
-    checked_name(model, 'give "demo", a folder or a Hub id')
+    checked_name(model, "give demo, a folder or a Hub id")
     if adapter_of(model) is not None:
         return demo_base()
     folder = local_folder(model)

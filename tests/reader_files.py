@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow.parquet import write_table
 
 from analysis.errors import InputError
 
@@ -27,6 +29,13 @@ def query(query_id: object, *candidates: object, text: object = "Wie lange?") ->
 def passage(passage_id: object, text: object = "Zwei Wochen.", **more: object) -> dict:
     """One candidate of our JSONL."""
     return {"passage_id": passage_id, "text": text, **more}
+
+
+def parquet(path: Path, *rows: dict) -> Path:
+    """Write a Parquet file of rows."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_table(pa.Table.from_pylist(list(rows)), path)
+    return path
 
 
 def refused(read: Callable[..., object], *args: object, **named: object) -> InputError:

@@ -132,9 +132,9 @@ def test_nobody_listening_is_status_3(own_set):
         (["--scores", "a.jsonl", "--dtype", "float16"], "dtype: applies only to model. Remove it"),
         (
             ["--url", "http://host", "--trust-remote-code"],
-            "trust_remote_code: applies only to model",
+            "--trust-remote-code: applies only to model",
         ),
-        (["--model", "demo", "--server-model", "x"], "server_model: applies only to url"),
+        (["--model", "demo", "--server-model", "x"], "--server-model: applies only to url"),
         (["--url", "http://host", "--timeout", "0"], "timeout: the time must be above 0"),
         (["--url", "host"], "url: the address needs http"),
         (["--scores", "nowhere.jsonl"], "nowhere.jsonl: there is no such file"),

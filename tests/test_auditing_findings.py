@@ -168,3 +168,19 @@ def test_a_path_that_could_not_be_told_is_neither_named_nor_mended():
     assert found.verdict.kind == "cannot tell"
     assert found.path is None
     assert found.recommendation.remedy == "more evidence"
+
+
+def test_the_best_of_a_query_divided_by_itself_is_not_called_saturated():
+    """Where the fingerprint cannot tell them apart, the sentence names both."""
+    logits = np.random.default_rng(3).normal(0, 2, 60)
+    plain = scored(ScorePath("float64", "stepwise", "float64", "float64"), logits, n_queries=6)
+    frame = plain.frame.assign(logit=np.nan)
+    best = frame.groupby("query_id")["score"].transform("max")
+    found = findings(Scored("scores", "name", frame.assign(score=frame["score"] / best)))
+    assert found.verdict.kind == "cannot tell"
+    assert tables.headline(found).startswith(
+        "6 of 60 scores are exactly 1.0, the best of each query: saturated, or every score was "
+        "divided by the best of its query; 0 candidates tie"
+    )
+    two = pd.concat([found.scored.frame, frame.head(1).assign(passage_id="x", score=1.0)])
+    assert "7 of 61 scores are saturated" in tables.headline(findings(Scored("scores", "n", two)))

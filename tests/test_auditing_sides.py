@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from compared_sides import frame_of
-from reader_files import refused
+from reader_files import refused, write
+from reranking_server import infinity, serving
 from test_cli import run
 
 from analysis.auditing import compare
@@ -79,6 +80,33 @@ def test_what_cannot_be_compared(files):
     assert "no such file" in refused(compare, files[0], files[0].with_name("absent.jsonl")).problem
 
 
+@pytest.mark.parametrize(
+    ("option", "kind"),
+    [
+        ({"dtype": "float16"}, "model"),
+        ({"trust_remote_code": True}, "model"),
+        ({"allow_pickle": True}, "model"),
+        ({"server_model": "m"}, "server"),
+        ({"timeout": 9}, "server"),
+    ],
+)
+def test_what_applies_to_no_side_is_refused(files, option, kind):
+    error = refused(compare, *files, **option)
+    assert error.field == next(iter(option))
+    assert error.problem == f"applies only to a {kind}, and neither side is one"
+
+
+def test_a_server_is_asked_by_the_name_it_knows_its_model_by(tmp_path):
+    rows = [f"q,Wo?,p{number},{number}" for number in range(20)]
+    data = write(tmp_path / "set.csv", "query_id,query,passage_id,passage", *rows)
+    with serving(infinity()) as server:
+        assert compare(server.url, server.url, data=data, server_model="m").answer == "identical"
+        assert {asked.payload["model"] for asked in server.asked} == {"m"}
+        for seconds in (0, float("nan")):
+            error = refused(compare, server.url, server.url, data=data, timeout=seconds)
+            assert error.field == "timeout"
+
+
 def test_the_command(files):
     same = run("compare", files[0], files[0])
     assert same.returncode == 0
@@ -87,6 +115,8 @@ def test_the_command(files):
     assert other.returncode == 1
     assert json.loads(other.stdout)["shape"]["kind"] == "factor"
     assert "--data" in run("compare", files[0], files[1], "--split", "dev").stderr
+    assert "applies only to a model" in run("compare", *files, "--dtype", "float16").stderr
+    assert "applies only to a server" in run("compare", *files, "--server-model", "m").stderr
     missing = run("compare", files[0], FLOAT32)
     assert missing.returncode == 2
     assert "no pair" in missing.stderr

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -15,6 +17,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from safetensors.torch import load_file
 
 import analysis.commands
 from analysis import reporting
@@ -22,8 +26,8 @@ from analysis.cli import COMMANDS, main
 from analysis.engines import path_of, run_engines
 from analysis.fingerprinting import fingerprint
 from analysis.forwardformats import FORWARD_FORMATS, RUN_HERE
-from analysis.reporting.running import Chapter
 from analysis.readers import read
+from analysis.reporting.running import Chapter
 from analysis.scoring import COLUMNS
 
 FAST = """
@@ -308,6 +312,60 @@ def test_score_takes_parquet_and_scores_it_like_the_same_rows_as_jsonl(
         assert run("score", out, "--data", data, *options).stdout == f"3 logits: {out}\n"
     whole, pieces = map(pd.read_parquet, outs)
     pd.testing.assert_frame_equal(whole, pieces, check_dtype=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["check", "german", "--max-length", "9"], "--max-length: without a model nothing is cut"),
+        (["compare", "a", "b", "--split", "x"], "--split: no set is named"),
+        (["audit", "--scores", "a", "--allow-pickle"], "--allow-pickle: applies only to model"),
+        (["audit", "--url", "x"], "--url: the address needs http"),
+        (["fingerprint", ""], "the name is empty"),
+    ],
+)
+def test_an_error_calls_an_option_as_the_command_line_does(arguments, says):
+    assert f"rerank-precision: {says}" in refused(run(*arguments)).replace(": The", ": the")
+
+
+def test_a_remedy_in_python_names_the_option_too():
+    """An error's texts with ``allow_pickle=True`` say ``--allow-pickle`` as well."""
+    found = []
+    for file in Path(analysis.commands.__path__[0]).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            name = getattr(node.func, "attr", getattr(node.func, "id", "")) if is_call(node) else ""
+            if name in ("InputError", "error"):
+                strings = (ast.walk(argument) for argument in node.args)
+                constants = (one.value for part in strings for one in part if is_text(one))
+                found.append(" ".join(constants))
+    named = [(text, name) for text in found for name in re.findall(r"(\w+)=(?:True|False)", text)]
+    assert len(found) > 200
+    assert {name for _, name in named} == {"allow_pickle", "trust_remote_code"}
+    assert all(f"--{name.replace('_', '-')}" in text for text, name in named)
+
+
+def is_call(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call)
+
+
+def is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def test_score_takes_pickled_weights_if_allowed(tmp_path, own_set, tiny_checkpoint, monkeypatch):
+    monkeypatch.setenv("RERANK_PRECISION_STORE", str(tmp_path / "store"))
+    pickled = Path(shutil.copytree(tiny_checkpoint, tmp_path / "pickled"))
+    torch.save(load_file(pickled / "model.safetensors"), pickled / "pytorch_model.bin")
+    (pickled / "model.safetensors").unlink()
+    frames = []
+    for model, *allowed in ((tiny_checkpoint,), (pickled, "--allow-pickle")):
+        out = tmp_path / "logits.parquet"
+        asked = ("--data", own_set, "--model", model, "--dtype", "float32", *allowed)
+        assert run("score", out, *asked).returncode == 0
+        frames.append(pd.read_parquet(out))
+    pd.testing.assert_frame_equal(*frames)
+    line = refused(run("score", out, "--data", own_set, "--model", pickled))
+    assert "--allow-pickle" in line
 
 
 @pytest.mark.parametrize(

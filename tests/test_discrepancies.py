@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import combinations
 
 import numpy as np
@@ -282,6 +283,34 @@ def test_percentages_of_a_digit_are_no_other_weights():
     scores = ScorePath().scores(np.random.default_rng(200).normal(-1, 4, 60))
     sides = [Side("", frame_of(one)) for one in (scores, (100 * scores).round(1))]
     assert answer(*sides).shape.kind == "one monotonic function"
+
+
+def other_scales(scores: np.ndarray) -> dict[str, np.ndarray]:
+    """Scores in percent, and divided by the best of their query."""
+    best = frame_of(scores).groupby("query_id")["score"].transform("max").to_numpy()
+    return {"is in percent, by its fingerprint": 100 * scores, "divided by the best": scores / best}
+
+
+@pytest.mark.parametrize("says", other_scales(np.ones(1)))
+@pytest.mark.parametrize("turned", [False, True])
+def test_another_scale_is_named_with_what_it_leaves(says, turned):
+    scores = ScorePath().scores(np.random.default_rng(0).normal(0, 4, 400))
+    plain, scaled = Side("", frame_of(scores)), Side("", frame_of(other_scales(scores)[says]))
+    found = compare_sides(*((scaled, plain) if turned else (plain, scaled)))
+    assert found.answer == LARGER
+    assert says in found.sentence
+    assert found.sentence.startswith("Larger than any rounding: ")
+    assert float(re.search(r"by (\S+) at most", found.sentence)[1]) < 1e-15
+
+
+def test_percentages_of_others_are_said_to_be_far_away():
+    logits = np.random.default_rng(0).normal(0, 4, 400)
+    cooler = 100 * ScorePath().scores(logits / 2)
+    found = compare_sides(
+        *(Side("", frame_of(one)) for one in (ScorePath().scores(logits), cooler))
+    )
+    assert "B is in percent" in found.sentence
+    assert float(re.search(r"by (\S+) at most", found.sentence)[1]) > 0.1
 
 
 def test_two_constants_are_compared():

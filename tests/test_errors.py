@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from analysis import sinks
-from analysis.errors import InputError, Place, counted
+from analysis.errors import InputError, Place, counted, every, twice
 
 
 def test_input_error_is_the_one_exception():
@@ -55,3 +55,20 @@ def test_counts_agree_with_their_nouns():
         "1,000 rows",
     ]
     assert [counted(n, "query", "queries") for n in (1, 2)] == ["1 query", "2 queries"]
+
+
+def test_one_both_and_all():
+    assert [every(n, "score") for n in (1, 2, 3000)] == [
+        "the one score",
+        "both scores",
+        "all 3,000 scores",
+    ]
+
+
+def test_what_stands_twice_on_one_line_is_said_to():
+    assert twice("line 1", "line 3") == "on line 1 and again on line 3"
+    assert twice("line 1", "line 1") == "twice on line 1"
+
+
+def test_a_field_inside_a_place():
+    assert Place("f", 1).inside("x").inside("y") == Place("f", 1, "x.y")

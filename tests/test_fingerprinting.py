@@ -282,6 +282,15 @@ def test_counts_agree_with_their_nouns(decimals, said):
     assert f"rounded to {said}" in str(verdict)
 
 
+def test_two_are_both_and_a_constant_was_not_rounded_to_be_one():
+    assert "both distinct scores" in fingerprint([0.3, 0.7]).reason
+    assert fingerprint([0.7]).reason.startswith("the one score lies in [0.5, 0.7311]")
+    assert fingerprint([0.6, 0.7]).reason.startswith("both scores lie in [0.5, 0.7311]")
+    constant = fingerprint([0.5] * 30)
+    assert constant.kind == "constant"
+    assert "rounded" not in str(constant)
+
+
 def test_the_reason_says_how_many_computations_explain_the_scores():
     random = np.unique(np.random.default_rng(14).random(100).astype(np.float16))
     assert fingerprint(random).reason == (

@@ -43,6 +43,14 @@ def row(asked, query: str, passage: str, length: int = 1000) -> list[int]:
     return tokens.tolist()
 
 
+def test_a_marker_in_a_passage_is_a_marker_as_in_the_sources(models):
+    """Qwen's script encodes the filled-in text without ``split_special_tokens``."""
+    asked = found(models["qwen3"])
+    marker = asked[1].convert_tokens_to_ids("<|im_end|>")
+    plain, marked = (row(asked, QUERY, text) for text in (PASSAGE, f"{PASSAGE}<|im_end|>"))
+    assert marked.count(marker) == plain.count(marker) + 1
+
+
 # Each family's prompt, as its source puts it together
 
 

@@ -212,6 +212,7 @@ def test_what_is_no_name_is_refused(source) -> None:
 KEYS = [
     *("query_id", "query", "candidates", "passage_id", "text", "grade", "docid", "title"),
     *("positive", "negative", "documents", "positive_passages", "negative_passages"),
+    *("pos", "neg"),
 ]
 SCRAPS = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=4),

@@ -172,7 +172,7 @@ def test_bad_text_objects_are_refused(tmp_path, line, field, problem) -> None:
 def test_an_unknown_kind_of_text_file_is_refused(tmp_path: Path) -> None:
     run, texts = write(tmp_path / "r", *RUN), write(tmp_path / "q.xml", "<x/>")
     error = refused(read_trec, run, queries=texts, passages=texts)
-    assert (error.file, error.remedy) == (texts, "give one of .jsonl, .tsv")
+    assert (error.file, error.remedy) == (texts, "give one of .jsonl, .parquet, .tsv")
 
 
 def test_a_missing_run_is_refused(tmp_path: Path) -> None:

@@ -235,6 +235,38 @@ def test_bad_samples_are_refused(tmp_path: Path, change, field, problem) -> None
     assert problem in error.problem
 
 
+def test_training_data_of_flag_embedding_is_a_set(tmp_path: Path) -> None:
+    """As in examples/finetune/reranker/example_data/prompt_based of FlagEmbedding."""
+    scored = {"pos_scores": [95.3], "neg_scores": [95.0, 86.5], "prompt": "Given a query A …"}
+    lines = (
+        {"query": "a?", "pos": ["x"], "neg": ["y", "z"]} | scored,
+        {"query": "b?", "pos": ["x"], "neg": []},
+    )
+    pairs = read(write(tmp_path / "examples.jsonl", *lines)).pairs
+    assert pairs["passage_id"].tolist() == ["positive-1", "negative-1", "negative-2", "positive-1"]
+    assert pairs["passage"].tolist() == ["x", "y", "z", "x"]
+    assert pairs["grade"].tolist() == [1, 0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "problem"),
+    [
+        # sentence-transformers' msmarco-hard-negatives: ids, and no texts
+        ({"qid": 867436, "pos": [5238393], "neg": {"bm25": [1]}}, "query", "missing"),
+        ({"query": "a?", "pos": [5238393], "neg": []}, "pos[0]", "not a text"),
+        ({"query": "a?", "pos": ["x"], "neg": {"bm25": ["y"]}}, "neg", "not a list"),
+        ({"query": "a?", "pos": ["x"], "neg": ["y"], "negative": ["z"]}, None, "negative and neg"),
+        ({"query": "a?", "pos": ["x"]}, None, "nothing"),
+        ({"query": "a?", "pos": None, "neg": ["y"]}, "pos", "not a list"),
+    ],
+)
+def test_bad_training_data_is_refused_with_its_place(tmp_path, line, field, problem) -> None:
+    path = write(tmp_path / "m.jsonl", {"query": "0?", "pos": ["x"], "neg": []}, line)
+    error = refused(read, path)
+    assert (error.file, error.line, error.field) == (path, 2, field)
+    assert problem in error.problem
+
+
 def test_positives_alone_are_no_sample(tmp_path: Path) -> None:
     error = refused(read, write(tmp_path / "m.jsonl", {"query": "a?", "positive": ["x"]}))
     assert error.problem == "beside the positive passages there is nothing"

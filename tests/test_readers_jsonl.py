@@ -87,7 +87,7 @@ GOOD = query("q1", passage("p1"))
         (query("q", passage("a", grade=True)), "candidates[0].grade", "not a grade"),
         (query("q", passage("a", grade=-1)), "candidates[0].grade", "outside"),
         (query("q", passage("a", grade=101)), "candidates[0].grade", "outside"),
-        (query("q", passage("a"), passage("a")), "passage_id", "'a' of query 'q'"),
+        (query("q", passage("a"), passage("a")), "passage_id", "'q' stands twice on line 3"),
         (query("q", passage(1), passage("1")), "passage_id", "'1' of query 'q'"),
         (query("q1", passage("b")), "query_id", "stands on line 1 and again on line 3"),
         ('{"query_id": NaN, "query": "W", "candidates": []}', None, "NaN is not JSON"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 
@@ -29,6 +29,7 @@ def audit(
     server_model: str | None = None,
     timeout: float = 300.0,
     trust_remote_code: bool = False,
+    allow_pickle: bool = False,
 ) -> Findings:
     """Tell from scores how they were computed, what that hides and what to do about it.
 
@@ -39,7 +40,8 @@ def audit(
     checkpoint's own activation in float32, a sigmoid as a rule; see
     :func:`~analysis.engines.path_of`, whose texts do as well). A server and a model are
     asked for the scores of ``data``; ``server_model`` is the name a server knows its model by,
-    ``timeout`` the seconds that one answer may take. Raises :class:`InputError` and, for trouble
+    ``timeout`` the seconds that one answer may take; ``trust_remote_code`` and ``allow_pickle`` are
+    those of :func:`analysis.models.load`. Raises :class:`InputError` and, for trouble
     with a server, its kind :class:`~analysis.auditing.transport.ServerError`.
     """
     given = {"url": url, "scores": scores, "model": model}
@@ -55,20 +57,28 @@ def audit(
         ("dtype", dtype, "model"),
         ("path", path, "model"),
         ("trust_remote_code", trust_remote_code or None, "model"),
+        ("allow_pickle", allow_pickle or None, "model"),
         ("server_model", server_model, "url"),
     ):
         if value is not None and source != sources[0]:
             raise InputError(f"applies only to {source}", "remove it", field=name)
-    if not isinstance(timeout, Real) or not 0 < timeout < math.inf:
-        raise InputError("the time must be above 0 and finite", "give seconds", field="timeout")
+    limits = limits_of(timeout)
     if scores is not None:
         scored = _of_scores(scores)
     elif url is not None:
-        scored = _of_server(url, data, server_model, timeout)
+        scored = _of_server(url, data, server_model, limits)
     else:
-        scored = _of_model(str(model), data, dtype, path, trust_remote_code)
+        trust = {"trust_remote_code": trust_remote_code, "allow_pickle": allow_pickle}
+        scored = _of_model(str(model), data, dtype, path, trust)
     with progress.busy(f"judging {len(scored.frame):,} scores"):
         return findings(scored)
+
+
+def limits_of(timeout: float) -> Limits:
+    """Limits on a server whose answers may take so many seconds."""
+    if not isinstance(timeout, Real) or not 0 < timeout < math.inf:
+        raise InputError("the time must be above 0 and finite", "give seconds", field="timeout")
+    return Limits(answer_seconds=timeout)
 
 
 def _of_scores(scores: str | Path | Sequence[str | Path] | pd.DataFrame) -> Scored:
@@ -84,10 +94,10 @@ def _of_scores(scores: str | Path | Sequence[str | Path] | pd.DataFrame) -> Scor
     )
 
 
-def _of_server(url: str, data: str | Path, model: str | None, timeout: float) -> Scored:
+def _of_server(url: str, data: str | Path, model: str | None, limits: Limits) -> Scored:
     from analysis.readers import read
 
-    return from_server(url, read(data), model=model, limits=Limits(answer_seconds=timeout))
+    return from_server(url, read(data), model=model, limits=limits)
 
 
 def _of_model(
@@ -95,7 +105,7 @@ def _of_model(
     data: str | Path,
     dtype: str | None,
     path: ScorePath | str | None,
-    trust_remote_code: bool,
+    trust: Mapping[str, bool],
 ) -> Scored:
     from analysis.readers import read
 
@@ -106,6 +116,4 @@ def _of_model(
             "leave one of the two out",
             field="dtype",
         )
-    return from_model(
-        model, read(data), chosen, dtype=dtype or "float32", trust_remote_code=trust_remote_code
-    )
+    return from_model(model, read(data), chosen, dtype=dtype or "float32", **trust)

@@ -61,6 +61,17 @@ class Findings:
         return self.counted("ones") + self.counted("zeros")
 
     @property
+    def may_be_list_best(self) -> bool:
+        """Whether a score of 1.0 may as well be the best of its query, divided by itself.
+
+        Where the fingerprint cannot tell, and 1.0 stands once in every query.
+        """
+        frame = self.scored.frame
+        ones = frame["score"].eq(1.0).groupby(frame["query_id"]).sum()
+        unknown = self.path is None and self.verdict.kind == "cannot tell"
+        return unknown and bool(ones.eq(1).all()) and self.saturated == len(ones)
+
+    @property
     def top_scores(self) -> np.ndarray:
         """Scores of the candidates that stand, or could stand, in the first ranks, shape (n,)."""
         frame = self.scored.frame

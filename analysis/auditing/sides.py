@@ -7,11 +7,13 @@ else a recording (``infinity@0.0.78:float16``, ``:http`` behind it for the serve
 from __future__ import annotations
 
 import re
-from functools import cached_property
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
+from analysis.auditing.asking import limits_of
 from analysis.auditing.sources import Scored, from_file, from_frame, from_model, from_server
 from analysis.auditing.transport import Limits
 from analysis.datasets import RerankingSet
@@ -28,9 +30,7 @@ from analysis.recordings import recorded_path, recording, unprinted
 Source = str | Path | pd.DataFrame
 
 _ADDRESS = re.compile("https?://", re.IGNORECASE)
-_RECORDING = re.compile(
-    "(?P<engine>[a-z-]+)@(?P<version>[^:]+):(?P<dtype>[a-z0-9]+)(?P<api>:http)?"
-)
+_RECORDING = re.compile("([a-z-]+)@([^:]+):([a-z0-9]+)(:http)?")  # engine, version, dtype
 _MEASURES = {"measure", "expected"}
 
 
@@ -39,70 +39,81 @@ def compare(
     b: Source,
     *,
     data: str | Path | None = None,
-    dtype: str = "float32",
-    timeout: float = 300.0,
+    dtype: str | None = None,
+    server_model: str | None = None,
+    timeout: float | None = None,
     trust_remote_code: bool = False,
+    allow_pickle: bool = False,
 ) -> Comparison:
     """Say whether rounding explains how the scores of two engines differ, or what else does.
 
     ``a`` and ``b`` are each a frame (``query_id, passage_id, score`` and perhaps ``logit``), a file
     or folder of scores, a recording of an engine (``"infinity@0.0.78:float16"``), the address of a
-    running server, or a model to be run here in the forward ``dtype``. Only pairs of both are
-    compared. ``data`` names the set of these pairs: a server and a model are asked for it (the
+    running server, or a model to be run here in the forward ``dtype`` (float32). Only pairs of both
+    are compared. ``data`` names the set of these pairs: a server and a model are asked for it (the
     German set, if none is named), its texts tell long pairs from short ones and its grades what the
-    difference is worth. ``timeout`` are the seconds that one answer of a server may take.
+    difference is worth. ``server_model`` is the name a server knows its model by, ``timeout`` the
+    seconds that one answer may take (300); ``trust_remote_code`` and ``allow_pickle`` are those of
+    :func:`analysis.models.load`.
 
     Returns a :class:`~analysis.discrepancies.Comparison`: ``answer``, ``sentence`` with the
     evidence, ``shape``, ``rankings``, and ``table``, a row per pair. Raises :class:`InputError` for
-    sources that cannot be read and sides without a common pair, and
+    sources that cannot be read, sides without a common pair and what is asked of a model or a
+    server where no side is one, and
     :class:`~analysis.auditing.transport.ServerError` for trouble with a server. To compare what two
     runs are worth by measures, see :func:`analysis.comparisons.compare_measures`.
     """
-    reading = _Reading(data, dtype, timeout, trust_remote_code)
-    scored = [reading.scored(source) for source in (a, b)]
-    graded = reading.dataset if data is not None or reading.is_asked else None
+    kinds = [_kind(source) for source in (a, b)]
+    trust = {"trust_remote_code": trust_remote_code, "allow_pickle": allow_pickle}
+    asked = {
+        "model": {"dtype": dtype} | {name: it or None for name, it in trust.items()},
+        "server": {"server_model": server_model, "timeout": timeout},
+    }
+    for kind, options in asked.items():
+        _check_applies(kind, options, kinds)
+    is_asked = bool({"server", "recording", "model"}.intersection(kinds))
+    dataset = read("german" if data is None else data) if is_asked or data is not None else None
+    limits = Limits() if timeout is None else limits_of(timeout)
+    scorers = {
+        "frame": _of_frame,
+        "file": from_file,
+        "recording": _of_recording,
+        "server": partial(from_server, dataset=dataset, model=server_model, limits=limits),
+        "model": partial(from_model, dataset=dataset, dtype=dtype or "float32", **trust),
+    }
+    sources = (one if isinstance(one, pd.DataFrame) else str(one) for one in (a, b))
+    scored = [scorers[kind](source) for kind, source in zip(kinds, sources, strict=True)]
     return compare_sides(
         *(Side(one.name, one.frame, one.path, one.decimals) for one in scored),
-        lengths=None if graded is None else _lengths(graded),
-        grades=None if graded is None or not graded.has_grades else graded.pairs,
+        lengths=None if dataset is None else _lengths(dataset),
+        grades=None if dataset is None or not dataset.has_grades else dataset.pairs,
         measured=_measured(scored),
     )
 
 
-class _Reading:
-    """How sources are read, and the set that they are asked for."""
+def _kind(source: Source) -> str:
+    """What a side is: *frame*, *server*, *file* (or folder), *recording* or *model*."""
+    if isinstance(source, pd.DataFrame):
+        return "frame"
+    if isinstance(source, str) and _ADDRESS.match(source):
+        return "server"
+    path = named_path(source, "name a file of scores, a server, a recording or a model")
+    if path.exists() and not (path / "config.json").exists():
+        return "file"
+    if _RECORDING.fullmatch(str(source)):
+        return "recording"
+    if suffix_of(path) in SCORE_SUFFIXES:
+        raise InputError("there is no such file", "check the path", file=path)
+    return "model"
 
-    def __init__(
-        self, data: str | Path | None, dtype: str, timeout: float, trust_remote_code: bool
-    ) -> None:
-        self.data, self.dtype, self.timeout = data, dtype, timeout
-        self.trust_remote_code = trust_remote_code
-        self.is_asked = False
 
-    @cached_property
-    def dataset(self) -> RerankingSet:
-        """The set named, or the German one."""
-        return read("german" if self.data is None else self.data)
-
-    def scored(self, source: Source) -> Scored:
-        """Scores of one side."""
-        if isinstance(source, pd.DataFrame):
-            return _of_frame(source)
-        if isinstance(source, str) and _ADDRESS.match(source):
-            self.is_asked = True
-            return from_server(source, self.dataset, limits=Limits(answer_seconds=self.timeout))
-        path = named_path(source, "name a file of scores, a server, a recording or a model")
-        if path.exists() and not (path / "config.json").exists():
-            return from_file(path)
-        self.is_asked = True
-        found = _RECORDING.fullmatch(str(source))
-        if found is not None:
-            return _of_recording(str(source), **found.groupdict())
-        if suffix_of(path) in SCORE_SUFFIXES:
-            raise InputError("there is no such file", "check the path", file=path)
-        return from_model(
-            str(source), self.dataset, dtype=self.dtype, trust_remote_code=self.trust_remote_code
-        )
+def _check_applies(kind: str, options: Mapping[str, object], kinds: list[str]) -> None:
+    """Refuse what is asked of a kind of side that there is none of."""
+    for name, value in options.items():
+        if value is not None and kind not in kinds:
+            raise InputError(
+                f"applies only to a {kind}, and neither side is one", "remove it", field=name
+            )
 
 
 def _of_frame(frame: pd.DataFrame) -> Scored:
@@ -114,7 +125,8 @@ def _of_frame(frame: pd.DataFrame) -> Scored:
     return from_frame(frame)
 
 
-def _of_recording(name: str, *, engine: str, version: str, dtype: str, api: str | None) -> Scored:
+def _of_recording(name: str) -> Scored:
+    engine, version, dtype, api = _RECORDING.fullmatch(name).groups()
     rows = recording(engine, version, dtype, api="http" if api else "in-process")
     frame = unprinted(rows)[[*KEYS, "score", "logit"]]
     return Scored("recording", name, frame, path=recorded_path(engine, version, dtype))

@@ -110,6 +110,7 @@ def from_model(
     *,
     dtype: str = "float32",
     trust_remote_code: bool = False,
+    allow_pickle: bool = False,
 ) -> Scored:
     """Run a model in a path's forward dtype and put its logits through the path.
 
@@ -122,7 +123,8 @@ def from_model(
     from analysis import models, scoring  # torch and transformers: other sources need neither
     from analysis.store import Store
 
-    reranker = models.load(model, trust_remote_code=trust_remote_code)
+    trust = {"trust_remote_code": trust_remote_code, "allow_pickle": allow_pickle}
+    reranker = models.load(model, **trust)
     path = path or _own_path(reranker, dtype)
     dtype = path.forward_dtype
     dtypes = list(dict.fromkeys([dtype, "float32"]))

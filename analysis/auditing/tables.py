@@ -25,10 +25,17 @@ def headline(findings: Findings) -> str:
         return f"These values are not scores of a sigmoid, so none counts as saturated; {ties}."
     if not findings.saturated and not tied:
         return f"No score is saturated, and nothing ties in the top {TOP_K}."
-    saturated = "is" if findings.saturated == 1 else "are"
+    ends = (
+        f"{findings.saturated:,} of {counted(findings.counted('candidates'), 'score')} "
+        f"{'is' if findings.saturated == 1 else 'are'}"
+    )
+    if findings.may_be_list_best:
+        return (
+            f"{ends} exactly 1.0, the best of each query: saturated, or every score was divided by "
+            f"the best of its query; {ties}."
+        )
     return (
-        f"{findings.saturated:,} of {counted(findings.counted('candidates'), 'score')} {saturated} "
-        f"saturated, {ties}, and in {shared:,} of "
+        f"{ends} saturated, {ties}, and in {shared:,} of "
         f"{counted(findings.counted('queries'), 'query', 'queries')} the first place is tied."
     )
 

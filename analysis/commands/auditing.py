@@ -43,6 +43,13 @@ def audit(
     trust_remote_code: Annotated[
         bool, typer.Option(help="Run code that the checkpoint brings along (--model).")
     ] = False,
+    allow_pickle: Annotated[
+        bool,
+        typer.Option(
+            help="Load pickled weights where there are no safetensors: unpickling can run code "
+            "(--model)."
+        ),
+    ] = False,
     fail_on: Annotated[
         list[str], typer.Option(help='Exit status 1 if it holds: "saturated>0"; repeatable.')
     ] = [],  # noqa: B006 -- typer's way to say "none"
@@ -73,6 +80,7 @@ def audit(
             server_model=server_model,
             timeout=timeout,
             trust_remote_code=trust_remote_code,
+            allow_pickle=allow_pickle,
         )
     # Standard output is for the JSON alone where it was asked for there.
     console = Console(highlight=False, emoji=False, stderr=json == _STANDARD_OUTPUT)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from analysis.commands.options import Split, Trust, of_split
+from analysis.commands.options import Pickle, Split, Trust, of_split
 from analysis.commands.output import echo, echo_json, resuming, servers_may_fail
 from analysis.errors import InputError
 
@@ -26,9 +26,17 @@ def compare(
         str | None, typer.Option(help="Set of the pairs: its texts and grades; see `report`.")
     ] = None,
     split: Split = None,
-    dtype: Annotated[str, typer.Option(help="Forward dtype of a model.")] = "float32",
-    timeout: Annotated[float, typer.Option(help="Seconds for one answer of a server.")] = 300.0,
+    dtype: Annotated[
+        str | None, typer.Option(help="Forward dtype of a model; float32 if not given.")
+    ] = None,
+    server_model: Annotated[
+        str | None, typer.Option(help="Name a server knows its model by.")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds for one answer of a server; 300 if not given.")
+    ] = None,
     trust_remote_code: Trust = False,
+    allow_pickle: Pickle = False,
     json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
     """Say whether rounding explains how the scores of two engines differ, or what else does.
@@ -46,8 +54,10 @@ def compare(
             b,
             data=None if data is None else of_split(data, split),
             dtype=dtype,
+            server_model=server_model,
             timeout=timeout,
             trust_remote_code=trust_remote_code,
+            allow_pickle=allow_pickle,
         )
     if json:
         echo_json(found.to_dict())

@@ -13,8 +13,8 @@ DTYPES = list(FORWARD_DTYPES)
 Data = Annotated[
     str,
     typer.Option(
-        help="german, a JSONL/CSV/TSV file, a folder (BEIR, MIRACL, MS MARCO, or such files), "
-        "ir_datasets:ID."
+        help="german, a JSONL/CSV/TSV file, a folder (BEIR, MIRACL, MS MARCO, mteb, or such "
+        "files), ir_datasets:ID."
     ),
 ]
 Split = Annotated[
@@ -30,6 +30,12 @@ Formats = Annotated[
     ),
 ]
 Trust = Annotated[bool, typer.Option(help="Run code that the checkpoint brings along.")]
+Pickle = Annotated[
+    bool,
+    typer.Option(
+        help="Load pickled weights where there are no safetensors: unpickling can run code."
+    ),
+]
 
 
 def of_split(data: str, split: str | None) -> str:

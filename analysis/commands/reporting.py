@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from analysis import sinks
-from analysis.commands.options import DTYPES, Data, Dtypes, Model, Split, Trust, of_split
+from analysis.commands.options import DTYPES, Data, Dtypes, Model, Pickle, Split, Trust, of_split
 from analysis.commands.output import echo, resuming
 from analysis.errors import counted
 
@@ -39,6 +39,7 @@ def report(
         int | None, typer.Option(help="Tokens of a pair, 512 if not given; longer ones are cut.")
     ] = None,
     trust_remote_code: Trust = False,
+    allow_pickle: Pickle = False,
 ) -> None:
     """Say what precision does to a set and what to do: a small site that opens from disk.
 
@@ -61,6 +62,7 @@ def report(
             device=device,
             max_length=max_length,
             trust_remote_code=trust_remote_code,
+            allow_pickle=allow_pickle,
             say=echo,
         )
 
@@ -85,6 +87,7 @@ def figures(
     ] = None,
     dtype: Dtypes = DTYPES,
     trust_remote_code: Trust = False,
+    allow_pickle: Pickle = False,
 ) -> None:
     """Draw the notebooks' figures for print or slides, with captions.md beside them.
 
@@ -108,6 +111,7 @@ def figures(
             dtypes=dtype,
             path=path,
             trust_remote_code=trust_remote_code,
+            allow_pickle=allow_pickle,
             say=echo,
         )
         echo(sinks.terminal(f"{counted(len(files), 'file')}: {files[0].parent}"))

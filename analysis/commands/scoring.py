@@ -9,7 +9,7 @@ import typer
 
 from analysis import sinks
 from analysis.commands.files import replaceable
-from analysis.commands.options import DTYPES, Data, Formats, Model, Split, Trust, of_split
+from analysis.commands.options import DTYPES, Data, Formats, Model, Pickle, Split, Trust, of_split
 from analysis.commands.output import echo, resuming, tell
 from analysis.places import replacing
 
@@ -21,6 +21,7 @@ def score(
     model: Model = "demo",
     formats: Formats = DTYPES,
     trust_remote_code: Trust = False,
+    allow_pickle: Pickle = False,
 ) -> None:
     """Score a set in each forward format and write the logits; a stopped run resumes.
 
@@ -32,7 +33,8 @@ def score(
 
     out = replaceable(out)  # what fails, fails before the hours of scoring
     source = of_split(data, split)
-    reranker = models.load(model, trust_remote_code=trust_remote_code)
+    trust = {"trust_remote_code": trust_remote_code, "allow_pickle": allow_pickle}
+    reranker = models.load(model, **trust)
     with resuming():
         if is_parquet(source):
             written = streaming.score_file(source, reranker, formats, out=out, store=Store())

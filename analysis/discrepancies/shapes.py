@@ -47,7 +47,7 @@ _APART = 0.5
 """So many pairs, and this share of them, stand farther apart than rounding moves them."""
 _MOST_PAIRS = 0.8
 
-Mask = NDArray[np.bool_]
+_Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def _lists(queries: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
     yield from np.split(order, starts)
 
 
-def _shown(pairs: Pairs, noise: Noise) -> Mask:
+def _shown(pairs: Pairs, noise: Noise) -> _Mask:
     """Pairs whose logits are known well enough to tell such noise from none."""
     return pairs.widths <= noise.bound
 
@@ -234,7 +234,7 @@ def _some_pairs(pairs: Pairs, noise: Noise, ceiling: Noise) -> Shape | None:
     return Shape("a few pairs", len(rows), rows=rows)
 
 
-def _are_long(lengths: Values, differing: Mask, same: Mask) -> bool:
+def _are_long(lengths: Values, differing: _Mask, same: _Mask) -> bool:
     """Whether the pairs that differ are longer than the others, hardly one excepted."""
     test = stats.mannwhitneyu(lengths[differing], lengths[same], alternative="greater")
     share = test.statistic / (differing.sum() * same.sum())

@@ -13,6 +13,7 @@ from analysis.discrepancies.deciding import Answer, Finding
 from analysis.discrepancies.intervals import Side
 from analysis.discrepancies.noise import Noise
 from analysis.discrepancies.rankings import TOP_K, Rankings
+from analysis.discrepancies.scales import scale_of
 from analysis.discrepancies.shapes import Shape, ShapeKind
 from analysis.errors import counted
 from analysis.formats import format_of
@@ -138,7 +139,9 @@ def _sentence(comparison: Comparison) -> Iterator[str]:
     if found.answer == "the same logits through other paths":
         yield f" ({' and '.join(_path(side) for side in comparison.sides)})"
     if found.shape is not None:
-        yield f": {_shape(found.shape, n)}. Commonly that is {_MEANS[found.shape.kind]}."
+        scale = scale_of(found.shape, comparison.table, comparison.sides)
+        usual = f"Commonly that is {_MEANS[found.shape.kind]}"
+        yield f": {_shape(found.shape, n)}. {scale or usual}."
         return
     if found.found is None or found.noise is None:
         yield ": scores of one side stand for no logits, and no rule leads from one to the other."

@@ -204,7 +204,7 @@ def predictions(table: pd.DataFrame, k: int) -> Picture:
     figure, axes = panels(2, 11.5, 1.2 + height * rows, sharey=True)
     titles = {"ones": "Scores of exactly 1.0", "tied_in_top": f"Candidates that tie in the top {k}"}
     for ax, (name, title) in zip(axes, titles.items(), strict=True):
-        predicted_and_measured(ax, table, name)
+        _predicted_and_measured(ax, table, name)
         ax.set_title(title)
     narrow = table[[path.forward_dtype != "float32" for path in table["path"]]].dropna()
     sums = narrow.drop(columns="path").sum()
@@ -218,7 +218,7 @@ def predictions(table: pd.DataFrame, k: int) -> Picture:
     )
 
 
-def predicted_and_measured(ax: Axes, table: pd.DataFrame, name: str) -> list[Line2D]:
+def _predicted_and_measured(ax: Axes, table: pd.DataFrame, name: str) -> list[Line2D]:
     """One row per path: a ring where the count was predicted, a dot where it was measured.
 
     The rows of a forward dtype stand below its name, as long as it does not change.

@@ -28,7 +28,7 @@ RULE_LOOKS = {
     "docid descending": ("v", OKABE_ITO[7]),
 }
 """Marker and colour of each tie rule; None is the colour of ink, here and below."""
-REMEDY_COLORS = dict(
+_REMEDY_COLORS = dict(
     zip(REMEDIES, (OKABE_ITO[3], OKABE_ITO[1], OKABE_ITO[5], "#999999"), strict=True)
 )
 CERTAINTY_COLORS = {FIRST: OKABE_ITO[3], SECOND: OKABE_ITO[6], NOT_CERTAIN: "#8A8A8A", EQUAL: None}
@@ -169,7 +169,7 @@ def restored_bars(ax: Axes, restored: Mapping[str, pd.Series]) -> list[BarContai
     ``restored`` are counts of :func:`analysis.studies.outcomes.restored` by the path's name.
     """
     counts = pd.DataFrame(restored, index=list(REMEDIES)).T
-    drawn = stacked_bars(ax, counts, REMEDY_COLORS, height=0.6)
+    drawn = stacked_bars(ax, counts, _REMEDY_COLORS, height=0.6)
     _rows(ax, list(counts.index))
     ax.set_xlim(0, 1.1 * longest(counts))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))

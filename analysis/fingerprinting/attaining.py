@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from analysis.errors import every
 from analysis.fingerprinting.attainable import Hypothesis, hypotheses
 from analysis.fingerprinting.evidence import (
     ALLOWED,
@@ -43,18 +44,18 @@ def decide_weighed(observed: Observed, weighed: list[Weighed]) -> Verdict:
 
 def _sigmoid(observed: Observed, left: list[Weighed], odds: float) -> Verdict:
     paths, best = all_paths(one.hypothesis.paths for one in left), left[0]
-    size = observed.scores.size
+    scores, one = every(observed.scores.size, "distinct score"), observed.scores.size == 1
     others = [one.hypothesis for one in left if _making(one) != _making(best)]
     plain = not best.hypothesis.after and best.hypothesis.forward in FORMATS
     if not best.exact:
         fits = (
-            f"all {size:,} distinct scores lie near sigmoids of {_logits(best.hypothesis)}; the "
+            f"{scores} {'lies' if one else 'lie'} near sigmoids of {_logits(best.hypothesis)}; the "
             "formula stays open: another machine's exponential, or both formulas in one list"
         )
     elif plain:
-        fits = f"all {size:,} distinct scores are attained by {paths[0].computation}"
+        fits = f"{scores} {'is' if one else 'are'} attained by {paths[0].computation}"
     else:
-        fits = f"all {size:,} distinct scores are sigmoids of {_logits(best.hypothesis)}"
+        fits = f"{scores} {'is among the' if one else 'are'} sigmoids of {_logits(best.hypothesis)}"
     if others and best.exact:
         fits += f", and too few speak against {_named(others[0])}"
     return Verdict(
@@ -102,8 +103,7 @@ def _softmax(found: Weighed) -> Verdict:
 def _undecided(observed: Observed, weighed: list[Weighed]) -> Verdict:
     chance, best = chance_odds(weighed), max(0.0, best_odds(weighed))
     left = [one.hypothesis for one in weighed if one.odds >= chance - ALLOWED]
-    size = observed.scores.size
-    scores = "the one distinct score" if size == 1 else f"all {size:,} distinct scores"
+    scores = every(observed.scores.size, "distinct score")
     if not left:
         reason = f"no known path attains {scores}"
     elif best < DECIDED:

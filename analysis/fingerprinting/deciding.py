@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from analysis.errors import every
 from analysis.fingerprinting.attaining import decide_weighed
 from analysis.fingerprinting.evidence import DECIDED, Weighed, against_chance, excess_odds
 from analysis.fingerprinting.gathering import gather
@@ -42,7 +43,7 @@ def _twice(scores: Scores, observed: Observed, weighed: list[Weighed]) -> Verdic
     inner = np.log(scores) - np.log1p(-scores)
     low, high = int((inner < _EDGE).sum()), int((inner > 1 - _EDGE).sum())
     odds = excess_odds(low + high, 2 * _EDGE * scores.size)
-    lie = "the one score lies" if scores.size == 1 else f"all {scores.size:,} scores lie"
+    lie = f"{every(scores.size, 'score')} {'lies' if scores.size == 1 else 'lie'}"
     where = (
         f"{lie} in [{_LOWEST_TWICE:g}, {_HIGHEST_TWICE:g}], {low:,} at "
         f"its lower end and {high:,} at its upper end"

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis.errors import counted
+from analysis.errors import counted, every
 from analysis.fingerprinting.deciding import decide_alone
 from analysis.fingerprinting.evidence import DECIDED, against_chance, forward_dtypes
 from analysis.fingerprinting.grids import equal_steps
@@ -74,7 +74,7 @@ def _percent(scores: Scores, observed: Observed) -> Verdict | None:
         return None
     inner = decide_alone(scores / _PERCENT, observed.divided(_PERCENT))
     at_end = int((scores == _PERCENT).sum())
-    within = f"all {scores.size:,} values lie in [0, 100]"
+    within = f"{every(scores.size, 'value')} {'lies' if scores.size == 1 else 'lie'} in [0, 100]"
     known = inner.kind in ("sigmoid", "softmax", "mixture")
     half = inner.stage("stored dtype").values
     if known or half in [(name,) for name in HALVES]:
@@ -97,7 +97,7 @@ def _log_probabilities(scores: Scores, observed: Observed) -> Verdict | None:
         return None
     zeros = int((scores == 0).sum())
     dtypes, odds = forward_dtypes(values, observed.stored)
-    where = f"all {scores.size:,} values are at most 0"
+    where = f"{every(scores.size, 'value')} {'is' if scores.size == 1 else 'are'} at most 0"
     if zeros >= _FEWEST_AT_THE_END and odds >= DECIDED and dtypes[0] in HALVES:
         return Verdict(
             "log-probabilities",

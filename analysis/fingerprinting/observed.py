@@ -117,7 +117,7 @@ def observe(scores: Scores, decimals: int | None = None) -> Observed:
         return _rounded(scores, decimals)
     if _held_by(FORMATS["float32"], scores):
         return _exactly(scores, FORMATS["float32"])
-    fewest, digits = fewest_decimals(scores), _fewest_digits(scores)
+    fewest, digits = _fewest_decimals(scores), _fewest_digits(scores)
     if fewest is not None and fewest <= _FEW_DECIMALS:
         return _rounded(scores, fewest)
     for half in (FORMATS["float16"], FORMATS["bfloat16"]):
@@ -181,7 +181,7 @@ def _written(scores: Scores, units: Scores | float) -> bool:
     return bool(np.all(errors <= _READER_ERROR * np.abs(scores)))
 
 
-def fewest_decimals(scores: Scores) -> int | None:
+def _fewest_decimals(scores: Scores) -> int | None:
     """Fewest decimals that write every score, or None: more than a rounded file has."""
     every = range(_MOST_DECIMALS + 1)
     return next((number for number in every if _written(scores, 10.0**-number)), None)

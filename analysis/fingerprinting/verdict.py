@@ -134,7 +134,7 @@ class Verdict:
             *map(str, self.stages),
         ]
         for number, noun in ((self.decimals, "decimal place"), (self.digits, "significant digit")):
-            if number is not None:
+            if number is not None and self.kind != "constant":  # 0.5 was not rounded to be that
                 lines.append(f"rounded to {counted(number, noun)}")
         if self.calibration is not None:
             lines.append(f"calibration factor: {self.calibration:g}")

@@ -10,7 +10,8 @@ line, field and remedy; what counts as bad is said in :mod:`analysis.datasets`. 
 - Candidates keep the order of the file. For a run that is the order of its lines; its rank and
   score columns do not change it.
 - JSONL and CSV rows carry their own texts, so a passage id may have another text under another
-  query. In a collection (BEIR, MIRACL, MS MARCO, TREC) an id names one text: twice is an error.
+  query. In a collection (BEIR, MIRACL, MS MARCO, mteb, TREC) an id names one text: twice is an
+  error.
 - Where qrels are given, a candidate that they do not name has grade 0, as in trec_eval, if they
   judge its query at all, and no grade otherwise. Negative judgements count as 0. Judged passages
   that are no candidates are left out.
@@ -63,11 +64,11 @@ _BY_SUFFIX = {
 }
 _TOP1000 = "top1000."
 _KINDS = (
-    'give "german", a .jsonl, .csv, .tsv or .parquet file, a folder of them, a BEIR, MIRACL or '
-    'MS MARCO folder, or "ir_datasets:<id>"; a TREC run is read with read_trec, which needs its '
-    "other files"
+    "give german, a .jsonl, .csv, .tsv or .parquet file, a folder of them, a BEIR, MIRACL, "
+    "MS MARCO or mteb folder, or ir_datasets:<id>; a TREC run needs its other files: in Python "
+    "read_trec"
 )
-_REMEDY = f"{_KINDS}; a frame is taken by analysis.datasets.from_pairs"
+_REMEDY = f"{_KINDS}; a frame is taken by from_pairs of analysis.datasets"
 
 
 def read(source: str | Path | Sequence[str | Path], split: str | None = None) -> RerankingSet:

@@ -101,7 +101,7 @@ def _query_id(answer: object, name: str, place: Place) -> str:
 
 def _of_results(results: list[dict[str, object]], query_id: str, place: Place) -> Iterator[Scored]:
     for number, result in enumerate(results):
-        at = place._replace(field=_below(place, f"results[{number}]"))
+        at = place.inside(f"results[{number}]")
         passage_id = _named(result, _IDS, at)
         score = _named(result, SCORE_NAMES, at)
         inside = at._replace(field=f"{at.field}.{_key(result, SCORE_NAMES)}")
@@ -111,7 +111,7 @@ def _of_results(results: list[dict[str, object]], query_id: str, place: Place) -
 
 def _of_list(value: list[object], name: str, place: Place) -> Iterator[Scored]:
     for number, one in enumerate(value):
-        at = place._replace(field=_below(place, f"[{number}]"))
+        at = place.inside(f"[{number}]")
         if is_answer(one):
             yield from scored_rows(one, f"{name}:{number + 1}", at)
         elif isinstance(one, dict):
@@ -134,7 +134,7 @@ def _of_object(value: dict[str, object], place: Place) -> Iterator[Scored]:
         yield row_of(value, place)
         return
     for query_id, held in value.items():
-        at = place._replace(field=_below(place, quoted(query_id)))
+        at = place.inside(quoted(query_id))
         if is_answer(held):
             yield from scored_rows(held, as_id(query_id, at), at)
         elif isinstance(held, dict):
@@ -154,9 +154,7 @@ def row_of(record: Mapping[str, object], place: Place) -> Scored:
 def _column(record: Mapping[str, object], name: str, place: Place) -> object:
     key = spelled(name, record)
     if key is None:
-        raise place._replace(field=_below(place, name)).error(
-            "this key is missing", f'add "{name}" to the object'
-        )
+        raise place.inside(name).error("this key is missing", f'add "{name}" to the object')
     return record[key]
 
 
@@ -187,7 +185,3 @@ def _named(result: Mapping[str, object], names: tuple[str, ...], place: Place) -
     if key not in result:
         raise place.error(f"the result has no {' or '.join(names)}", _READABLE)
     return result[key]
-
-
-def _below(place: Place, name: str) -> str:
-    return name if place.field is None else f"{place.field}.{name}"

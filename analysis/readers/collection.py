@@ -9,10 +9,11 @@ from typing import NamedTuple
 import pandas as pd
 
 from analysis.datasets import COLUMNS, RerankingSet, as_id, as_text, from_pairs
-from analysis.errors import Place, counted, quoted
+from analysis.errors import Place, counted, quoted, twice
 from analysis.readers.lines import separated_rows, suffix_of
-from analysis.readers.objects import json_objects, member
+from analysis.readers.objects import member
 from analysis.readers.qrels import Candidate, Qrels
+from analysis.readers.records import records_of
 
 _IDS = ("_id", "id", "pid", "docid", "doc_id", "docno", "passage_id", "qid", "query_id")
 _TEXTS = ("text", "passage", "contents", "body", "query")
@@ -73,55 +74,52 @@ def joined(
 def read_texts(paths: Path | Sequence[Path], wanted: Container[str] | None = None) -> Texts:
     """Read the texts of the ``wanted`` ids (default: all) from a file, or from several shards.
 
-    ``.jsonl`` has objects with an id (``_id``, ``id``, ``docid``, …), ``text`` (or ``passage``,
-    ``contents``, …) and perhaps ``title``, which is put before the text with a space, as BEIR does.
+    ``.jsonl`` and ``.parquet`` have objects with an id (``_id``, ``id``, ``docid``, …), ``text``
+    (or ``passage``, ``contents``, …) and perhaps ``title``, which is put before the text with a
+    space, as BEIR does.
     ``.tsv`` has an id and a text a line, or id, url, title and body, no header, and quotation
     marks are ordinary characters, as in MS MARCO. All may end in ``.gz``. Raises
     :class:`InputError` for other suffixes, malformed lines and a wanted id that comes twice.
     """
     shards = [paths] if isinstance(paths, Path) else list(paths)
     texts: dict[str, str] = {}
-    place_of: dict[str, tuple[Path, int]] = {}
+    place_of: dict[str, Place] = {}
     for path in shards:
-        for line, text_id, text in _reader(path)(path):
+        for place, text_id, text in _reader(path)(path):
             if wanted is not None and text_id not in wanted:
                 continue
             if text_id in place_of:
-                raise Place(path, line, "id").error(
-                    f"{quoted(text_id)} stands on {_where(*place_of[text_id], path)} and again on "
-                    f"line {line}",
+                first = place_of[text_id]
+                raise place.inside("id").error(
+                    f"{quoted(text_id)} stands {twice(_where(first, path), place.spot)}",
                     "keep one text for each id",
                 )
-            place_of[text_id], texts[text_id] = (path, line), text
+            place_of[text_id], texts[text_id] = place, text
     return Texts(shards[0] if len(shards) == 1 else f"{len(shards)} files", texts)
 
 
 def text_of(record: dict[str, object], place: Place) -> tuple[str, str]:
     """Id and text of an object, its title put before the text."""
     key = next((name for name in _IDS if name in record), _IDS[0])
-    id_place = place._replace(field=_inside(place, key))
+    id_place = place.inside(key)
     text_id = as_id(member(record, key, id_place), id_place)
     key = next((name for name in _TEXTS if name in record), _TEXTS[0])
-    text_place = place._replace(field=_inside(place, key))
+    text_place = place.inside(key)
     text = as_text(member(record, key, text_place), text_place)
-    title = as_text(record.get("title") or "", place._replace(field=_inside(place, "title")))
+    title = as_text(record.get("title") or "", place.inside("title"))
     return text_id, _titled(title, text)
-
-
-def _inside(place: Place, key: str) -> str:
-    return key if place.field is None else f"{place.field}.{key}"
 
 
 def _titled(title: str, text: str) -> str:
     return f"{title} {text}".strip() if title else text
 
 
-def _where(file: Path, line: int, path: Path) -> str:
-    return f"line {line}" if file == path else f"line {line} of {file.name}"
+def _where(place: Place, path: Path) -> str:
+    return place.spot if place.file == path else f"{place.spot} of {place.file.name}"
 
 
-def _reader(path: Path) -> Callable[[Path], Iterator[tuple[int, str, str]]]:
-    readers = {".jsonl": _jsonl_texts, ".tsv": _tsv_texts}
+def _reader(path: Path) -> Callable[[Path], Iterator[tuple[Place, str, str]]]:
+    readers = {".jsonl": _record_texts, ".parquet": _record_texts, ".tsv": _tsv_texts}
     suffix = suffix_of(path) or ".jsonl"  # MS MARCO's msmarco_passage_00.gz
     if suffix not in readers:
         raise Place(path).error(
@@ -131,12 +129,12 @@ def _reader(path: Path) -> Callable[[Path], Iterator[tuple[int, str, str]]]:
     return readers[suffix]
 
 
-def _jsonl_texts(path: Path) -> Iterator[tuple[int, str, str]]:
-    for line, record in json_objects(path):
-        yield line, *text_of(record, Place(path, line))
+def _record_texts(path: Path) -> Iterator[tuple[Place, str, str]]:
+    for place, record in records_of(path):
+        yield place, *text_of(record, place)
 
 
-def _tsv_texts(path: Path) -> Iterator[tuple[int, str, str]]:
+def _tsv_texts(path: Path) -> Iterator[tuple[Place, str, str]]:
     for line, cells in separated_rows(path, "\t", quoted=False):
         if len(cells) not in (2, _DOCUMENT):
             raise Place(path, line).error(
@@ -144,7 +142,8 @@ def _tsv_texts(path: Path) -> Iterator[tuple[int, str, str]]:
                 "write id, one tab, text",
             )
         text = _titled(*cells[2:]) if len(cells) == _DOCUMENT else cells[1]
-        yield line, as_id(cells[0], Place(path, line, "id")), text
+        place = Place(path, line)
+        yield place, as_id(cells[0], place.inside("id")), text
 
 
 def _with_texts(

@@ -8,14 +8,18 @@ MIRACL    ``qrels.miracl-…-<split>.tsv``   ``topics.miracl-…-<split>``  ``do
 MS MARCO  ``qrels.<split>.tsv``            ``queries.<split>.tsv``      ``collection.tsv``
 documents ``msmarco-doc<split>-qrels.tsv`` ``…-queries.tsv``            ``msmarco-docs.tsv``
 v2        ``passv2_<split>_qrels.tsv``     ``passv2_<split>_queries``   ``msmarco_passage_00``, …
+mteb 2    ``qrels/<split>-….parquet``      ``queries/<split>-…``        ``corpus/<split>-…``
 ========= ================================ ============================ =======================
 
-Candidates are the passages that a split's qrels judge. MS MARCO brings candidates of its own:
-``top1000.<split>``, with their texts, and the TREC run ``msmarco-doc<split>-top100``.
+Candidates are the passages that a split's qrels judge. Some bring candidates of their own: MS MARCO
+``top1000.<split>``, with their texts, and the TREC run ``msmarco-doc<split>-top100``; mteb's
+reranking sets ``top_ranked`` (:mod:`analysis.readers.ranked`). The folders of a subset of mteb's,
+such as ``de-qrels``, hold the splits ``de-<split>``; its judgements may stand in ``data`` too.
 
 https://github.com/beir-cellar/beir/wiki/Load-your-custom-dataset,
 https://huggingface.co/datasets/miracl/miracl, https://microsoft.github.io/msmarco/Datasets,
-https://microsoft.github.io/msmarco/TREC-Deep-Learning
+https://microsoft.github.io/msmarco/TREC-Deep-Learning, ``mteb/abstasks/retrieval.py`` of mteb 2.26
+(``_push_dataset_to_hub``)
 """
 
 from __future__ import annotations
@@ -32,10 +36,14 @@ from analysis.places import named_path
 from analysis.readers.collection import Texts, joined, read_texts
 from analysis.readers.lines import suffix_of
 from analysis.readers.qrels import Candidate, judgements
+from analysis.readers.ranked import ranked_candidates
 from analysis.readers.table import top1000_rows
 from analysis.readers.trec import run_candidates
 
 _DEEPEST = 3  # folders below the one that is named
+_PART = r"-[0-9]+-of-[0-9]+\.parquet"  # how datasets calls the parts of a split
+_ONLY_PART = r"-0+-of-0*1\.parquet"
+_OF_SUBSET = re.compile(r"([^/]+)-(corpus|queries|qrels|top_ranked)/(.+\.parquet)")
 _USUAL = "test"  # the split that BEIR's and mteb's tasks are evaluated on
 
 
@@ -61,6 +69,7 @@ _BEIR = _Layout(
     queries=r"queries\.jsonl",
     passages=r"corpus\.jsonl",
     example=("qrels/SPLIT.tsv", "queries.jsonl", "corpus.jsonl"),
+    run=r"top_ranked(?:/SPLIT)?\.jsonl",
 )
 _LAYOUTS = (
     _BEIR,
@@ -94,6 +103,14 @@ _LAYOUTS = (
         passages=r"(?:msmarco_v2_passage/)?msmarco_passage_[0-9]+(?:\.jsonl)?",
         example=("passv2_SPLIT_qrels.tsv", "passv2_SPLIT_queries.tsv", "msmarco_passage_00"),
     ),
+    _Layout(
+        "mteb",
+        qrels=rf"(?:qrels|data)/(?P<split>[^/]+){_ONLY_PART}",
+        queries=rf"queries/(?:SPLIT|queries){_PART}",
+        passages=rf"corpus/(?:SPLIT|corpus){_PART}",
+        example=("qrels/SPLIT-….parquet", "queries/SPLIT-….parquet", "corpus/SPLIT-….parquet"),
+        run=rf"top_ranked/(?:SPLIT|top_ranked){_ONLY_PART}",
+    ),
 )
 
 
@@ -123,7 +140,7 @@ class _Folder:
         problem = "there are several splits" if wanted is None else f"no split {quoted(wanted)}"
         raise Place(self.path).error(
             f"{problem} (of {', '.join(self.splits)})",
-            "name one of them: --split, in Python split=",
+            "name one of them: --split NAME, in Python split=NAME",
         )
 
     def matching(self, pattern: str, split: str) -> list[Path]:
@@ -169,19 +186,19 @@ def read_folder(
     """Read one split of a collection's folder; the set is named ``<folder>/<split>``.
 
     ``split`` may be left out where there is only one, or one that is called ``test``. Candidates
-    are those of ``run``, a TREC run file, or the layout's own, or the passages that the qrels
-    judge and that have a text; how many have none is in the set's ``notes``. A passage is its
-    title, a space and its text. Queries that the qrels judge but the run does not name are
-    ``queries_without_candidates``; queries of other splits are left out. Raises
-    :class:`InputError` as described in :mod:`analysis.readers`, for a missing part of the folder
-    and for a candidate of a run without a text.
+    are those of ``run``, a TREC run file or mteb's ``top_ranked``, or the layout's own, or the
+    passages that the qrels judge and that have a text; how many have none is in the set's
+    ``notes``. A passage is its title, a space and its text. Queries that the qrels judge but the
+    run does not name are ``queries_without_candidates``; queries of other splits are left out.
+    Raises :class:`InputError` as described in :mod:`analysis.readers`, for a missing part of the
+    folder and for a candidate of a run without a text.
     """
     folder = named_path(folder, "name a folder")
     found = _found(folder)
     if found is None:
         raise Place(folder).error(
-            "this folder has no corpus.jsonl, so it is not a BEIR folder, nor is it MIRACL's or "
-            "MS MARCO's",
+            "this folder has no corpus.jsonl, so it is not a BEIR folder, nor is it MIRACL's, "
+            "MS MARCO's or mteb's",
             f"give one with {', '.join(_BEIR.example).replace('SPLIT', '<split>')}",
         )
     split = found.split(split)
@@ -193,7 +210,7 @@ def read_folder(
         return joined(name, top1000, *_of_top1000(top1000), qrels, qrels.grades)
     own = found.matching(found.layout.run, split)
     runs = own if run is None else [named_path(run, "name a run")]
-    candidates = run_candidates(runs[0]) if runs else None
+    candidates = _candidates(runs[0]) if runs else None
     wanted = {one.passage_id for one in (candidates or qrels.candidates)}
     queries = read_texts(found.part(1, split))
     passages = read_texts(found.part(2, split), wanted)
@@ -209,7 +226,9 @@ def split_file(folder: str | Path, split: str) -> Path:
     path = named_path(folder, "name a folder")
     found = _found(path) if path.is_dir() else None
     if found is None:
-        raise Place(folder).error("only the folder of a collection has splits", "leave --split out")
+        raise Place(folder).error(
+            "only the folder of a collection has splits", "leave the split out"
+        )
     return found.splits[found.split(split)]
 
 
@@ -217,7 +236,7 @@ def folder_of(file: Path) -> tuple[Path, str] | None:
     """Folder and split that a file of judgements belongs to; None for any other file."""
     file = file.absolute()
     for folder in list(file.parents)[:_DEEPEST]:
-        name = file.relative_to(folder).as_posix().removesuffix(".gz")
+        name = _name(file, folder)
         matches = (re.fullmatch(layout.qrels, name) for layout in _LAYOUTS)
         match = next(filter(None, matches), None)
         found = _found(folder) if match else None
@@ -231,19 +250,31 @@ def _found(folder: Path) -> _Folder | None:
     files = _files(folder)
     for layout in _LAYOUTS:
         for pattern in (layout.passages, layout.qrels):
-            if any(re.fullmatch(pattern, name) for name in files):
+            any_split = pattern.replace("SPLIT", "[^/]+")
+            if any(re.fullmatch(any_split, name) for name in files):
                 return _Folder(folder, layout, files)
     return None
 
 
 def _files(folder: Path) -> dict[str, Path]:
-    """Files by their names below the folder, without ``.gz``; a plain one before its gzip."""
+    """Files by their names below the folder; a plain one before its gzip."""
     patterns = ("/".join("*" * depth) for depth in range(1, _DEEPEST + 1))
     paths = sorted(path for pattern in patterns for path in folder.glob(pattern) if path.is_file())
     found: dict[str, Path] = {}
     for path in paths:
-        found.setdefault(path.relative_to(folder).as_posix().removesuffix(".gz"), path)
+        found.setdefault(_name(path, folder), path)
     return found
+
+
+def _name(file: Path, folder: Path) -> str:
+    """Name below the folder, without ``.gz``; a subset of mteb's stands before the split."""
+    name = file.relative_to(folder).as_posix().removesuffix(".gz")
+    return _OF_SUBSET.sub(r"\2/\1-\3", name)
+
+
+def _candidates(path: Path) -> list[Candidate]:
+    is_ranked = suffix_of(path) in (".jsonl", ".parquet")
+    return ranked_candidates(path) if is_ranked else run_candidates(path)
 
 
 def _of_top1000(path: Path) -> tuple[list[Candidate], Texts, Texts]:

@@ -3,7 +3,7 @@
 - TREC: ``query_id iteration passage_id grade``, separated by blanks or tabs (MS MARCO, MIRACL); a
   line that begins with ``#`` is a comment;
 - BEIR: tabs, under the header ``query-id corpus-id score``;
-- JSONL: an object a line with these three (mteb), or with ``query_id, passage_id, grade``;
+- JSONL or Parquet: these three (mteb), or ``query_id, passage_id, grade``;
 - JSON: ``{"q1": {"p1": 3}}`` (pytrec_eval, ranx).
 
 Grades may have fractions; negative ones become 0.
@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from analysis.datasets import as_grade, as_id
-from analysis.errors import Place, counted, quoted
+from analysis.errors import Place, counted, quoted, twice
 from analysis.numerals import grade_of
 from analysis.places import named_path
 from analysis.readers.columns import spelled
@@ -29,13 +29,14 @@ from analysis.readers.lines import (
     separated_rows,
     suffix_of,
 )
-from analysis.readers.objects import json_file, json_objects, member
+from analysis.readers.objects import json_file, member
+from analysis.readers.records import records_of
 
 _BEIR = ["query-id", "corpus-id", "score"]
 _TREC = ["query_id", "iteration", "passage_id", "grade"]
 _NAMES = ("query_id", "passage_id", "grade")
 
-_Row = tuple[int | None, str, str, object]  # line, query id, passage id, grade as it is written
+_Row = tuple[Place, str, str, object]  # query id, passage id, grade as it is written
 
 
 class Candidate(NamedTuple):
@@ -72,40 +73,40 @@ def read_qrels(path: str | Path) -> pd.DataFrame:
 
 def judgements(path: Path, *, header: bool = False) -> Qrels:
     """Judgements of a file; ``header`` says that a text file must have BEIR's."""
-    kinds = {".jsonl": _jsonl_rows, ".json": _json_rows}
+    kinds = {".jsonl": _record_rows, ".parquet": _record_rows, ".json": _json_rows}
     rows = kinds[suffix_of(path)](path) if suffix_of(path) in kinds else _text_rows(path, header)
-    return qrels_of(rows, path)
+    return _qrels_of(rows)
 
 
-def qrels_of(rows: Iterable[_Row], path: object) -> Qrels:
+def _qrels_of(rows: Iterable[_Row]) -> Qrels:
     """Grades by query and passage. Negative grades become 0.
 
     Raises :class:`InputError` for a grade that is none and for a pair judged twice.
     """
     grades: dict[str, dict[str, int | float]] = {}
-    line_of: dict[tuple[str, str], int | None] = {}
-    for line, query_id, passage_id, written in rows:
-        place = Place(path, line, "grade")
-        if (query_id, passage_id) in line_of:
-            raise place.error(
-                f"passage {quoted(passage_id)} of query {quoted(query_id)} is judged on line "
-                f"{line_of[query_id, passage_id]} and again on line {line}",
+    place_of: dict[tuple[str, str], Place] = {}
+    for place, query_id, passage_id, written in rows:
+        at = place.inside("grade")
+        if (query_id, passage_id) in place_of:
+            raise at.error(
+                f"passage {quoted(passage_id)} of query {quoted(query_id)} is judged "
+                f"{twice(place_of[query_id, passage_id].spot, place.spot)}",
                 "keep one of the two",
             )
-        line_of[query_id, passage_id] = line
+        place_of[query_id, passage_id] = place
         grade = grade_of(written) if isinstance(written, str) else written
-        known = as_grade(grade, place, negatives_as_zero=True)
+        known = as_grade(grade, at, negatives_as_zero=True)
         if known is None:
-            raise place.error("the grade is missing", "give a number, or leave the pair out")
+            raise at.error("the grade is missing", "give a number, or leave the pair out")
         grades.setdefault(query_id, {})[passage_id] = known
-    return Qrels(grades, [Candidate(*pair, line) for pair, line in line_of.items()])
+    return Qrels(grades, [Candidate(*pair, place.line) for pair, place in place_of.items()])
 
 
 def _text_rows(path: Path, header: bool) -> Iterator[_Row]:
     if header or first_cells(path) == _BEIR:
         return _beir_rows(path)
     rows = columns_of(path, _TREC, comments=True)
-    return ((line, row[0], row[2], row[3]) for line, row in rows)
+    return ((Place(path, line), row[0], row[2], row[3]) for line, row in rows)
 
 
 def _beir_rows(path: Path) -> Iterator[_Row]:
@@ -123,15 +124,15 @@ def _beir_rows(path: Path) -> Iterator[_Row]:
                 f"{counted(len(cells), 'column')} instead of {len(_BEIR)}",
                 f"write {', '.join(_BEIR)}, separated by tabs",
             )
-        yield line, *cells
+        yield Place(path, line), *cells
 
 
-def _jsonl_rows(path: Path) -> Iterator[_Row]:
-    for line, record in json_objects(path):
+def _record_rows(path: Path) -> Iterator[_Row]:
+    for place, record in records_of(path):
         names = [spelled(name, record) or beir for name, beir in zip(_NAMES, _BEIR, strict=True)]
-        query, passage, grade = (Place(path, line, name) for name in names)
+        query, passage, grade = (place.inside(name) for name in names)
         yield (
-            line,
+            place,
             as_id(member(record, names[0], query), query),
             as_id(member(record, names[1], passage), passage),
             member(record, names[2], grade),
@@ -144,7 +145,7 @@ def _json_rows(path: Path) -> Iterator[_Row]:
     if not isinstance(value, dict) or not all(isinstance(one, dict) for one in value.values()):
         raise whole.error("these are no judgements", 'write {"q1": {"p1": 3}}')
     return (
-        (None, as_id(query_id, whole), as_id(passage_id, whole), grade)
+        (whole, as_id(query_id, whole), as_id(passage_id, whole), grade)
         for query_id, row in value.items()
         for passage_id, grade in row.items()
     )

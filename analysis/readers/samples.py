@@ -4,7 +4,10 @@
   "negative": ["…"]}``, or ``documents`` in place of ``negative``: the candidates in the order of a
   first stage, positives among them. A positive that is missing there is put behind them, as the
   evaluator does. https://sbert.net/docs/package_reference/cross_encoder/evaluation.html
-- mteb's reranking tasks: the first of these.
+- mteb's reranking tasks before version 2: the first of these.
+- FlagEmbedding: ``{"query": …, "pos": ["…"], "neg": ["…"]}``. Its ``pos_scores`` and ``neg_scores``
+  are a teacher's, and its ``prompt`` is for training: they are left out.
+  ``examples/finetune/reranker/README.md`` of FlagEmbedding at 7ed43d6
 - MIRACL and Tevatron: ``positive_passages`` and ``negative_passages``, lists of ``{"docid": …,
   "title": …, "text": …}``, with a ``query_id``. https://huggingface.co/datasets/miracl/miracl
 
@@ -24,8 +27,14 @@ from analysis.readers.columns import spelled
 from analysis.readers.lines import set_name
 from analysis.readers.objects import member
 
-_POSITIVE = ("positive", "positive_passages")
-_OTHERS = ("negative", "negative_passages", "documents")
+_POSITIVE = ("positive", "positive_passages", "pos")
+_OTHERS = {
+    "negative": "negative",
+    "negative_passages": "negative",
+    "neg": "negative",
+    "documents": "document",
+}
+"""Keys of the other passages, and what a passage without an id is called under each."""
 
 _Row = tuple[str, str, int, str, str]  # the columns of a set
 
@@ -55,7 +64,7 @@ def sample_rows(record: dict[str, object], query_id: str, place: Place) -> list[
         )
     positive = next(key for key in _POSITIVE if key in record)
     relevant = _passages(record[positive], "positive", place._replace(field=positive))
-    candidates = _passages(record[others[0]], others[0], place._replace(field=others[0]))
+    candidates = _passages(record[others[0]], _OTHERS[others[0]], place._replace(field=others[0]))
     if others[0] == "documents":
         return _among_documents(query_id, query, relevant, candidates)
     return [
@@ -79,12 +88,11 @@ def _among_documents(
     ]
 
 
-def _passages(value: object, kind: str, place: Place) -> list[tuple[str, str]]:
+def _passages(value: object, noun: str, place: Place) -> list[tuple[str, str]]:
     """Ids and texts of a list of passages, or of one that stands alone."""
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list):
         raise place.error(f"{quoted(value)} is not a list", "give a list of passages")
-    noun = kind.removesuffix("_passages").removesuffix("s")
     return [
         _passage(one, f"{noun}-{number}", place._replace(field=f"{place.field}[{number - 1}]"))
         for number, one in enumerate(values, 1)

@@ -46,18 +46,19 @@ def report(
     device: str | None = None,
     max_length: int | None = None,
     trust_remote_code: bool = False,
+    allow_pickle: bool = False,
     say: Say = print,
 ) -> Path:
     """Score a set, answer what precision does to it, run the notebooks; returns the first page.
 
     ``model`` is what :func:`analysis.models.load` takes, with ``revision``, ``device``,
-    ``max_length`` and ``trust_remote_code``; ``data`` what :func:`analysis.readers.read` takes;
-    ``dtypes`` are forward dtypes. ``path`` is the score path of one's own engine, as text of
-    :func:`analysis.path_of`: the answer is about it. ``out`` is the folder for the site: the pages,
-    ``figures/`` and ``notebooks/``; left out, it is ``report/`` of a checkout, which shows the
-    shipped model and set. What was scored, and notebooks whose inputs are those of the last run
-    into that folder, are not run again: an interrupted report goes on where it was, and its pages
-    show what is done. ``say`` receives one line per step.
+    ``max_length``, ``trust_remote_code`` and ``allow_pickle``; ``data`` what
+    :func:`analysis.readers.read` takes; ``dtypes`` are forward dtypes. ``path`` is the score path
+    of one's own engine, as text of :func:`analysis.path_of`: the answer is about it. ``out`` is the
+    folder for the site: the pages, ``figures/`` and ``notebooks/``; left out, it is ``report/`` of
+    a checkout, which shows the shipped model and set. What was scored, and notebooks whose inputs
+    are those of the last run into that folder, are not run again: an interrupted report goes on
+    where it was, and its pages show what is done. ``say`` receives one line per step.
 
     Raises :class:`InputError` for bad input, and where ``out`` is missing; once the site is
     written, :class:`ChaptersFailedError` if a notebook failed.
@@ -65,7 +66,8 @@ def report(
     check_forward_dtypes(dtypes, field="dtypes")
     about = subject(path, dtypes)
     dtypes = list(dict.fromkeys([*dtypes, about.forward_dtype]))
-    loading = loading_options(revision, device, max_length, trust_remote_code)
+    trust = {"trust_remote_code": trust_remote_code, "allow_pickle": allow_pickle}
+    loading = loading_options(revision, device, max_length, trust)
     parameters = notebook_parameters(model, data, dtypes, path, loading)
     folder = _folder(out, parameters)
     candidates, reranker = read(data), load(model, **loading)

@@ -34,7 +34,7 @@ from analysis.verifying import Trial, try_out
 
 K = 10
 CONFIDENCE = 0.95
-USUAL = ("infinity@0.0.68:float16", "haystack:bfloat16", "haystack:float32")
+_USUAL = ("infinity@0.0.68:float16", "haystack:bfloat16", "haystack:float32")
 """Paths that a report is about where none is given: the first in a forward dtype of it."""
 _FLOAT32 = ScorePath("float32").raw()
 
@@ -226,7 +226,7 @@ def subject(path: str | ScorePath | None, dtypes: Sequence[str]) -> ScorePath:
     """The path that a report is about: the one given, or the first usual one in these dtypes."""
     if path is not None:
         return path_of(path)
-    usual = [path_of(text) for text in USUAL]
+    usual = [path_of(text) for text in _USUAL]
     return next((one for one in usual if one.forward_dtype in dtypes), ScorePath(dtypes[0]))
 
 

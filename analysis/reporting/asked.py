@@ -14,12 +14,12 @@ SHIPPED = {"model": "demo", "data": "german", "dtypes": list(FORWARD_DTYPES)}
 
 
 def loading_options(
-    revision: str | None, device: str | None, max_length: int | None, trust_remote_code: bool
+    revision: str | None, device: str | None, max_length: int | None, trust: Mapping[str, bool]
 ) -> dict[str, object]:
     """What :func:`analysis.models.load` is given besides the model: only what was asked for."""
     options = {"revision": revision, "device": device, "max_length": max_length}
     loading: dict[str, object] = {name: it for name, it in options.items() if it is not None}
-    return loading | ({"trust_remote_code": True} if trust_remote_code else {})
+    return loading | {name: True for name, it in trust.items() if it}
 
 
 def notebook_parameters(

@@ -41,6 +41,7 @@ def draw(
     device: str | None = None,
     max_length: int | None = None,
     trust_remote_code: bool = False,
+    allow_pickle: bool = False,
     say: Say = print,
 ) -> list[Path]:
     """Draw figures of the notebooks for print or slides; returns their files.
@@ -66,7 +67,8 @@ def draw(
     chosen = _notebooks_of(names)
     folder = _folder(f"figures-{look.text}" if out is None else out)
     read(data)
-    loading = loading_options(revision, device, max_length, trust_remote_code)
+    trust = {"trust_remote_code": trust_remote_code, "allow_pickle": allow_pickle}
+    loading = loading_options(revision, device, max_length, trust)
     parameters = notebook_parameters(model, data, dtypes, path, loading)
     run = Run(_kept(look, parameters), parameters, look, FORMATS)
     chapters = list(run_notebooks(run, say, chosen))

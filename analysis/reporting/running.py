@@ -35,7 +35,7 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_TEXT = "Interactive view: open this notebook in JupyterLab. Its static twin stands below."
 # The kernel's own warnings (unencrypted local sockets) are no news to who makes a report; what
 # goes wrong in a cell arrives as an error of that cell.
-KERNEL_ARGUMENTS = ["--log-level=CRITICAL"]
+_KERNEL_ARGUMENTS = ["--log-level=CRITICAL"]
 Say = Callable[[str], object]
 _NAMED_FIGURE = re.compile(r'"(\d\d_\w+)"')
 
@@ -240,7 +240,7 @@ def execute(notebook: Path, executed: Path, run: Run) -> list[Path]:
                 cwd=notebook.parent,
                 progress_bar=False,
                 stderr_file=_Progress(),
-                extra_arguments=KERNEL_ARGUMENTS,
+                extra_arguments=_KERNEL_ARGUMENTS,
             )
     except KeyboardInterrupt:
         # Tasks that nbclient leaves behind would complain of the kernel's end.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-MISSING = "–"
+_MISSING = "–"
 MINUS = "\N{MINUS SIGN}"
 NARROW = "\N{NARROW NO-BREAK SPACE}"
 
@@ -19,7 +19,7 @@ def share(value: float) -> str:
 
 def measure(value: float) -> str:
     """A measure such as nDCG, to four places; missing ones as a dash."""
-    return MISSING if pd.isna(value) else f"{value:.4f}"
+    return _MISSING if pd.isna(value) else f"{value:.4f}"
 
 
 def signed(value: float) -> str:
@@ -31,7 +31,7 @@ def signed(value: float) -> str:
 
 def count(value: float) -> str:
     """A count; missing ones as a dash."""
-    return MISSING if pd.isna(value) else f"{int(value):,}"
+    return _MISSING if pd.isna(value) else f"{int(value):,}"
 
 
 def time(seconds: float) -> str:

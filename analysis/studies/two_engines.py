@@ -32,7 +32,7 @@ class Recorded:
     forward_dtype: str
 
 
-def recorded_sides() -> list[Recorded]:
+def _recorded_sides() -> list[Recorded]:
     """Every recorded run, with its scores, its logits and its path."""
     sides = []
     for engine, version, api, dtype in runs()[list(RUN_COLUMNS)].itertuples(index=False):
@@ -46,7 +46,7 @@ def answers_of_recordings() -> pd.DataFrame:
     """Answers about every pair of recorded runs: ``dtypes, answer, pairs`` (of runs)."""
     rows = [
         (" and ".join(sorted({one.forward_dtype, other.forward_dtype})), _answer(one, other))
-        for one, other in combinations(recorded_sides(), 2)
+        for one, other in combinations(_recorded_sides(), 2)
     ]
     answers = pd.DataFrame(rows, columns=["dtypes", "answer"])
     counts = answers.value_counts().rename("pairs").reset_index()

@@ -38,13 +38,13 @@ from analysis.sigmoids import FORMULAS, sigmoid
 from analysis.steps import spans
 from analysis.viewing.rows import Rows
 
-VERSION = 1
+_VERSION = 1
 TOP_K = 10
 MOST_SPANS = 20_000
 """Sets of more rows go without spans: they would take longer than the scores themselves."""
 REFERENCE = replace(FLOAT32_REFERENCE.raw(), name="float32 logits")
 """What a path is held against unless another is chosen: the order of the float32 logits."""
-GLYPHS = {"P": "✚", "o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼"}
+_GLYPHS = {"P": "✚", "o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼"}
 """The figures' markers as characters."""
 
 _Arrays = dict[str, NDArray]
@@ -54,7 +54,7 @@ def payload(rows: Rows) -> bytes:
     """Everything that a view shows of a set, whatever is toggled; the same bytes on every run."""
     first = rows.pairs.drop_duplicates("query_id")
     header = {
-        "version": VERSION,
+        "version": _VERSION,
         "k": TOP_K,
         "formats": [_format(format_of(d)) for d in dict.fromkeys([*rows.dtypes, *rows.logits])],
         "forwardDtypes": list(rows.logits),
@@ -100,7 +100,7 @@ def _format(number_format: Format) -> dict[str, Any]:
         "precision": int(limits.nmant) + 1,
         "lowest": int(limits.minexp),
         "max": number_format.max,
-        "mark": GLYPHS[MARKS[name].marker],
+        "mark": _GLYPHS[MARKS[name].marker],
     }
 
 

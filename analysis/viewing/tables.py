@@ -7,12 +7,12 @@ import pandas as pd
 from analysis import sinks
 from analysis.figures.looks import STYLES
 
-BAND_COLOR = "#F6E7C1"
+_BAND_COLOR = "#F6E7C1"
 HEADINGS = ("rank", "score", "tie", "against {other}", "grade", "passage id", "passage")
 # Inline, because no style sheet of ours reaches an output in JupyterLab.
 _SHORT = "padding: 2px 8px; white-space: nowrap; text-align: right"
 _TEXT = "padding: 2px 8px; min-width: 16em; text-align: left; overflow-wrap: anywhere"
-_BAND = f"background: {BAND_COLOR}; color: {STYLES['paper'].ink}"
+_BAND = f"background: {_BAND_COLOR}; color: {STYLES['paper'].ink}"
 
 
 def table_html(

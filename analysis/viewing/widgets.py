@@ -29,8 +29,8 @@ from analysis.viewing.rows import rows_of
 from analysis.viewing.tables import table_html
 
 TITLE = "What the score path does to the order"
-STANDING_STILL = "This is one order, standing still; {host} shows it with its toggles."
-MOST_STANDING = 100
+_STANDING_STILL = "This is one order, standing still; {host} shows it with its toggles."
+_MOST_STANDING = 100
 """Rows of that order."""
 FRAME_HEIGHT = 1500
 _SHOWN = ("path", "query", "selected", "against")
@@ -218,13 +218,13 @@ class RerankToggle(anywidget.AnyWidget):
             f"{self._query_text()}: {self.path.computation}, equal scores by {self.path.tie_rule}."
         )
         reference, scored = self.orders()
-        first = scored.sort_values("rank", kind="stable").head(MOST_STANDING)
+        first = scored.sort_values("rank", kind="stable").head(_MOST_STANDING)
         if len(first) < len(scored):
-            words += f" The first {MOST_STANDING} of {len(scored):,}."
+            words += f" The first {_MOST_STANDING} of {len(scored):,}."
         other = self.against.name or self.against.computation
         table = table_html(reference, first, self.rows.pairs, other=other, inline=inline)
         host = "JupyterLab" if inline else "a browser that runs scripts"
-        return f"<p>{sinks.html(words)} {STANDING_STILL.format(host=host)}</p>{table}"
+        return f"<p>{sinks.html(words)} {_STANDING_STILL.format(host=host)}</p>{table}"
 
     def _query_text(self) -> str:
         pairs = self.rows.pairs
