@@ -22,8 +22,8 @@ from analysis.cli import COMMANDS, main
 from analysis.engines import path_of, run_engines
 from analysis.fingerprinting import fingerprint
 from analysis.forwardformats import FORWARD_FORMATS, RUN_HERE
-from analysis.reporting.running import Chapter
 from analysis.readers import read
+from analysis.reporting.running import Chapter
 from analysis.scoring import COLUMNS
 
 FAST = """

@@ -123,9 +123,11 @@ def do(name: str, rows: int) -> None:
     print(json.dumps({"seconds": taken, "peak": peak}))
 
 
-def linearity(frame: pd.DataFrame) -> float:
-    """R² of a straight line through seconds by rows."""
-    return float(np.corrcoef(frame["rows"], frame["seconds"])[0, 1] ** 2)
+def growth(frame: pd.DataFrame) -> str:
+    """How memory grows from the fewest rows to the most, and how straight time does."""
+    rise = frame["peak"].iloc[-1] - frame["peak"].iloc[0]
+    straight = np.corrcoef(frame["rows"], frame["seconds"])[0, 1] ** 2
+    return f"Memory rises by {rise:,.0f} MB; R² of a straight line of seconds: {straight:.5f}."
 
 
 def table(frame: pd.DataFrame, of: str) -> str:
@@ -166,9 +168,9 @@ def main(largest: int) -> None:
         f"Memory rises by {rise:,.0f} MB; R² of a straight line: {linearity(frame):.5f}.\n"
     )
     cpu = describe(torch.device("cpu"))["name"]
-    tables.append(f"{cpu}, Python {platform.python_version()}, {datetime.date.today()}.\n")
+    tables.append(f"{cpu}, Python {platform.python_version()}, {datetime.date.today()}.")
     before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
-    text = before + BEGIN + "\n".join(tables) + END + rest.split(END, 1)[1]
+    text = before + BEGIN + "\n\n".join(tables) + "\n" + END + rest.split(END, 1)[1]
     PAGE.write_text(text, encoding="utf-8")
 
 
