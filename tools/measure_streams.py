@@ -151,22 +151,14 @@ def main(largest: int) -> None:
     for rows in pairs:
         write_rows(FOLDER / f"pairs-{rows}.parquet", rows, texts)
     frame = pd.DataFrame([{"rows": rows, **measured(score_pairs, rows)} for rows in pairs])
-    rise = frame["peak"].iloc[-1] - frame["peak"].iloc[0]
-    tables.append(f"{table(frame, 'pairs scored')}\n")
-    tables.append(
-        f"Memory rises by {rise:,.0f} MB; R² of a straight line: {linearity(frame):.5f}.\n"
-    )
+    tables += [table(frame, "pairs scored"), growth(frame)]
     rows_of = []
     for rows in (largest // 100, largest // 10, largest):
         write_rows(FOLDER / f"logits-{rows}.parquet", rows, logits)
         ours, plain = measured(count_effects, rows), measured(aggregate, rows)
         rows_of.append({"rows": rows, **ours, "ratio": ours["seconds"] / plain["seconds"]})
     frame = pd.DataFrame(rows_of)
-    rise = frame["peak"].iloc[-1] - frame["peak"].iloc[0]
-    tables.append(f"{table(frame, 'stored scores')}\n")
-    tables.append(
-        f"Memory rises by {rise:,.0f} MB; R² of a straight line: {linearity(frame):.5f}.\n"
-    )
+    tables += [table(frame, "stored scores"), growth(frame)]
     cpu = describe(torch.device("cpu"))["name"]
     tables.append(f"{cpu}, Python {platform.python_version()}, {datetime.date.today()}.")
     before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
