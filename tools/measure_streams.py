@@ -123,9 +123,11 @@ def do(name: str, rows: int) -> None:
     print(json.dumps({"seconds": taken, "peak": peak}))
 
 
-def linearity(frame: pd.DataFrame) -> float:
-    """R² of a straight line through seconds by rows."""
-    return float(np.corrcoef(frame["rows"], frame["seconds"])[0, 1] ** 2)
+def growth(frame: pd.DataFrame) -> str:
+    """How memory grows from the fewest rows to the most, and how straight time does."""
+    rise = frame["peak"].iloc[-1] - frame["peak"].iloc[0]
+    straight = np.corrcoef(frame["rows"], frame["seconds"])[0, 1] ** 2
+    return f"Memory rises by {rise:,.0f} MB; R² of a straight line of seconds: {straight:.5f}."
 
 
 def table(frame: pd.DataFrame, of: str) -> str:
@@ -149,26 +151,18 @@ def main(largest: int) -> None:
     for rows in pairs:
         write_rows(FOLDER / f"pairs-{rows}.parquet", rows, texts)
     frame = pd.DataFrame([{"rows": rows, **measured(score_pairs, rows)} for rows in pairs])
-    rise = frame["peak"].iloc[-1] - frame["peak"].iloc[0]
-    tables.append(f"{table(frame, 'pairs scored')}\n")
-    tables.append(
-        f"Memory rises by {rise:,.0f} MB; R² of a straight line: {linearity(frame):.5f}.\n"
-    )
+    tables += [table(frame, "pairs scored"), growth(frame)]
     rows_of = []
     for rows in (largest // 100, largest // 10, largest):
         write_rows(FOLDER / f"logits-{rows}.parquet", rows, logits)
         ours, plain = measured(count_effects, rows), measured(aggregate, rows)
         rows_of.append({"rows": rows, **ours, "ratio": ours["seconds"] / plain["seconds"]})
     frame = pd.DataFrame(rows_of)
-    rise = frame["peak"].iloc[-1] - frame["peak"].iloc[0]
-    tables.append(f"{table(frame, 'stored scores')}\n")
-    tables.append(
-        f"Memory rises by {rise:,.0f} MB; R² of a straight line: {linearity(frame):.5f}.\n"
-    )
+    tables += [table(frame, "stored scores"), growth(frame)]
     cpu = describe(torch.device("cpu"))["name"]
-    tables.append(f"{cpu}, Python {platform.python_version()}, {datetime.date.today()}.\n")
+    tables.append(f"{cpu}, Python {platform.python_version()}, {datetime.date.today()}.")
     before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
-    text = before + BEGIN + "\n".join(tables) + END + rest.split(END, 1)[1]
+    text = before + BEGIN + "\n\n".join(tables) + "\n" + END + rest.split(END, 1)[1]
     PAGE.write_text(text, encoding="utf-8")
 
 
