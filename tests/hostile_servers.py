@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 
 from reranking_server import Asked, infinity
 
@@ -238,6 +239,7 @@ def chunk(body: bytes, extension: str = "") -> bytes:
     return f"{len(body):x}{extension}\r\n".encode() + body + b"\r\n"
 
 
+@cache
 def bomb(mebibytes: int) -> bytes:
     """So many mebibytes of blanks, as a gzip of a thousandth of that."""
     packer = zlib.compressobj(9, wbits=zlib.MAX_WBITS | 16)

@@ -164,4 +164,4 @@ def test_a_bomb_unpacks_no_further_than_the_limit(data, waits, monkeypatch):
             most = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-    assert most < 2**24  # of 2**28, the server's own buffers included
+    assert most < 2**24  # of 2**26, the server's own buffers included

@@ -264,12 +264,9 @@ def _shown_target(url: httpx.URL, target: str) -> str:
 
     Any other path may be an echo of the texts, or of the token, and so may the host.
     """
-    try:
-        address = url.join(target)
-        is_same = address.path.rstrip("/") == url.path.rstrip("/")
-        text = shown(address if is_same else address.copy_with(path="/***"))
-    except httpx.InvalidURL:
-        return "an address that cannot be read"
+    address = url.join(target)  # httpx has refused what is no address
+    is_same = address.path.rstrip("/") == url.path.rstrip("/")
+    text = shown(address if is_same else address.copy_with(path="/***"))
     if address.scheme not in ("http", "https") or not address.host:
         return "what is no address of a server"
     secrets = filter(None, [_token(), url.password])
