@@ -302,16 +302,16 @@ def _chat(folder: Path, tokenizer: PreTrainedTokenizerBase, score: LogitScore) -
     return ask
 
 
-_SANDBOX = "3.1.6"
+SANDBOX = "3.1.6"
 """The first jinja2 whose sandbox holds (CVE-2025-27516): a template is somebody else's program."""
 
 
 def _check_sandbox() -> None:
     found = version("jinja2")
-    if Version(found) < Version(_SANDBOX):
+    if Version(found) < Version(SANDBOX):
         raise InputError(
             f"jinja2 {found} lets a chat template out of its sandbox",
-            f'install a newer one: pip install "jinja2>={_SANDBOX}"',
+            f'install a newer one: pip install "jinja2>={SANDBOX}"',
         )
 
 

@@ -213,7 +213,7 @@ PLANTED: dict[str, Planted] = {
                 },
             ),
         ),
-        "Unrecognized model type",
+        "cannot be loaded",
     ),
     "code of a tokeniser": Planted(
         with_code(

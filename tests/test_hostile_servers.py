@@ -130,7 +130,7 @@ def check_scores(frame: pd.DataFrame) -> None:
 def test_a_server_that_misbehaves_at_once(way, run, waits, caplog, data):
     caplog.set_level(logging.DEBUG)
     with misbehaving(way) as server:
-        audited = run(server, timeout=0.5 if way.slow else 60)
+        audited = run(server, timeout=0.3 if way.slow else 60)
         check_told(audited, way, waits, caplog, data.parent)
         if way.expects is None:
             check_scores(from_server(server.address, read(data)).frame)
@@ -165,3 +165,12 @@ def test_a_bomb_unpacks_no_further_than_the_limit(data, waits, monkeypatch):
         finally:
             tracemalloc.stop()
     assert most < 2**24  # of 2**26, the server's own buffers included
+
+
+def test_no_log_has_the_query_of_an_address(data, waits, caplog):
+    caplog.set_level(logging.DEBUG)
+    with misbehaving(WAYS["status 404 Not Found"]) as server:
+        with pytest.raises(transport.ServerError) as caught:
+            from_server(f"{server.address}?api_key={TOKEN}", read(data))
+        assert TOKEN in server.asked[0].query
+    assert TOKEN not in caplog.text + "".join(traceback.format_exception(caught.value))

@@ -11,11 +11,13 @@ import json
 import logging
 import os
 import random
+import ssl
 import time
 import zlib
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import cache
 from threading import Thread
 from typing import Self
 
@@ -103,6 +105,7 @@ class Transport:
             | _authorization(),
             timeout=httpx.Timeout(self.limits.answer_seconds, connect=self.limits.connect_seconds),
             follow_redirects=False,
+            verify=_certificates(),
         )
 
     def __enter__(self) -> Self:
@@ -323,6 +326,12 @@ def _named(response: httpx.Response) -> str:
 def _seconds(retry_after: str) -> float:
     """Seconds of a ``Retry-After``; 0 where it is a date or nonsense."""
     return float(retry_after) if retry_after.isascii() and retry_after.isdigit() else 0.0
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Whom a server's certificate may come from; read once, since that takes its time."""
+    return httpx.create_ssl_context()
 
 
 def _token() -> str:

@@ -20,6 +20,7 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from PIL import Image
 
+from analysis import sinks
 from analysis.counting import COLUMNS, headings
 from analysis.devices import describe, libraries
 from analysis.errors import InputError
@@ -128,7 +129,7 @@ def body_html(chapter: Chapter, names: Sequence[str] = ()) -> Markup:
     for cell in notebook.cells:
         cell.get("outputs", [])[:] = [_for_page(o) for o in cell.get("outputs", []) if _shows(o)]
     body, _ = exporter.from_notebook_node(notebook)
-    body = _TABLE.sub(_SCROLLING, body)
+    body = _TABLE.sub(_SCROLLING, sinks.steady(body))
     for name in names:
         body = body.replace(
             f"<code>{name}</code>", f'<a href="{name}.html"><code>{name}</code></a>'
