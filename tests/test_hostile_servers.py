@@ -6,12 +6,16 @@ import io
 import json
 import logging
 import re
+import shutil
+import socket
+import ssl
+import subprocess
 import sys
 import time
 import traceback
 import tracemalloc
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +24,7 @@ import pandas as pd
 import pytest
 from hostile_servers import TOKEN, Misbehaving, Way, misbehaving
 from hostile_ways import WAYS
-from reranking_server import FLOAT16_INFINITY, logit
+from reranking_server import FLOAT16_INFINITY, Asked, logit
 
 from analysis import read
 from analysis.auditing import transport
@@ -33,7 +37,7 @@ from analysis.sinks import is_control
 QUERIES, DOCUMENTS = 3, 3
 DETECTION, PER_QUERY = 2, 2
 """Requests to find out how the server is asked, and for one query: scores and raw scores."""
-SECONDS = 20
+SECONDS = 30
 """What one audit may take at most, though servers drip and flood."""
 ENDING = {name: way for name, way in WAYS.items() if way.expects and not (way.slow or way.https)}
 """Ways that end an audit, and at once."""
@@ -174,3 +178,42 @@ def test_no_log_has_the_query_of_an_address(data, waits, caplog):
             from_server(f"{server.address}?api_key={TOKEN}", read(data))
         assert TOKEN in server.asked[0].query
     assert TOKEN not in caplog.text + "".join(traceback.format_exception(caught.value))
+
+
+@pytest.fixture
+def own_certificate(tmp_path) -> Path:
+    """A certificate for 127.0.0.1 that its server made itself, with its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("NO OPENSSL HERE: what a certificate of one's own does is not known.")
+    file = tmp_path / "own.pem"
+    options = (
+        "-x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=x -addext subjectAltName=IP:127.0.0.1"
+    )
+    command = [
+        "openssl",
+        "req",
+        *options.split(),
+        "-keyout",
+        file,
+        "-out",
+        file.with_suffix(".crt"),
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    file.write_text(file.read_text() + file.with_suffix(".crt").read_text())
+    return file
+
+
+def test_a_certificate_that_nobody_vouches_for_gets_no_token(own_certificate, run, waits):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own_certificate)
+    heard = []
+
+    def says(connection: socket.socket, _: Asked) -> None:
+        with suppress(ssl.SSLError), context.wrap_socket(connection, server_side=True) as secured:
+            heard.append(secured.recv(65_536))
+
+    with misbehaving(Way(says, "", unread=True, https=True)) as server:
+        audited = run(server)
+    assert audited.status == 3
+    assert "certificate" in audited.err.lower()
+    assert b"".join(heard) == b""
