@@ -130,10 +130,11 @@ def load_tokenizer(
 def _check_not_own(folder: Path) -> None:
     """Refuse a tokeniser that is code of the checkpoint: transformers would take another."""
     file = folder / "tokenizer_config.json"
-    said = called(json.loads, file, file.read_text("utf-8")) if file.is_file() else {}
-    auto_map = said.get("auto_map") if isinstance(said, dict) else None
-    name = str(said["tokenizer_class"]) if auto_map and "tokenizer_class" in said else None
-    if name and not any(hasattr(transformers, known) for known in (name, f"{name}Fast")):
+    said = called(lambda: json.loads(file.read_bytes()), file) if file.is_file() else {}
+    if not isinstance(said, dict) or not said.get("auto_map"):
+        return
+    name = said.get("tokenizer_class")
+    if isinstance(name, str) and not any(hasattr(transformers, n) for n in (name, f"{name}Fast")):
         raise InputError(
             f"the tokeniser is code of the checkpoint, {quoted(name)}",
             "if you trust its author, pass trust_remote_code=True",

@@ -225,6 +225,10 @@ PLANTED: dict[str, Planted] = {
         ),
         "the tokeniser is code of the checkpoint, 'OwnTokenizer'",
     ),
+    "code beside a known tokeniser": Planted(
+        with_code("own.py", tokenized(auto_map={"AutoTokenizer": ["own.OwnTokenizer", None]})),
+        None,
+    ),
     "code by its name": Planted(other_names, None),
     "a module of its own": Planted(modules, None),
     "a kernel for attention": Planted(
@@ -285,6 +289,9 @@ PLANTED: dict[str, Planted] = {
     ),
     # tokenisers and sizes
     "a tokeniser of 100,000 arrays": Planted(deep("tokenizer.json"), "cannot be loaded"),
+    "a tokeniser's configuration of 100,000 arrays": Planted(
+        deep("tokenizer_config.json"), "cannot be loaded"
+    ),
     "a configuration of 100,000 arrays": Planted(deep("config.json"), "cannot be loaded"),
     "a vocabulary of a billion words": Planted(configured(vocab_size=10**9), "cannot be loaded"),
     "layers below zero": Planted(configured(num_hidden_layers=-1), "no place for"),
