@@ -120,13 +120,6 @@ def weight_files(folder: Path, *, allow_pickle: bool = False) -> tuple[Path, ...
             else "give a folder as save_pretrained writes it",
             file=folder,
         )
-    if (folder / "adapter_config.json").exists():
-        # transformers would load the base that this names, wherever it lies, and the adapter.
-        raise InputError(
-            "there is an adapter beside the weights",
-            "merge it into its base (peft: merge_and_unload) and save that, or remove it",
-            file=folder / "adapter_config.json",
-        )
     files = _named(folder, _SAFE_WEIGHTS) or _named(folder, _PICKLED_WEIGHTS * allow_pickle)
     if not files:
         pickled = bool(_named(folder, _PICKLED_WEIGHTS))
@@ -135,6 +128,13 @@ def weight_files(folder: Path, *, allow_pickle: bool = False) -> tuple[Path, ...
             "convert the weights; or, if you trust their author, allow_pickle=True loads "
             "pytorch_model.bin, although unpickling can run code",
             file=folder,
+        )
+    if (folder / "adapter_config.json").exists():
+        # transformers would load the base that this names, wherever it lies, and the adapter.
+        raise InputError(
+            "there is an adapter beside the weights",
+            "merge it into its base (peft: merge_and_unload) and save that, or remove it",
+            file=folder / "adapter_config.json",
         )
     return files
 
