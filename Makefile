@@ -13,7 +13,7 @@ export TOKENIZERS_PARALLELISM ?= false
 
 .PHONY: help
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: report
 report: $(READY)  ## Answer for the German set: write report/index.html, its chapters and figures
@@ -35,6 +35,17 @@ test-engines: $(TOOLS) $(INFINITY)/.ready $(LLAMA_CPP)/.ready  ## Audit real ser
 	  $(BIN)/python -m pytest tests/test_engines_live.py
 
 $(LLAMA_CPP)/.ready: tools/engines/llama-cpp.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --no-deps --requirement $<
+	touch $@
+
+AUDIT := build/audit
+
+.PHONY: audit-dependencies
+audit-dependencies: $(AUDIT)/.ready  ## Ask PyPI which known vulnerabilities the locked versions have
+	$(AUDIT)/bin/python tools/audit_dependencies.py constraints.txt
+
+$(AUDIT)/.ready: tools/audit/requirements.txt
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --no-deps --requirement $<
 	touch $@

@@ -107,8 +107,8 @@ def weight_files(folder: Path, *, allow_pickle: bool = False) -> tuple[Path, ...
     """Return the files that hold a checkpoint's weights: safetensors, or pickles if allowed.
 
     Raises :class:`InputError` if there is no ``config.json``, no such weights, if a part of them
-    is missing, for an index that names other files than weights of its own folder and kind, and
-    for a pipe or a device among the files.
+    is missing, for an adapter beside them, for an index that names other files than weights of its
+    own folder and kind, and for a pipe or a device among the files.
     """
     _check_regular(folder)
     if not (folder / "config.json").is_file():
@@ -128,6 +128,13 @@ def weight_files(folder: Path, *, allow_pickle: bool = False) -> tuple[Path, ...
             "convert the weights; or, if you trust their author (unpickling can run code), load "
             "them: --allow-pickle, in Python allow_pickle=True",
             file=folder,
+        )
+    if (folder / "adapter_config.json").exists():
+        # transformers would load the base that this names, wherever it lies, and the adapter.
+        raise InputError(
+            "there is an adapter beside the weights",
+            "merge it into its base (peft: merge_and_unload) and save that, or remove it",
+            file=folder / "adapter_config.json",
         )
     return files
 

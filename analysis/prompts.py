@@ -29,12 +29,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from packaging.version import Version
 
 from analysis.errors import InputError, quoted
 from analysis.logitscores import LogitScore, logit_score
@@ -270,9 +272,10 @@ def _chat(folder: Path, tokenizer: PreTrainedTokenizerBase, score: LogitScore) -
 
     Each of instruction, query and passage is a message with a role of its own
     (sentence_transformers/base/modality.py at cad2119). transformers fills the template in, in
-    Jinja's sandbox. Raises :class:`InputError` if there is none, or if query or passage does not
-    show in what it makes.
+    Jinja's sandbox. Raises :class:`InputError` if there is none, if query or passage does not show
+    in what it makes, and where the sandbox that is installed has holes.
     """
+    _check_sandbox()
 
     def ask(query: str, passage: str) -> Sequence[str]:
         """Fill the template in."""
@@ -300,6 +303,19 @@ def _chat(folder: Path, tokenizer: PreTrainedTokenizerBase, score: LogitScore) -
         if other == first:
             raise InputError(f"the chat template passes the {role} over", _TEMPLATE, file=folder)
     return ask
+
+
+SANDBOX = "3.1.6"
+"""The first jinja2 whose sandbox holds (CVE-2025-27516): a template is somebody else's program."""
+
+
+def _check_sandbox() -> None:
+    found = version("jinja2")
+    if Version(found) < Version(SANDBOX):
+        raise InputError(
+            f"jinja2 {found} lets a chat template out of its sandbox",
+            f'install a newer one: pip install "jinja2>={SANDBOX}"',
+        )
 
 
 _TEMPLATE = "add a chat_template.jinja that shows a message each of the roles query and document"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import transformers
 from numpy.typing import NDArray
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
 
@@ -20,7 +22,7 @@ from analysis.checkpoints import (
     local_folder,
 )
 from analysis.demo import adapter_of, demo_base
-from analysis.errors import InputError, checked_name
+from analysis.errors import InputError, checked_name, quoted
 from analysis.prompts import YesNo, yes_no
 
 MAX_LENGTH = 512
@@ -106,6 +108,8 @@ def load_tokenizer(
             "save it beside the weights: tokenizer.save_pretrained(folder)",
             file=folder,
         )
+    if not trust_remote_code:
+        _check_not_own(folder)
     tokenizer = called(
         AutoTokenizer.from_pretrained,
         folder,
@@ -121,6 +125,21 @@ def load_tokenizer(
             file=folder,
         )
     return tokenizer
+
+
+def _check_not_own(folder: Path) -> None:
+    """Refuse a tokeniser that is code of the checkpoint: transformers would take another."""
+    file = folder / "tokenizer_config.json"
+    said = called(lambda: json.loads(file.read_bytes()), file) if file.is_file() else {}
+    if not isinstance(said, dict) or not said.get("auto_map"):
+        return
+    name = said.get("tokenizer_class")
+    if isinstance(name, str) and not any(hasattr(transformers, n) for n in (name, f"{name}Fast")):
+        raise InputError(
+            f"the tokeniser is code of the checkpoint, {quoted(name)}",
+            "if you trust its author, pass trust_remote_code=True",
+            file=file,
+        )
 
 
 def check_length(number: object, field: str) -> None:

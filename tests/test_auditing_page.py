@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
+import re
 from dataclasses import replace
 
 import jsonschema
@@ -19,6 +21,7 @@ from analysis.auditing.record import MOST_TIES, SCHEMA, as_json
 from analysis.auditing.sources import Scored
 from analysis.auditing.terminal import print_summary
 from analysis.engines import path_of
+from analysis.policies import hash_of
 from analysis.scorepath import ScorePath
 
 OLD = path_of("infinity", "0.0.68", "float16")
@@ -99,7 +102,7 @@ def test_the_page_escapes_every_text(old):
 
 def test_the_page_needs_nothing_from_elsewhere_and_says_all_of_it(old):
     page = page_html(old, CONDITIONS).replace("http://host/", "")
-    assert "http" not in page
+    assert "://" not in page
     assert "data:image/png;base64," in page
     for sentence in (
         "upcast before the activation (HPS)",
@@ -109,6 +112,14 @@ def test_the_page_needs_nothing_from_elsewhere_and_says_all_of_it(old):
         assert sentence in page
     assert "saturated&gt;0: holds" in page
     assert "top3-ties&gt;100000: does not hold" in page
+
+
+def test_the_page_runs_nothing_and_has_no_style_but_its_own(old):
+    page = page_html(old, CONDITIONS)
+    (policy,) = re.findall('Content-Security-Policy" content="(.*?)"', page)
+    (css,) = re.findall("<style>(.*?)</style>", page, re.DOTALL)
+    assert html.unescape(policy).startswith(f"default-src 'none'; style-src {hash_of(css)}; ")
+    assert "script-src" not in policy
 
 
 def test_the_page_without_logits_or_a_sigmoid_says_so():

@@ -199,7 +199,7 @@ URL = httpx.URL("http://host/rerank")
 UNUSABLE = {
     "no list of results": [{"results": None}, {}, "text", 7, None, {"results": ["text"]}],
     "no index": [[{"score": 1}], [result(None)], [result("0")], [result(True)], [result(0.0)]],
-    "a result has the index": [[result(-1), result(0)], [result(0), result(2)]],
+    "a result has an index beyond": [[result(-1), result(0)], [result(0), result(2)]],
     "document 0 is scored twice": [[result(0), result(0)]],
     "scores for 1 of 2 documents": [[result(1)]],
     "scores for 0 of 2 documents": [[], {"results": []}],

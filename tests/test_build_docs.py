@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
+
+from analysis.policies import hash_of
 
 TOOL = Path(__file__).parent.parent / "tools" / "build_docs.py"
 FONT = "//fonts.example/a.woff"
@@ -52,3 +55,14 @@ def test_links_namespaces_and_what_lies_beside_are_no_loading(build_docs, tmp_pa
     (tmp_path / "a.css").write_text("a { background: url(a.png) } /* https://example.org */")
     (tmp_path / "a.js").write_text("// https://example.org\nfetch('a.json');\n")
     assert list(build_docs.complaints(tmp_path)) == []
+
+
+def test_a_page_runs_its_own_scripts_and_no_handler(build_docs):
+    page = '<head><meta charset="utf-8"/></head><script>let a = 1;</script><script src="x.js">'
+    protected = build_docs.protected(page)
+    (policy,) = re.findall('Content-Security-Policy" content="(.*?)"', protected)
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert rules["default-src"] == rules["base-uri"] == "'none'"
+    assert rules["script-src"] == f"'self' file: {hash_of('let a = 1;')}"
+    assert "http:" not in policy
+    assert protected.replace(re.findall("<meta http-equiv.*?>", protected)[0], "") == page

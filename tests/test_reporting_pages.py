@@ -15,9 +15,9 @@ from sites import write_notebook, write_set
 from analysis import places
 from analysis.cli import main
 from analysis.errors import InputError
+from analysis.policies import hash_of
 from analysis.reporting import ChaptersFailedError, asked, report, running
 from analysis.reporting.pages import INDEX, SHEET
-from analysis.viewing.pages import hash_of
 
 HOSTILE = " <img src=x onerror=alert(1)>'\"</script>&{{ 7 * 7 }}"
 FIGURE = """

@@ -135,3 +135,7 @@ def test_json_holds_the_same_values_and_nothing_that_steers():
 def test_an_error_names_hostile_places():
     error = InputError(HOSTILE, HOSTILE, file=HOSTILE, field=HOSTILE)
     assert not set("\x1b\x07\x00\u202e\ud800") & set(str(error))
+
+
+def test_html_of_others_keeps_its_markup_and_loses_what_turns_text_round():
+    assert sinks.steady("<b>a\u202e\x07\n\tb</b>") == "<b>a\ufffd\ufffd\n\tb</b>"

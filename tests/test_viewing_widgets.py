@@ -19,12 +19,13 @@ from analysis.datasets import RerankingSet
 from analysis.engines import path_of
 from analysis.errors import InputError
 from analysis.figures.looks import Look
+from analysis.policies import hash_of
 from analysis.reporting.running import WIDGET_VIEW
 from analysis.scorepath import FLOAT32_REFERENCE, ScorePath
 from analysis.ties import apply
 from analysis.viewing import RerankToggle, table_html, view, widgets
 from analysis.viewing.module import module
-from analysis.viewing.pages import hash_of, script
+from analysis.viewing.pages import script
 from analysis.viewing.payload import REFERENCE, payload
 
 OLD = path_of("infinity", "0.0.68", "float16")

@@ -8,6 +8,7 @@ from numbers import Real
 import httpx
 
 from analysis.auditing.transport import ServerError
+from analysis.errors import counted
 from analysis.readers.answers import SCORE_NAMES, results_of
 
 _FORMAT = "check that this is a reranking endpoint"
@@ -56,7 +57,7 @@ def _index(result: dict[str, object], n_documents: int, url: httpx.URL, asked: s
         )
     if not 0 <= index < n_documents:
         raise ServerError(
-            f"a result has the index {index}, and {n_documents} documents were sent",
+            f"a result has an index beyond the {counted(n_documents, 'document')} sent",
             "report that to the server's makers: the scores cannot be assigned",
             url=url,
             field=asked,

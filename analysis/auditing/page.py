@@ -19,6 +19,7 @@ from analysis.figures.lane import draw_axis, position
 from analysis.figures.looks import look
 from analysis.figures.style import MARKS, img, style
 from analysis.formats import format_of
+from analysis.policies import policy
 from analysis.templates import environment
 
 _HERE = Path(__file__).parent
@@ -28,10 +29,13 @@ _WIDEST_DISTANCE = 1.0
 
 def page_html(findings: Findings, conditions: Sequence[Condition] = ()) -> str:
     """Render the findings."""
+    css = (_HERE / "page.css").read_text("utf-8")
     return (
-        environment(_HERE, _HERE.parent)
+        environment(_HERE)
         .get_template("page.html.j2")
         .render(
+            policy=policy(css, attributes=True),  # the chart says its background in one
+            css=Markup(css),
             findings=findings,
             k=TOP_K,
             tables=tables,

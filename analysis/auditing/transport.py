@@ -8,13 +8,16 @@ in an address, and the values of its query string, are masked wherever the addre
 from __future__ import annotations
 
 import json
+import logging
 import os
 import random
+import ssl
 import time
 import zlib
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import cache
 from threading import Thread
 from typing import Self
 
@@ -25,6 +28,10 @@ from analysis.limits import ANSWER
 
 TOKEN_VARIABLE = "RERANK_PRECISION_TOKEN"
 """Environment variable with the token that is sent as ``Authorization: Bearer``."""
+
+# They log addresses with what their query holds, and headers with what a server echoes.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 _RETRIED = (429, 502, 503, 504)
 _LAST_PORT = 65_535
@@ -98,6 +105,7 @@ class Transport:
             | _authorization(),
             timeout=httpx.Timeout(self.limits.answer_seconds, connect=self.limits.connect_seconds),
             follow_redirects=False,
+            verify=_certificates(),
         )
 
     def __enter__(self) -> Self:
@@ -200,10 +208,9 @@ class Transport:
 
     def _check_status(self, url: httpx.URL, response: httpx.Response) -> None:
         status = response.status_code
-        if response.is_redirect:
-            target = response.headers.get("location", "")
+        if response.has_redirect_location:
             raise ServerError(
-                f"the server redirects to {_shown_target(url, target)}",
+                f"the server redirects to {_shown_target(url, response.headers['location'])}",
                 "redirects are not followed: give that address, if you trust it",
                 url=url,
                 status=status,
@@ -256,10 +263,19 @@ def shown(url: httpx.URL) -> str:
 
 
 def _shown_target(url: httpx.URL, target: str) -> str:
-    try:
-        return shown(url.join(target))
-    except httpx.InvalidURL:
-        return "an address that cannot be read"
+    """Where a redirect leads: its host, and its path where that is the one asked for.
+
+    Any other path may be an echo of the texts, or of the token, and so may the host.
+    """
+    address = url.join(target)  # httpx has refused what is no address
+    is_same = address.path.rstrip("/") == url.path.rstrip("/")
+    text = shown(address if is_same else address.copy_with(path="/***"))
+    if address.scheme not in ("http", "https") or not address.host:
+        return "what is no address of a server"
+    secrets = filter(None, [_token(), url.password])
+    if any(secret.lower() in text.lower() for secret in secrets):
+        return "an address that repeats a secret"
+    return text
 
 
 def _parsed(url: httpx.URL, body: bytes) -> object:
@@ -310,6 +326,12 @@ def _named(response: httpx.Response) -> str:
 def _seconds(retry_after: str) -> float:
     """Seconds of a ``Retry-After``; 0 where it is a date or nonsense."""
     return float(retry_after) if retry_after.isascii() and retry_after.isdigit() else 0.0
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Whom a server's certificate may come from; read once, since that takes its time."""
+    return httpx.create_ssl_context()
 
 
 def _token() -> str:

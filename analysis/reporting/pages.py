@@ -20,18 +20,20 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from PIL import Image
 
+from analysis import sinks
 from analysis.counting import COLUMNS, headings
 from analysis.devices import describe, libraries
 from analysis.errors import InputError
 from analysis.figures.remedies import remedy_views
 from analysis.figures.style import img, style
 from analysis.notebooks import VALUES_MIME
+from analysis.policies import policy
 from analysis.reporting import words
 from analysis.reporting.answer import Answer
 from analysis.reporting.running import WIDGET_TEXT, Chapter, normalised, notebooks
 from analysis.templates import environment
 from analysis.viewing import view
-from analysis.viewing.pages import hash_of, script
+from analysis.viewing.pages import script
 
 INDEX, SHEET = "index.html", "review.html"
 BACKGROUND = "background"
@@ -127,7 +129,7 @@ def body_html(chapter: Chapter, names: Sequence[str] = ()) -> Markup:
     for cell in notebook.cells:
         cell.get("outputs", [])[:] = [_for_page(o) for o in cell.get("outputs", []) if _shows(o)]
     body, _ = exporter.from_notebook_node(notebook)
-    body = _TABLE.sub(_SCROLLING, body)
+    body = _TABLE.sub(_SCROLLING, sinks.steady(body))
     for name in names:
         body = body.replace(
             f"<code>{name}</code>", f'<a href="{name}.html"><code>{name}</code></a>'
@@ -169,16 +171,10 @@ def _page(
 ) -> str:
     """Render a page; ``scripts`` lets the view's run, ``attributes`` lets elements have styles."""
     css = (_TEMPLATES / "site.css").read_text("utf-8")
-    rules = ["default-src 'none'", "img-src data:", "base-uri 'none'", "form-action 'none'"]
-    rules.append(f"style-src {hash_of(css)}")
-    if attributes:
-        rules += [f"style-src-elem {hash_of(css)}", "style-src-attr 'unsafe-inline'"]
-    if scripts:
-        rules.append(f"script-src {hash_of(script())}")
     templates = environment(_TEMPLATES)
     templates.filters.update(words.FILTERS)
     return templates.get_template(template).render(
-        policy="; ".join(rules),
+        policy=policy(css, script() if scripts else None, attributes=attributes),
         css=Markup(css),
         script=Markup(script()) if scripts else None,
         headings=headings,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import base64
 import gzip
-import hashlib
 import json
 from collections.abc import Mapping
 
 from analysis import sinks
+from analysis.policies import policy
 from analysis.viewing.module import module
 
 _PAGE = """<!DOCTYPE html>
@@ -72,20 +72,14 @@ def script() -> str:
     return f"{module()}\nawait openPage();\n"
 
 
-def hash_of(text: str) -> str:
-    """What a Content-Security-Policy calls an inline script or style."""
-    digest = hashlib.sha256(text.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
-
-
 def page_html(title: str, view: str) -> str:
     """A whole page around what :func:`view_html` returns."""
-    policy = (
-        f"default-src 'none'; script-src {hash_of(script())}; style-src {hash_of(_STYLE)}; "
-        "base-uri 'none'; form-action 'none'"
-    )
     return _PAGE.format(
-        policy=policy, title=sinks.html(title), style=_STYLE, view=view, script=script()
+        policy=policy(_STYLE, script()),
+        title=sinks.html(title),
+        style=_STYLE,
+        view=view,
+        script=script(),
     )
 
 
