@@ -16,7 +16,7 @@ from analysis.metrics.groups import Judgements
 from analysis.metrics.sums import Floats, Ints
 
 RUN_COLUMNS = ("query_id", "passage_id", "score")
-_QRELS_COLUMNS = ("query_id", "passage_id", "grade")
+QRELS_COLUMNS = ("query_id", "passage_id", "grade")
 _HIGHEST_GRADE = 2.0**53
 """Squares of more would lose what tells them apart."""
 
@@ -73,7 +73,7 @@ def judge(
     """
     threshold = _checked_threshold(relevant_from)
     run = checked_frame(run, RUN_COLUMNS, "run")
-    qrels = checked_frame(qrels, _QRELS_COLUMNS, "qrels")
+    qrels = checked_frame(qrels, QRELS_COLUMNS, "qrels")
     score = checked_scores(run, stored_dtype, "run")
     graded = qrels.assign(grade=_grades(qrels)).query("grade > 0")
     query_ids = pd.Index(qrels["query_id"].unique())
