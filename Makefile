@@ -123,10 +123,11 @@ simulate: $(READY)  ## Count wrong answers of compare and of the fingerprint ove
 	OMP_NUM_THREADS=1 $(BIN)/python tools/simulate_comparisons.py
 	OMP_NUM_THREADS=1 $(BIN)/python tools/simulate.py
 
+PEERS := sentence-transformers-6.2.0 haystack-2.31.0 infinity-0.0.78
+
 .PHONY: bench
-bench: $(TOOLS) browser  ## Time the measures beside pytrec_eval and tie-aware-retrieval-metrics, and the view
-	OMP_NUM_THREADS=1 $(BIN)/python tools/bench.py
-	$(BIN)/python -m pytest --quiet --capture=no tests/test_browser_speed.py
+bench: $(TOOLS) browser $(PEERS:%=$(ENGINES)/%/.ready)  ## Time scoring, measures, report and view beside what others use: bench/README.md
+	$(BIN)/python bench/run.py $(PARTS)
 
 .PHONY: lock
 lock: $(TOOLS) $(VENV)/.docs  ## Write the lists of versions from the environment as it is

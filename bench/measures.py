@@ -1,14 +1,13 @@
-"""Time the tie-aware measures beside pytrec_eval and tie-aware-retrieval-metrics, in one run.
+"""The tie-aware measures beside pytrec_eval and tie-aware-retrieval-metrics.
 
-    python tools/bench.py
+    python bench/measures.py [--shape QUERIES PASSAGES] [--rounds N]
 
-1,000 queries of 1,000 passages, stepwise-float16 scores, about ten graded relevant passages a
-query, one in ten of them not retrieved. Four measures: nDCG@10, RR@10, AP, R@100. Everybody starts
-from input in their own form, already joined: dictionaries for pytrec_eval, lists for
-tie-aware-retrieval-metrics, a ``JudgedRun`` for this package; making those is timed apart. Times
-are CPU seconds on one thread, the best of several rounds taken in turn, so that another
-computation on the machine disturbs all alike; what takes seconds is timed once. Before timing, the
-results are compared with pytrec_eval's.
+Stepwise-float16 scores, about ten graded relevant passages a query, one in ten of them not
+retrieved. Four measures: nDCG@10, RR@10, AP, R@100. Everybody starts from input in their own form,
+already joined: dictionaries for pytrec_eval, lists for tie-aware-retrieval-metrics, a
+``JudgedRun`` for this package; making those is timed apart. Times are CPU seconds, in rounds taken
+in turn; what takes seconds is timed once. Before timing, the results are compared with
+pytrec_eval's.
 
 pytrec_eval has RR over the whole list only and is asked for that instead of RR@10;
 tie-aware-retrieval-metrics knows no grades, so that its nDCG is of the binary kind.
@@ -16,44 +15,47 @@ tie-aware-retrieval-metrics knows no grades, so that its nDCG is of the binary k
 
 from __future__ import annotations
 
-import platform
-import time
+import argparse
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytrec_eval
-import torch
 import trm
 
-from analysis.devices import describe
 from analysis.metrics import measure_of
 from analysis.metrics.evaluation import bounds, evaluate_judged
 from analysis.metrics.judged import JudgedRun, judge
 from analysis.metrics.orders import Retrieved
 from analysis.scorepath import ScorePath
+from bench.lines import Line, keep, show
+from bench.rounds import Spread, cpu_seconds_of, in_turn, ratios
 
-QUERIES, PASSAGES, RELEVANT = 1_000, 1_000, 10
+PART = "measures"
+SHAPES = ((1_000, 1_000), (10_000, 100), (100, 10_000))
+"""Queries and passages of each."""
+RELEVANT = 10
 MEASURES = [measure_of(name) for name in ("nDCG@10", "RR@10", "AP", "R@100")]
 PYTREC_EVAL = {"nDCG@10": "ndcg_cut_10", "RR@10": "recip_rank", "AP": "map", "R@100": "recall_100"}
 PATH = ScorePath("float16", "stepwise", "float16", "float16")
 SEED = 0
 ROUNDS = 5
-AT_LEAST = {"pytrec_eval": 3.0, "tie-aware-retrieval-metrics": 30.0}
+GOALS = {"pytrec_eval": 5.0, "tie-aware-retrieval-metrics": 66.0}
 AGREEMENT = 1e-9
 
 
-def frames() -> tuple[pd.DataFrame, pd.DataFrame]:
+def frames(queries: int, passages: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Make a run and its qrels."""
     generator = np.random.default_rng(SEED)
-    shape = (QUERIES, PASSAGES)
-    grade = generator.integers(1, 4, shape) * (generator.random(shape) < RELEVANT / PASSAGES)
+    shape = (queries, passages)
+    grade = generator.integers(1, 4, shape) * (generator.random(shape) < RELEVANT / passages)
     logits = generator.normal(-2, 3, shape) + 2 * grade
     pairs = pd.DataFrame(
         {
-            "query_id": np.repeat([f"q{number}" for number in range(QUERIES)], PASSAGES),
-            "passage_id": np.tile([f"p{number}" for number in range(PASSAGES)], QUERIES),
+            "query_id": np.repeat([f"q{number}" for number in range(queries)], passages),
+            "passage_id": np.tile([f"p{number}" for number in range(passages)], queries),
             "score": PATH.scores(logits).ravel(),
             "grade": grade.ravel(),
         }
@@ -89,9 +91,9 @@ def all_columns(run: JudgedRun) -> pd.DataFrame:
     return evaluate_judged(run, MEASURES)
 
 
-def others_expected(scores: list, relevant: list) -> None:
+def others_expected(scores: list, relevant: list, passages: int) -> None:
     """Ask tie-aware-retrieval-metrics for the four measures, each at its own cut-off only."""
-    for metric, k in (("ndcg", 10), ("mrr", 10), ("map", PASSAGES), ("recall", 100)):
+    for metric, k in (("ndcg", 10), ("mrr", 10), ("map", passages), ("recall", 100)):
         trm.evaluate(scores, relevant, [metric], [k])
 
 
@@ -104,55 +106,81 @@ def check(run: JudgedRun, evaluator: pytrec_eval.RelevanceEvaluator, ranking: di
     np.testing.assert_allclose(ours[list(theirs)], theirs, rtol=0, atol=AGREEMENT)
 
 
-def best_of(tasks: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """CPU seconds of each task, the least over rounds in which each has its turn."""
-    seconds = {name: float("inf") for name in tasks}
-    for _ in range(rounds):
-        for name, task in tasks.items():
-            seconds[name] = min(seconds[name], seconds_of(task))
-    return seconds
-
-
-def seconds_of(task: Callable[[], object]) -> float:
-    """CPU seconds that one call takes."""
-    begin = time.process_time()
-    task()
-    return time.process_time() - begin
-
-
-def main() -> None:
-    """Print the times and ratios."""
-    run, qrels = frames()
+def lines_of(queries: int, passages: int, rounds: int) -> list[Line]:
+    """Compare with pytrec_eval, then time everybody in turn."""
+    run, qrels = frames(queries, passages)
     ours = judge(run, qrels)
     ranking, judgements = dictionaries(run, "score"), dictionaries(qrels, "grade")
     evaluator = pytrec_eval.RelevanceEvaluator(judgements, set(PYTREC_EVAL.values()))
-    scores, relevant = lists(ours)
     check(ours, evaluator, ranking)
+    own, frame, slow = (
+        "expected, min, max",
+        "all columns, as a frame",
+        "tie-aware-retrieval-metrics",
+    )
+    seconds = _timed(
+        {
+            own: lambda: expected_and_ends(ours),
+            frame: lambda: all_columns(ours),
+            "pytrec_eval": lambda: evaluator.evaluate(ranking),
+        },
+        rounds,
+    )
+    joined = _timed(
+        {
+            slow: partial(others_expected, *lists(ours), passages),
+            own: lambda: judge(run, qrels),
+            "pytrec_eval": lambda: dictionaries(run, "score"),
+        },
+        1,
+    )
+    shape = f"{queries:,} × {passages:,}"
+    quickest = [min(seconds[own])]
+    return [
+        _line(f"{own}; {shape}", seconds[own], "pytrec_eval", seconds["pytrec_eval"]),
+        _line(f"{own}; {shape}", quickest, slow, joined[slow]),
+        Line(f"{frame}; {shape}", Spread.of(seconds[frame])),
+        Line(
+            f"joining run and qrels; {shape}",
+            Spread.of(joined[own]),
+            rival="dictionaries for pytrec_eval",
+            theirs=Spread.of(joined["pytrec_eval"]),
+            ratio=ratios(joined["pytrec_eval"], joined[own]),
+        ),
+    ]
 
-    own = "expected, min, max"
-    tasks = {
-        own: lambda: expected_and_ends(ours),
-        "all columns, as a frame": lambda: all_columns(ours),
-        "pytrec_eval": lambda: evaluator.evaluate(ranking),
-    }
-    seconds = best_of(tasks, ROUNDS)
-    slow = "tie-aware-retrieval-metrics"
-    seconds |= best_of({slow: lambda: others_expected(scores, relevant)}, 1)
-    joining = {
-        "judge (ours)": lambda: judge(run, qrels),
-        "dictionaries (pytrec_eval)": lambda: dictionaries(run, "score"),
-    }
-    seconds |= best_of(joining, 1)
 
-    cpu = describe(torch.device("cpu"))["name"]
-    print(f"{cpu}, {platform.system()}, Python {platform.python_version()}")
-    print(f"{len(run):,} rows, {QUERIES:,} queries; {', '.join(m.name for m in MEASURES)}")
-    for name, time_taken in seconds.items():
-        print(f"  {name:30} {time_taken:8.3f} s")
-    for name, goal in AT_LEAST.items():
-        ratio = seconds[name] / seconds[own]
-        word = "as held to" if ratio >= goal else "BELOW what it is held to"
-        print(f"{own}: {ratio:.1f} times as fast as {name} ({word}: {goal:g})")
+def _timed(tasks: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """CPU seconds of each task in every round."""
+    return in_turn(
+        {name: lambda _, task=task: cpu_seconds_of(task) for name, task in tasks.items()}, rounds
+    )
+
+
+def _line(what: str, own: list[float], rival: str, theirs: list[float]) -> Line:
+    ratio = ratios(theirs, own)
+    goal, sorting = GOALS[rival], "sorting the scores of each query is most of what is left to do"
+    return Line(
+        what,
+        Spread.of(own),
+        rival=rival,
+        theirs=Spread.of(theirs),
+        ratio=ratio,
+        goal=goal,
+        note=sorting if ratio.middle < goal else "",
+    )
+
+
+def main() -> None:
+    """Time every shape, or one; keep and print the lines."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--shape", type=int, nargs=2, metavar=("QUERIES", "PASSAGES"))
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    args = parser.parse_args()
+    shapes = [tuple(args.shape)] if args.shape else SHAPES
+    lines = [line for shape in shapes for line in lines_of(*shape, args.rounds)]
+    keep(PART, lines)
+    show(lines)
 
 
 if __name__ == "__main__":
