@@ -181,3 +181,10 @@ serve(score, "numpy")
 def test_a_peer_that_ends_is_an_error(tmp_path):
     with pytest.raises(RuntimeError, match="ended with no answer"):
         Running(peer(tmp_path, "raise SystemExit(1)"))
+
+
+def test_the_profiler_names_what_takes_time():
+    def slow():
+        return sum(number * number for number in range(200_000))
+
+    assert "slow" in rounds.where_time_goes(slow).split("%")[0]
