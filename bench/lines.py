@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bench.machines import machine
 from bench.rounds import Spread
 
 ROOT = Path(__file__).parent.parent
@@ -49,19 +50,28 @@ class Line:
         return f"below, because {self.note or 'no reason was found'}"
 
 
+@dataclass(frozen=True)
+class Part:
+    """What a part measured, and on which machine and day."""
+
+    machine: str
+    lines: list[Line]
+
+
 def keep(part: str, lines: Iterable[Line]) -> None:
     """Keep the lines of a part for the table, in the place of those of an earlier run."""
     KEPT.mkdir(parents=True, exist_ok=True)
-    content = json.dumps([asdict(line) for line in lines], indent=1, ensure_ascii=False)
-    _file(part).write_text(content, encoding="utf-8")
+    content = {"machine": machine(), "lines": [asdict(line) for line in lines]}
+    _file(part).write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
-def kept(part: str) -> list[Line]:
-    """The lines of a part as they were kept; none where it has not run."""
+def kept(part: str) -> Part | None:
+    """What a part measured when it last ran; None where it never has."""
     file = _file(part)
     if not file.exists():
-        return []
-    return [_line(fields) for fields in json.loads(file.read_text(encoding="utf-8"))]
+        return None
+    content = json.loads(file.read_text(encoding="utf-8"))
+    return Part(content["machine"], [_line(fields) for fields in content["lines"]])
 
 
 def show(lines: Iterable[Line]) -> None:

@@ -77,17 +77,22 @@ def lines_of(dataset: RerankingSet, reranker: Reranker, rounds: int) -> list[Lin
         each_configuration(warming, peers)
         seconds = in_turn(tasks, rounds)
     rival = f"{peer.name}, batches of {BATCH_SIZE}, once for each"
-    return [
-        Line(
-            f"three dtypes, {len(PATHS)} paths, {dataset.n_pairs} pairs: `{runtime}`",
-            Spread.of(seconds[runtime]),
-            rival=rival,
-            theirs=Spread.of(seconds["peer"]),
-            ratio=ratios(seconds["peer"], seconds[runtime]),
-            goal=GOAL,
-        )
-        for runtime in runtimes
-    ]
+    return [_line(runtime, seconds, rival, dataset.n_pairs) for runtime in runtimes]
+
+
+def _line(runtime: str, seconds: dict[str, list[float]], rival: str, n_pairs: int) -> Line:
+    """One runtime beside the peer; a goal that is missed has its reason."""
+    ratio = ratios(seconds["peer"], seconds[runtime])
+    shared = f"no more than {len(PATHS)} paths share the passes of {len(FORWARD_DTYPES)} dtypes"
+    return Line(
+        f"three dtypes, {len(PATHS)} paths, {n_pairs} pairs: `{runtime}`",
+        Spread.of(seconds[runtime]),
+        rival=rival,
+        theirs=Spread.of(seconds["peer"]),
+        ratio=ratio,
+        goal=GOAL,
+        note=shared if ratio.middle < GOAL else "",
+    )
 
 
 def main() -> None:

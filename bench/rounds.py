@@ -66,8 +66,10 @@ def where_time_goes(task: Callable[[], object]) -> str:
     profile.runcall(task)
     entries = sorted(profile.getstats(), key=lambda entry: -entry.inlinetime)
     total = sum(entry.inlinetime for entry in entries)
-    named = (f"`{_name(entry.code)}` {entry.inlinetime / total:.0%}" for entry in entries[:_NAMED])
-    return f"of its time go to: {', '.join(named)}"
+    named = (
+        f"{entry.inlinetime / total:.0%} in `{_name(entry.code)}`" for entry in entries[:_NAMED]
+    )
+    return f"it spends {', '.join(named)}"
 
 
 def _name(code: CodeType | str) -> str:

@@ -192,8 +192,8 @@ def _reason(dtype: str, ours: Mapping[str, Ours], dataset: RerankingSet) -> str:
     """Where the time of a pass on oneDNN goes, as profiling finds it."""
     one = next(one for one in ours.values() if one.text == f"onednn:{dtype}")
     shares = one.shares(dataset)
-    spent = ", ".join(f"{kind} {share:.0%}" for kind, share in shares.items())
-    return f"of a pass of `{one.text}` go to: {spent}"
+    spent = ", ".join(f"{share:.0%} on {kind}" for kind, share in shares.items())
+    return f"a pass of `{one.text}` spends {spent}"
 
 
 def main() -> None:

@@ -1,49 +1,34 @@
-"""The table of ``bench/README.md``: machine, date, versions, and the lines of every part."""
+"""The tables of ``bench/README.md``: machine, date, versions and lines of every part."""
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
-import torch
-
-from analysis.devices import describe
-from bench.lines import Line
+from bench.lines import Line, Part
 from bench.rounds import Spread
 
 README = Path(__file__).parent / "README.md"
 BEGIN, END = "<!-- measured -->\n", "<!-- end -->\n"
-_VERSIONS = ("torch", "transformers", "numpy", "pandas")
 _HEAD = ("what", "ours", "beside", "theirs", "times as fast", "goal", "")
 
 
-def write(parts: Mapping[str, Iterable[Line]], page: Path = README) -> None:
-    """Put the machine and a table per part between the marks of a page.
+def write(parts: Mapping[str, Part | None], page: Path = README) -> None:
+    """Put a table per part, and where and when it was measured, between the marks of a page.
 
-    ``parts`` maps headings to lines; a part without lines is left out. Raises ValueError for a
+    ``parts`` maps headings to what was measured; a part that never ran is left out. Raises ValueError for a
     page without the marks.
     """
-    sections = [f"### {name}\n\n{table(lines)}" for name, lines in parts.items() if lines]
+    sections = [
+        f"### {name}\n\n{part.machine}\n\n{table(part.lines)}"
+        for name, part in parts.items()
+        if part
+    ]
     text = page.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
     after = rest.split(END, 1)[1]
-    content = "\n".join([f"{machine()}\n", *sections])
+    content = "\n".join(sections)
     page.write_text(f"{before}{BEGIN}{content}{END}{after}", encoding="utf-8")
-
-
-def machine() -> str:
-    """Where and when this is measured, in a sentence."""
-    cpu = describe(torch.device("cpu"))
-    versions = ", ".join(f"{name} {version(name)}" for name in _VERSIONS)
-    return (
-        f"{cpu['name']} ({cpu['capability']}), {os.cpu_count()} cores, {cpu['threads']} threads, "
-        f"{platform.system()}, Python {platform.python_version()}, {versions}; "
-        f"{datetime.now(UTC).date().isoformat()}."
-    )
 
 
 def table(lines: Iterable[Line]) -> str:

@@ -13,7 +13,8 @@ from analysis.models import load
 from bench import lines, rounds
 from bench.asking import RUNNERS, Running, disagreement
 from bench.limit import Network, limit_seconds
-from bench.lines import Line
+from bench.lines import Line, Part
+from bench.machines import machine
 from bench.pairs import CANDIDATES, mixed_pairs, stretches
 from bench.rounds import Spread, in_turn, ratios
 from bench.scoring import against_limit, against_peers
@@ -35,12 +36,13 @@ def test_a_table_takes_the_place_of_the_last_one(tmp_path):
     page = tmp_path / "README.md"
     page.write_text(f"before\n{BEGIN}old\n{END}after\n", encoding="utf-8")
     for name in ("first", "second"):
-        write({name: [beside([1.9, 2.0, 2.5], 1.4)], "not run": []}, page)
+        measured = Part("a machine", [beside([1.9, 2.0, 2.5], 1.4)])
+        write({name: measured, "not run": None}, page)
     text = page.read_text(encoding="utf-8")
     assert text.startswith(f"before\n{BEGIN}")
     assert text.endswith(f"{END}after\n")
     assert "| ours | 1 s | peer | 2 s | 2 (1.9–2.5) | ≥ 1.4 | as held to |" in text
-    assert "### second" in text
+    assert "### second\n\na machine\n\n|" in text
     assert not any(word in text for word in ("old", "first", "not run"))
 
 
@@ -73,8 +75,8 @@ def test_lines_are_kept_as_they_were(tmp_path, monkeypatch):
     monkeypatch.setattr(lines, "KEPT", tmp_path)
     made = [beside([1.0, 2.0, 0.1 + 0.2], 1.4), line(goal=2.0, unit="ms")]
     lines.keep("part", made)
-    assert lines.kept("part") == made
-    assert lines.kept("another") == []
+    assert lines.kept("part") == Part(machine(), made)
+    assert lines.kept("another") is None
 
 
 def test_multiply_adds_are_those_counted_by_hand():
@@ -187,4 +189,4 @@ def test_the_profiler_names_what_takes_time():
     def slow():
         return sum(number * number for number in range(200_000))
 
-    assert "slow" in rounds.where_time_goes(slow).split("%")[0]
+    assert "slow" in rounds.where_time_goes(slow).split(",")[0]
