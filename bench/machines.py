@@ -20,6 +20,7 @@ def machine() -> str:
     versions = ", ".join(f"{name} {version(name)}" for name in _VERSIONS)
     return (
         f"{cpu['name']} ({cpu['capability']}), {os.cpu_count()} cores, "
-        f"torch on {cpu['threads']} of them, {platform.system()}, Python {platform.python_version()}, {versions}; "
+        f"torch on {cpu['threads']} of them, {platform.system()}, "
+        f"Python {platform.python_version()}, {versions}; "
         f"{datetime.now(UTC).date().isoformat()}."
     )

@@ -66,9 +66,8 @@ def where_time_goes(task: Callable[[], object]) -> str:
     profile.runcall(task)
     entries = sorted(profile.getstats(), key=lambda entry: -entry.inlinetime)
     total = sum(entry.inlinetime for entry in entries)
-    named = (
-        f"{entry.inlinetime / total:.0%} in `{_name(entry.code)}`" for entry in entries[:_NAMED]
-    )
+    shares = ((_name(entry.code), entry.inlinetime / total) for entry in entries[:_NAMED])
+    named = (f"{share:.0%} in `{name}`" for name, share in shares)
     return f"it spends {', '.join(named)}"
 
 

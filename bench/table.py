@@ -16,8 +16,8 @@ _HEAD = ("what", "ours", "beside", "theirs", "times as fast", "goal", "")
 def write(parts: Mapping[str, Part | None], page: Path = README) -> None:
     """Put a table per part, and where and when it was measured, between the marks of a page.
 
-    ``parts`` maps headings to what was measured; a part that never ran is left out. Raises ValueError for a
-    page without the marks.
+    ``parts`` maps headings to what was measured; a part that never ran is left out. Raises
+    ValueError for a page without the marks.
     """
     sections = [
         f"### {name}\n\n{part.machine}\n\n{table(part.lines)}"
@@ -52,7 +52,9 @@ def _cells(line: Line) -> tuple[str, ...]:
 
 
 def _amount(spread: Spread, unit: str) -> str:
-    return f"{spread.middle:.3g} {unit}"
+    """The median, to three digits, whole from 100 on."""
+    number = f"{spread.middle:,.0f}" if spread.middle >= 100 else f"{spread.middle:.3g}"
+    return f"{number} {unit}"
 
 
 def _ratio(spread: Spread) -> str:
