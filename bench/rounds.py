@@ -73,5 +73,6 @@ def where_time_goes(task: Callable[[], object]) -> str:
 
 def _name(code: CodeType | str) -> str:
     """A function's name; of what is written in C without where it lies in memory."""
-    name = code if isinstance(code, str) else code.co_qualname
-    return _ADDRESS.sub("", name).strip("<>")
+    if not isinstance(code, str):
+        return code.co_qualname
+    return _ADDRESS.sub("", code).removeprefix("<").removesuffix(">")
