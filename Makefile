@@ -138,10 +138,11 @@ simulate: $(READY)  ## Count wrong answers of compare and of the fingerprint ove
 scale: $(TOOLS)  ## Measure memory and time of what is larger than memory: docs/scale.md (an hour)
 	OMP_NUM_THREADS=1 $(BIN)/python tools/measure_streams.py
 
+PEERS := sentence-transformers-6.2.0 haystack-2.31.0 infinity-0.0.78
+
 .PHONY: bench
-bench: $(TOOLS) browser  ## Time the measures beside pytrec_eval and tie-aware-retrieval-metrics, and the view
-	OMP_NUM_THREADS=1 $(BIN)/python tools/bench.py
-	$(BIN)/python -m pytest --quiet --capture=no tests/test_browser_speed.py
+bench: $(TOOLS) browser $(PEERS:%=$(ENGINES)/%/.ready)  ## Time scoring, measures, report and view beside what others use: bench/README.md
+	$(BIN)/python bench/run.py $(PARTS)
 
 .PHONY: lock
 lock: $(TOOLS) $(VENV)/.docs  ## Write the lists of versions from the environment as it is

@@ -12,14 +12,14 @@ calibrated names the pairs as well: ``openvino:int8-static@relevant``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal, get_args
 
 import pandas as pd
 
 from analysis.errors import InputError, quoted
-from analysis.formats import FORMATS, NETWORK_DTYPES
+from analysis.formats import FORMATS, FORWARD_DTYPES, NETWORK_DTYPES
 
 ActivationScale = Literal["none", "static", "token", "block", "tensor"]
 CALIBRATIONS = ("relevant", "random")
@@ -149,10 +149,17 @@ def _static(recipe: str, head: str, calibration: str) -> ForwardFormat:
     )
 
 
+def _one_dnn(dtype: str, arithmetic: str) -> ForwardFormat:
+    """Torch's network in a dtype, its linear layers multiplied by oneDNN."""
+    return replace(_uniform("onednn", dtype, dtype, dtype), arithmetic=arithmetic)
+
+
 def _run_here() -> Iterator[ForwardFormat]:
     """The formats that :func:`analysis.scoring.score` can run."""
     for dtype in NETWORK_DTYPES:
         yield _uniform(_TORCH, dtype, dtype, dtype)
+    for dtype in FORWARD_DTYPES:
+        yield _one_dnn(dtype, "float32" if dtype == "float16" else dtype)
     yield _uniform("onnxruntime", "float32", "float32")
     yield ForwardFormat(
         runtime="onnxruntime",

@@ -15,7 +15,7 @@ from analysis.models import load
 from analysis.runtimes import extras, keeping
 from analysis.scoring import score
 
-OTHERS = [one for one in RUN_HERE.values() if not one.is_torch]
+EXPORTED = [one for one in RUN_HERE.values() if one.runtime in ("onnxruntime", "openvino")]
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_torch_runs_on_the_rerankers_device_and_the_others_on_the_cpu(reranker):
         assert runtimes.device_of(elsewhere, one).type == expected
 
 
-@pytest.mark.parametrize("forward_format", OTHERS, ids=str)
+@pytest.mark.parametrize("forward_format", EXPORTED, ids=str)
 def test_a_missing_extra_is_named(tiny_pairs, reranker, forward_format, monkeypatch, tmp_path):
     def absent(name):
         raise ImportError(f"No module named {name!r}")

@@ -1,7 +1,8 @@
 """Runtimes: what runs a reranker's network in a forward format.
 
-Torch runs the checkpoint itself. ONNX Runtime and OpenVINO run what is exported from it, in float32
-(:mod:`analysis.runtimes.exporting`), and then quantised by a named recipe
+Torch runs the checkpoint itself, faster with its linear layers on oneDNN
+(:mod:`analysis.runtimes.one_dnn`). ONNX Runtime and OpenVINO run what is exported from it, in
+float32 (:mod:`analysis.runtimes.exporting`), and then quantised by a named recipe
 (:mod:`analysis.runtimes.quantising`); both run on the CPU, on as many threads as torch does. They
 are the extra ``runtimes``. Whatever of a runtime can change a logit is named here, not left to a
 default.
@@ -18,7 +19,12 @@ from analysis.errors import InputError
 from analysis.forwardformats import ForwardFormat
 from analysis.rerankers import Forward, Reranker
 
-_MODULES = {"torch": "pytorch", "onnxruntime": "onnx_runtime", "openvino": "open_vino"}
+_MODULES = {
+    "torch": "pytorch",
+    "onednn": "one_dnn",
+    "onnxruntime": "onnx_runtime",
+    "openvino": "open_vino",
+}
 
 
 class Runtime(Protocol):

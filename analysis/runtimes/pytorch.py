@@ -19,7 +19,11 @@ def identity(reranker: Reranker, forward_format: ForwardFormat) -> dict[str, Any
 
 def forward(reranker: Reranker, forward_format: ForwardFormat) -> Forward:
     """Load the network in its dtype."""
-    network = reranker.network(forward_format.forward_dtype)
+    return runner(reranker, reranker.network(forward_format.forward_dtype))
+
+
+def runner(reranker: Reranker, network: torch.nn.Module) -> Forward:
+    """What gives a batch to a network on the reranker's device and returns its logits."""
 
     def run(inputs: Inputs) -> NDArray[np.float64]:
         tensors = {
