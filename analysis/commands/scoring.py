@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from analysis import sinks
-from analysis.commands.files import replaceable
+from analysis.commands.files import WRITE_ELSEWHERE, replaceable
 from analysis.commands.options import DTYPES, Data, Dtypes, Model, Split, Trust, of_split
 from analysis.commands.output import echo, resuming, tell
-from analysis.places import replacing
+from analysis.places import replacing, writing
 
 
 def score(
@@ -32,6 +32,6 @@ def score(
     reranker = models.load(model, trust_remote_code=trust_remote_code)
     with resuming():
         logits = scoring.score(candidates, reranker, dtype, store=Store())
-    with replacing(out) as temporary:
+    with writing(out, WRITE_ELSEWHERE), replacing(out) as temporary:
         logits.to_parquet(temporary, index=False)
     echo(sinks.terminal(f"{len(logits):,} logits: {out}"))
