@@ -30,6 +30,7 @@ from analysis.errors import InputError
 from analysis.formats import FORWARD_DTYPES
 from analysis.forwardformats import ForwardFormat, as_format, formats_to_run
 from analysis.rerankers import Inputs, Reranker, Tokens
+from analysis.runtimes import pytorch
 from analysis.store import Store
 from analysis.tokenizing import check_length, check_room
 
@@ -99,7 +100,7 @@ def score(
         frame.insert(3, "forward_format", _texts(forward_format.text, frame))
         frames.append(_with_logits(frame, logits, reranker.label_names))
     scored = pd.concat(frames, ignore_index=True)
-    _check_finite(scored, reranker)
+    _check_finite(scored, plan)
     return scored
 
 
@@ -243,22 +244,35 @@ def _forward(
             yield logits
 
 
-def _check_finite(scored: pd.DataFrame, reranker: Reranker) -> None:
-    """Raise :class:`InputError` that lists pairs whose logit is infinite or NaN."""
+def _check_finite(scored: pd.DataFrame, plan: _Plan) -> None:
+    """Raise :class:`InputError` that lists pairs whose logit is infinite or NaN, and says where
+    the first of them began to be.
+    """
     bad = scored[~np.isfinite(scored["logit"])]
     if bad.empty:
         return
-    bad = bad.assign(name=[as_format(text).name for text in bad["forward_format"]])
+    bad = bad.assign(run_in=[as_format(text).name for text in bad["forward_format"]])
     listed = "; ".join(
-        f"{row.query_id!r}, {row.passage_id!r}: {row.logit} in {row.name}"
+        f"{row.query_id!r}, {row.passage_id!r}: {row.logit} in {row.run_in}"
         for row in bad.head(_LISTED_PAIRS).itertuples(index=False)
     )
     more = f" and {len(bad) - _LISTED_PAIRS} more" if len(bad) > _LISTED_PAIRS else ""
-    formats = ", ".join(bad["name"].unique())
+    formats = ", ".join(bad["run_in"].unique())
     raise InputError(
-        f"{len(bad)} of {len(scored)} logits of {reranker.name} are not finite "
-        f"(query, passage): {listed}{more}",
+        f"{len(bad)} of {len(scored)} logits of {plan.reranker.name} are not finite "
+        f"(query, passage): {listed}{more}{_located(bad.iloc[0], plan)}",
         f"leave out {formats} (float16 overflows above 65504: bfloat16 and float32 reach "
         "further); what was computed stays in the store, if there is one",
         field="logit",
     )
+
+
+def _located(bad: pd.Series, plan: _Plan) -> str:
+    """Where in the network the logit of a row overflowed; nothing where no layer is seen."""
+    forward_format = as_format(bad["forward_format"])
+    if not forward_format.is_torch:
+        return ""
+    place = bad.name % len(plan.dataset.pairs)
+    batch = next(rows for rows in plan.batches if place in rows)
+    found = pytorch.locate(plan.reranker, forward_format, plan.inputs(batch))
+    return f"; in {bad['run_in']} {found}" if found else ""
