@@ -123,6 +123,10 @@ simulate: $(READY)  ## Count wrong answers of compare and of the fingerprint ove
 	OMP_NUM_THREADS=1 $(BIN)/python tools/simulate_comparisons.py
 	OMP_NUM_THREADS=1 $(BIN)/python tools/simulate.py
 
+.PHONY: torture
+torture: $(TOOLS)  ## Count what goes wrong under kills, damage, full disks and generated inputs; long
+	OMP_NUM_THREADS=1 $(BIN)/python tools/torture
+
 .PHONY: bench
 bench: $(TOOLS) browser  ## Time the measures beside pytrec_eval and tie-aware-retrieval-metrics, and the view
 	OMP_NUM_THREADS=1 $(BIN)/python tools/bench.py

@@ -245,8 +245,9 @@ def _forward(
 
 
 def _check_finite(scored: pd.DataFrame, plan: _Plan) -> None:
-    """Raise :class:`InputError` that lists pairs whose logit is infinite or NaN, and says where
-    the first of them began to be.
+    """Raise :class:`InputError` that lists pairs whose logit is infinite or NaN.
+
+    It says as well in which layer the first of them overflowed.
     """
     bad = scored[~np.isfinite(scored["logit"])]
     if bad.empty:

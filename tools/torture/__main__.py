@@ -11,9 +11,9 @@ was cut goes on with the next one. Exit status 1 where anything came out wrong.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -44,6 +44,7 @@ KINDS: tuple[Kind, ...] = (
 )
 PAGE = TOOLS.parent / "docs" / "reliability.md"
 KEPT = TOOLS.parent / "build" / "torture"
+NOT_RUN = "not run"
 _MOST_LISTED = 20
 
 
@@ -61,7 +62,7 @@ def main() -> int:
         if given.kinds and not any(part in kind.name for part in given.kinds):
             continue
         row = counted(kind, given.times or kind.times)
-        wrong += row[2] not in ("0", "not run")
+        wrong += row[2] not in ("0", NOT_RUN)
         print(kind.name, *row, sep=" | ", flush=True)
         if given.times is None:
             page.write_rows(PAGE, {kind.name: row}, [one.name for one in KINDS])
@@ -76,10 +77,11 @@ def counted(kind: Kind, times: int) -> page.Row:
     with tempfile.TemporaryDirectory() as folder:
         begin = time.perf_counter()
         try:
-            row = row_of(kind, kind.run(times, Path(folder)), time.perf_counter() - begin)
+            count = kind.run(times, Path(folder))
         except CannotRunError as error:
             print(f"{kind.name}: {error}", file=sys.stderr)
-            return (kind.says, "–", "not run", "–", "–", "–")
+            return (kind.says, "–", NOT_RUN, "–", "–", "–")
+    row = row_of(kind, count, time.perf_counter() - begin)
     kept.parent.mkdir(parents=True, exist_ok=True)
     beside = kept.with_suffix(".part")
     beside.write_text(json.dumps(row), encoding="utf-8")
@@ -103,12 +105,10 @@ def machine() -> str:
 
 
 def code_digest() -> str:
-    """What is tried: the commit, and what was changed since."""
-    commands = (["git", "rev-parse", "HEAD"], ["git", "diff", "HEAD", "--", "analysis", "tools"])
-    states = [subprocess.check_output(command, cwd=TOOLS) for command in commands]
-    import hashlib
-
-    return hashlib.sha256(b"\0".join(states)).hexdigest()[:16]
+    """Digest of the code that is tried and of what tries it: counts of other code are not kept."""
+    folders = (TOOLS.parent / "analysis", TOOLS / "torture", TOOLS.parent / "tests")
+    files = sorted(file for folder in folders for file in folder.rglob("*.py"))
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import resource
 import signal
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -40,7 +41,7 @@ _SUBJECTS = {
     "compare": 1_000,
     "steps": 1_000,
 }
-"""How often each is tried: 100,000 in all; most where an input is read, which takes milliseconds."""
+"""How often each is tried: 100,000 in all, most where one takes milliseconds."""
 
 
 def trying(subject: str) -> Callable[[int, Path], Count]:
@@ -66,6 +67,7 @@ def try_inputs(subject: str, times: int, found: Path) -> None:
     wrong: list[str] = []
     tried = 0
     _limit_memory()
+    warnings.simplefilter("error")  # a warning is no documented answer either
     signal.signal(signal.SIGALRM, _too_slow)
 
     @seed(0)

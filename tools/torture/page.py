@@ -24,9 +24,7 @@ def write_rows(page: Path, rows: Mapping[str, Row], order: list[str]) -> None:
     before, rest = page.read_text(encoding="utf-8").split(BEGIN)
     table, after = rest.split(END, 1)
     all_rows = {**_rows(table), **rows}
-    lines = [
-        f"| {' | '.join((name, *all_rows[name]))} |" for name in order if name in all_rows
-    ]
+    lines = [f"| {' | '.join((name, *all_rows[name]))} |" for name in order if name in all_rows]
     made = "\n".join([*_HEAD, *lines]) + "\n"
     page.write_text(before + BEGIN + "\n" + made + "\n" + END + after, encoding="utf-8")
 
