@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from generated_inputs import INPUTS
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
+READ = [name for name in INPUTS if name.startswith(("sets", "scores"))]
 FEW = {"compare": 5, "fingerprint of paths": 15}
 
 
@@ -22,19 +22,15 @@ def test_only_the_documented_error_and_no_wrong_number(subject):
     try_one()
 
 
-@pytest.mark.parametrize(
-    "subject", [name for name in INPUTS if name.startswith(("sets", "scores"))]
-)
+@pytest.mark.parametrize("subject", READ)
 def test_most_of_what_is_generated_is_not_refused_at_once(subject, monkeypatch):
     """A generator of nonsense alone would reach no further than the first line."""
     read = []
     monkeypatch.setattr("generated_inputs._check_read", read.append)
     strategy, check = INPUTS[subject]
 
-    @settings(
-        max_examples=60, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
-    )
-    @given(st.shared(strategy))
+    @settings(max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+    @given(strategy)
     def try_one(value: object) -> None:
         check(value)
 

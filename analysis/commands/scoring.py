@@ -20,6 +20,13 @@ def score(
     split: Split = None,
     model: Model = "demo",
     dtype: Dtypes = DTYPES,
+    deterministic: Annotated[
+        bool,
+        typer.Option(
+            "--deterministic",
+            help="One pair at a time on one thread: the same bits whatever else is scored; slower.",
+        ),
+    ] = False,
     trust_remote_code: Trust = False,
 ) -> None:
     """Score a set in each forward dtype and write the logits; a stopped run resumes."""
@@ -31,7 +38,9 @@ def score(
     tell(candidates.notes)
     reranker = models.load(model, trust_remote_code=trust_remote_code)
     with resuming():
-        logits = scoring.score(candidates, reranker, dtype, store=Store())
+        logits = scoring.score(
+            candidates, reranker, dtype, deterministic=deterministic, store=Store()
+        )
     with writing(out, WRITE_ELSEWHERE), replacing(out) as temporary:
         logits.to_parquet(temporary, index=False)
     echo(sinks.terminal(f"{len(logits):,} logits: {out}"))
