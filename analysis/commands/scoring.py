@@ -14,6 +14,7 @@ from analysis.commands.output import echo, resuming, tell
 from analysis.places import replacing, writing
 
 
+@resuming()
 def score(
     out: Annotated[Path, typer.Argument(help="Parquet file for the logits.")],
     data: Data = "german",
@@ -37,10 +38,8 @@ def score(
     candidates = readers.read(of_split(data, split))
     tell(candidates.notes)
     reranker = models.load(model, trust_remote_code=trust_remote_code)
-    with resuming():
-        logits = scoring.score(
-            candidates, reranker, dtype, deterministic=deterministic, store=Store()
-        )
+    options = {"deterministic": deterministic, "store": Store()}
+    logits = scoring.score(candidates, reranker, dtype, **options)
     with writing(out, WRITE_ELSEWHERE), replacing(out) as temporary:
         logits.to_parquet(temporary, index=False)
     echo(sinks.terminal(f"{len(logits):,} logits: {out}"))
