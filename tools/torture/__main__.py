@@ -26,6 +26,7 @@ sys.path[:0] = [str(TOOLS), str(TOOLS.parent / "tests")]
 from torture import (  # noqa: E402 -- they are found where this file puts their folders
     audit_kills,
     damage,
+    determinism,
     disks,
     inputs,
     page,
@@ -41,6 +42,7 @@ KINDS: tuple[Kind, ...] = (
     *damage.KINDS,
     *disks.KINDS,
     *inputs.KINDS,
+    *determinism.KINDS,
 )
 PAGE = TOOLS.parent / "docs" / "reliability.md"
 KEPT = TOOLS.parent / "build" / "torture"
@@ -94,7 +96,8 @@ def row_of(kind: Kind, count: Count, seconds: float) -> page.Row:
     for line in count.wrong[:_MOST_LISTED]:
         print(f"{kind.name}: {line}", file=sys.stderr)
     numbers = (f"{count.tried:,}", f"{len(count.wrong):,}", f"{seconds:,.0f}")
-    return (kind.says, *numbers, datetime.now(UTC).date().isoformat(), machine())
+    says = f"{kind.says}: {count.note}" if count.note else kind.says
+    return (says, *numbers, datetime.now(UTC).date().isoformat(), machine())
 
 
 def machine() -> str:

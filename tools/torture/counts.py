@@ -13,10 +13,14 @@ class CannotRunError(Exception):
 
 @dataclass
 class Count:
-    """How often something was tried, and a line for each time that it came out wrong."""
+    """How often something was tried, and a line for each time that it came out wrong.
+
+    ``note`` is what else was measured, in a few words.
+    """
 
     tried: int = 0
     wrong: list[str] = field(default_factory=list)
+    note: str = ""
 
     def add(self, faults: Iterable[str] = (), *, tried: int = 1) -> None:
         """Count what was tried, and each of its faults."""
