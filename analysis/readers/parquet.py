@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 from pyarrow.parquet import ParquetFile
 
-from analysis.errors import Place
+from analysis.errors import InputError, Place
 from analysis.limits import FILE
 
 
@@ -27,7 +26,9 @@ def parquet_frame(path: Path) -> pd.DataFrame:
             if size > FILE.value:
                 raise Place(path).error(f"the file becomes {size:,} bytes", FILE.remedy)
             return file.read().to_pandas()
-    except (pa.ArrowException, OSError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # whatever damage provokes in Arrow, or in what pandas noted there
         raise Place(path).error(
             "this is no Parquet file, or a damaged one", "write it anew, or as JSONL"
         ) from error
