@@ -22,13 +22,15 @@ from torture.counts import CannotRunError, Count, Kind  # noqa: E402
 
 from analysis.store import Store  # noqa: E402
 
-SLOWEST = {"kill -9, several at once": 3, "kill -9 while scoring": 2, "older store": 1}
-QUICK = (*damage.KINDS, *disks.KINDS[:2], *scoring_kills.KINDS, *audit_kills.KINDS)
+KILLS = (*scoring_kills.KINDS[1:], audit_kills.KINDS[0])
+"""test_resume.py kills one process at a time."""
+SAMPLES = {kind.name: 1 for kind in (*KILLS, damage.KINDS[-1])}
+QUICK = (*damage.KINDS, *disks.KINDS[:2], *KILLS)
 
 
 @pytest.mark.parametrize("kind", QUICK, ids=lambda kind: kind.name)
 def test_a_sample_comes_out_right(kind: Kind, tmp_path: Path):
-    sample = SLOWEST.get(kind.name, 1 if kind.name[:6] in ("kill -", "Ctrl-C") else 8)
+    sample = SAMPLES.get(kind.name, 8)
     try:
         count = kind.run(sample, tmp_path)
     except CannotRunError as error:
