@@ -125,7 +125,8 @@ def _check_verdict(given: tuple[str, list[float]]) -> None:
     if verdict is not None:
         assert str(verdict)
         json.dumps(verdict.to_dict(), allow_nan=False)
-        if source.path is not None and source.kind == "sigmoid" and verdict.kind == "sigmoid":
+        unprinted = not name.startswith("%")  # a short list may not show how it was rounded
+        if unprinted and source.path and (source.kind, verdict.kind) == ("sigmoid", "sigmoid"):
             assert source.path in verdict.paths, f"{name}: {verdict}"
 
 
