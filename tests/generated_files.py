@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 from hypothesis import strategies as st
@@ -52,7 +52,9 @@ _NUMBERS = st.one_of(
     st.floats(allow_nan=False).map(repr),
     st.integers(-3, 5).map(str),
 )
-_GOOD_IDS = st.sampled_from(["q1", "q2", "q3", "p1", "p2", "p3", "7"])
+_ANY_UNIT = "surrogatepass"
+_GOOD = ("q1", "q2", "q3", "p1", "p2", "p3", "7")
+_GOOD_IDS = st.sampled_from(_GOOD)
 _GOOD_NUMBERS = st.one_of(st.floats(-20, 20).map(repr), st.sampled_from(["0", "1", "0.5"]))
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | _TEXTS,
@@ -62,8 +64,8 @@ JSON = st.recursive(
 
 
 def mostly(good: st.SearchStrategy, bad: st.SearchStrategy) -> st.SearchStrategy:
-    """Nine times of ten a good one: most of an input must be right for the rest to be read."""
-    return st.integers(0, 9).flatmap(lambda number: bad if number == 0 else good)
+    """Nearly always a good one: most of an input must be right for the rest to be read."""
+    return st.integers(0, 29).flatmap(lambda number: bad if number == 0 else good)
 
 
 _ID = mostly(_GOOD_IDS, _IDS)
@@ -144,16 +146,24 @@ def _files(**named: st.SearchStrategy[bytes]) -> st.SearchStrategy[Contents]:
 # Formats.
 
 
-def _lines(line: st.SearchStrategy[str], least: int = 0) -> st.SearchStrategy[bytes]:
-    end = st.sampled_from(["\n", "\n", "\r\n"])
-    lines = st.lists(line, min_size=least, max_size=6)
-    return st.builds(
-        lambda all_lines, mark: "".join(one + mark for one in all_lines).encode(
-            errors="surrogatepass"
-        ),
-        lines,
-        end,
+def _lines(line: st.SearchStrategy[str]) -> st.SearchStrategy[bytes]:
+    return st.lists(line, max_size=6).flatmap(_ended)
+
+
+def _ended(lines: list[str]) -> st.SearchStrategy[bytes]:
+    """Lines with one line end or another."""
+    ends = st.sampled_from(["\n", "\n", "\r\n"])
+    return ends.map(lambda end: "".join(f"{one}{end}" for one in lines).encode(errors=_ANY_UNIT))
+
+
+def _texts_of_ids(line: Callable[[str, str], str]) -> st.SearchStrategy[bytes]:
+    """A line for each good id, so that a join finds it, and perhaps for others."""
+    good = st.lists(_TEXT, min_size=len(_GOOD), max_size=len(_GOOD)).map(
+        lambda texts: list(zip(_GOOD, texts, strict=True))
     )
+    others = mostly(st.just([]), st.lists(st.tuples(_ID, _TEXT), max_size=2))
+    rows = st.builds(lambda first, more: first + more, good, others)
+    return rows.flatmap(lambda pairs: _ended([line(*pair) for pair in pairs]))
 
 
 def _json_text(value: object) -> str:
@@ -168,15 +178,18 @@ _CANDIDATE = st.fixed_dictionaries(
     {"passage_id": mostly(_GOOD_IDS, JSON), "text": mostly(_TEXT, JSON)},
     optional={"grade": _GRADE, "score": _NUMERIC},
 )
-_SET_JSONL = _lines(
-    st.fixed_dictionaries(
-        {
-            "query_id": mostly(_GOOD_IDS, JSON),
-            "query": mostly(_TEXT, JSON),
-            "candidates": mostly(st.lists(_CANDIDATE, max_size=4), JSON),
-        }
-    ).map(_json_text)
+_SET_LINE = st.fixed_dictionaries(
+    {
+        "query_id": mostly(_GOOD_IDS, JSON),
+        "query": mostly(_TEXT, JSON),
+        "candidates": mostly(
+            st.lists(_CANDIDATE, max_size=4, unique_by=lambda one: str(one["passage_id"])), JSON
+        ),
+    }
 )
+_SET_JSONL = st.lists(
+    _SET_LINE, min_size=1, max_size=4, unique_by=lambda one: str(one["query_id"])
+).flatmap(lambda lines: _ended([_json_text(line) for line in lines]))
 _SAMPLE_JSONL = _lines(
     st.fixed_dictionaries(
         {"query": _TEXT},
@@ -204,7 +217,7 @@ _RUN_OBJECT = st.dictionaries(_ID, st.dictionaries(_ID, _NUMERIC, max_size=3), m
 _SCORE_JSON = st.one_of(_ANSWER, st.lists(_ROW, max_size=4), _RUN_OBJECT, JSON)
 _RUN_LINE = st.one_of(
     _joined(" ", _ID, st.just("Q0"), _ID, st.just("1"), _NUMBER, st.just("run")),
-    _joined("\t", _ID, st.just("Q0"), _ID, _NUMBER, _NUMBER, _TEXT),
+    _joined("\t", _ID, st.just("Q0"), _ID, _NUMBER, _NUMBER, _ID),
 )
 _QREL_LINE = _joined(" ", _ID, st.just("0"), _ID, mostly(st.sampled_from("0123"), _NUMBERS))
 
@@ -224,14 +237,15 @@ def _parquet(frame: pd.DataFrame) -> bytes:
 _SCORE_FRAME = st.lists(st.tuples(_ID, _ID, st.floats(), st.floats(-9, 9)), max_size=5).map(
     lambda rows: pd.DataFrame(rows, columns=["query_id", "passage_id", "score", "logit"])
 )
-_QUERY_LINE = st.fixed_dictionaries({"_id": _ID, "text": _TEXT}).map(_json_text)
+
+
+def _beir_line(text_id: str, text: str) -> str:
+    return _json_text({"_id": text_id, "title": "", "text": text})
+
+
 _BEIR = _files(
-    corpus_jsonl=_lines(
-        st.fixed_dictionaries({"_id": _ID, "text": _TEXT}, optional={"title": _TEXT}).map(
-            _json_text
-        )
-    ),
-    queries_jsonl=_lines(_QUERY_LINE),
+    corpus_jsonl=_texts_of_ids(_beir_line),
+    queries_jsonl=_texts_of_ids(_beir_line),
     qrels__test_tsv=_table(
         "\t", "query-id corpus-id score", _ID, _ID, mostly(st.sampled_from("012"), _NUMBERS)
     ),
@@ -239,8 +253,8 @@ _BEIR = _files(
 _TREC = _files(
     own_run=_lines(_RUN_LINE),
     own_qrels=_lines(_QREL_LINE),
-    queries_tsv=_lines(_joined("\t", _ID, _TEXT)),
-    passages_tsv=_lines(_joined("\t", _ID, _TEXT)),
+    queries_tsv=_texts_of_ids("{}\t{}".format),
+    passages_tsv=_texts_of_ids("{}\t{}".format),
 )
 
 
@@ -248,7 +262,10 @@ def _frames(rows: list[list[object]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["query_id", "passage_id", "score", "logit"], dtype=object)
 
 
-_ANY_FRAME = st.lists(st.tuples(JSON, JSON, _NUMERIC, _NUMERIC).map(list), max_size=4).map(_frames)
+_ANY_FRAME = st.lists(
+    st.tuples(mostly(_GOOD_IDS, JSON), mostly(_GOOD_IDS, JSON), _NUMERIC, _NUMERIC).map(list),
+    max_size=4,
+).map(_frames)
 _ANY_PAIRS = st.lists(
     st.tuples(mostly(_GOOD_IDS, JSON), mostly(_GOOD_IDS, JSON), _TEXT, _TEXT, _GRADE),
     max_size=4,
