@@ -52,3 +52,9 @@ def test_a_logit_of_exactly_zero_refutes_no_half_type(dtype, wide):
     path = ScorePath(dtype, "stepwise", wide, wide)
     for logits in ([2.4, 8.07, 1.44, 0.0], [0.0, 3.0, 4.0], [0.0, -30.0, 2.4, 1.44, 8.07]):
         assert path in fingerprint(path.scores(path.logits(logits))).paths
+
+
+def test_numbers_of_every_size_are_in_no_steps():
+    numbers = [0.108, 5e-324, 0.5, 2.2e-313, 1e308, -7.7e15, -7e31, 3.4e16, -4.3e-71, -3.4e38]
+    assert fingerprint(numbers).path is None
+    assert fingerprint([-7.46e307, 1.0, 2.0]).path is None
