@@ -202,8 +202,12 @@ _SAMPLE_JSONL = _lines(
     ).map(_json_text)
 )
 _ROW = st.fixed_dictionaries(
-    {"query_id": mostly(_GOOD_IDS, JSON), "passage_id": mostly(_GOOD_IDS, JSON)},
-    optional={"score": _NUMERIC, "logit": _NUMERIC, "grade": _GRADE},
+    {
+        "query_id": mostly(_GOOD_IDS, JSON),
+        "passage_id": mostly(_GOOD_IDS, JSON),
+        "score": _NUMERIC,
+    },
+    optional={"logit": _NUMERIC, "grade": _GRADE},
 )
 _RESULT = st.fixed_dictionaries(
     {"index": mostly(st.integers(0, 3), JSON), "relevance_score": _NUMERIC},
