@@ -138,6 +138,10 @@ simulate: $(READY)  ## Count wrong answers of compare and of the fingerprint ove
 scale: $(TOOLS)  ## Measure memory and time of what is larger than memory: docs/scale.md (an hour)
 	OMP_NUM_THREADS=1 $(BIN)/python tools/measure_streams.py
 
+.PHONY: torture
+torture: $(TOOLS)  ## Count what goes wrong under kills, damage, full disks and generated inputs; long
+	OMP_NUM_THREADS=1 $(BIN)/python tools/torture
+
 PEERS := sentence-transformers-6.2.0 haystack-2.31.0 infinity-0.0.78
 
 .PHONY: bench

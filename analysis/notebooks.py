@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from IPython.display import HTML, Markdown, display
 
@@ -57,9 +58,10 @@ def table(frame: pd.DataFrame, caption: str, *, digits: int = 6) -> None:
 def record(values: Mapping[str, float], *, within: float = 0.0) -> None:
     """Keep named values of this run in the notebook, for its test; the reader sees nothing of it.
 
-    ``within`` is the absolute difference that another CPU's kernels may make (0: none).
+    ``within`` is the absolute difference that another CPU's kernels may make (0: none). What is not
+    finite is left out, since JSON has no such numbers.
     """
-    plain = {name: float(value) for name, value in values.items()}
+    plain = {name: float(value) for name, value in values.items() if np.isfinite(value)}
     display({VALUES_MIME: {"values": plain, "within": within}}, raw=True)
 
 

@@ -85,10 +85,25 @@ def _is_there(path: Path) -> bool:
 def replacing(file: Path) -> Iterator[Path]:
     """Give a temporary file in the same folder; it takes the file's place once it is on disk.
 
-    Its name is fixed, so that what a killed run left is overwritten by the next.
+    Its name is fixed, so that what a killed run left is overwritten by the next. Where it cannot
+    be written whole, it goes, and with it the room that it took.
     """
     temporary = file.with_name(f"{file.name}.tmp")
-    yield temporary
-    with temporary.open("rb+") as written:
-        os.fsync(written.fileno())
-    temporary.replace(file)
+    try:
+        yield temporary
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
+        temporary.replace(file)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def writing(file: Path, remedy: str) -> Iterator[None]:
+    """Answer as bad input what the system says of a file or folder that it cannot write."""
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else error
+        raise InputError(f"it cannot be written ({reason})", remedy, file=file) from error

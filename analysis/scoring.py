@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,11 +25,12 @@ from tqdm import tqdm
 
 from analysis import runtimes
 from analysis.datasets import RerankingSet
-from analysis.devices import describe, libraries
+from analysis.devices import describe, libraries, threads
 from analysis.errors import InputError
 from analysis.formats import FORWARD_DTYPES
 from analysis.forwardformats import ForwardFormat, as_format, formats_to_run
 from analysis.rerankers import Inputs, Reranker, Tokens
+from analysis.runtimes import pytorch
 from analysis.store import Store
 from analysis.tokenizing import check_length, check_room
 
@@ -48,6 +49,7 @@ def score(
     batch_tokens: int = 8192,
     least_width: int = 1,
     backwards: bool = False,
+    deterministic: bool = False,
     store: Store | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
@@ -70,6 +72,11 @@ def score(
     pairs together: ``least_width`` pads each of them to so many tokens or more (up to the longest
     pair allowed), ``backwards`` turns the order of the pairs in a batch round.
 
+    ``deterministic`` makes a logit depend on its pair alone: each pair is run by itself, as long as
+    it is, on one thread. So the bits are the same for any number of threads, any other pairs in the
+    set, and after a restart, on the same kind of CPU with the same libraries. It takes the place of
+    ``batch_tokens``, costs speed, and is had on a CPU only.
+
     With a ``store``, logits are read from it where they are known and put into it where they
     are computed, so that a run that was stopped goes on where it was.
 
@@ -83,14 +90,44 @@ def score(
     ):
         if not isinstance(given, kind):
             raise InputError(f"a {type(given).__name__} is no {kind.__name__}", f"give {call}")
+    if deterministic:
+        _check_deterministic(reranker, least_width)
     numbers = {
         "max_length": reranker.max_length if max_length is None else max_length,
-        "batch_tokens": batch_tokens,
+        "batch_tokens": 1 if deterministic else batch_tokens,  # a batch holds one pair at least
         "least_width": least_width,
     }
     for name, number in numbers.items():
         check_length(number, name)
     plan = _Plan(dataset, reranker, **numbers, backwards=backwards)
+    with threads(1) if deterministic else nullcontext():
+        scored = _scored(plan, formats, store, progress)
+        _check_finite(scored, plan)
+    return scored
+
+
+def _check_deterministic(reranker: Reranker, least_width: int) -> None:
+    """Raise :class:`InputError` for what logits would depend on beside their pair."""
+    if reranker.device.type != "cpu":
+        raise InputError(
+            f"deterministic logits are had on a CPU, and the model is on {reranker.device}",
+            'load it with device="cpu"',
+            field="deterministic",
+        )
+    if least_width != 1:
+        raise InputError(
+            "a deterministic pair is as long as it is", "leave it out", field="least_width"
+        )
+
+
+def _scored(
+    plan: _Plan,
+    formats: Sequence[str | ForwardFormat],
+    store: Store | None,
+    progress: bool,
+) -> pd.DataFrame:
+    """The rows of each format, one after another; logits may be infinite or NaN."""
+    dataset, reranker = plan.dataset, plan.reranker
     frames = []
     for forward_format in formats_to_run(formats):
         frame = dataset.pairs[["query_id", "passage_id", "grade"]].copy()
@@ -98,9 +135,7 @@ def score(
         logits = _logits(plan, frame, forward_format, store, progress)
         frame.insert(3, "forward_format", _texts(forward_format.text, frame))
         frames.append(_with_logits(frame, logits, reranker.label_names))
-    scored = pd.concat(frames, ignore_index=True)
-    _check_finite(scored, reranker)
-    return scored
+    return pd.concat(frames, ignore_index=True)
 
 
 def _texts(text: str, frame: pd.DataFrame) -> pd.Series:
@@ -243,22 +278,36 @@ def _forward(
             yield logits
 
 
-def _check_finite(scored: pd.DataFrame, reranker: Reranker) -> None:
-    """Raise :class:`InputError` that lists pairs whose logit is infinite or NaN."""
+def _check_finite(scored: pd.DataFrame, plan: _Plan) -> None:
+    """Raise :class:`InputError` that lists pairs whose logit is infinite or NaN.
+
+    It says as well in which layer the first of them overflowed.
+    """
     bad = scored[~np.isfinite(scored["logit"])]
     if bad.empty:
         return
-    bad = bad.assign(name=[as_format(text).name for text in bad["forward_format"]])
+    bad = bad.assign(run_in=[as_format(text).name for text in bad["forward_format"]])
     listed = "; ".join(
-        f"{row.query_id!r}, {row.passage_id!r}: {row.logit} in {row.name}"
+        f"{row.query_id!r}, {row.passage_id!r}: {row.logit} in {row.run_in}"
         for row in bad.head(_LISTED_PAIRS).itertuples(index=False)
     )
     more = f" and {len(bad) - _LISTED_PAIRS} more" if len(bad) > _LISTED_PAIRS else ""
-    formats = ", ".join(bad["name"].unique())
+    formats = ", ".join(bad["run_in"].unique())
     raise InputError(
-        f"{len(bad)} of {len(scored)} logits of {reranker.name} are not finite "
-        f"(query, passage): {listed}{more}",
+        f"{len(bad)} of {len(scored)} logits of {plan.reranker.name} are not finite "
+        f"(query, passage): {listed}{more}{_located(bad.iloc[0], plan)}",
         f"leave out {formats} (float16 overflows above 65504: bfloat16 and float32 reach "
         "further); what was computed stays in the store, if there is one",
         field="logit",
     )
+
+
+def _located(bad: pd.Series, plan: _Plan) -> str:
+    """Where in the network the logit of a row overflowed; nothing where no layer is seen."""
+    forward_format = as_format(bad["forward_format"])
+    if not forward_format.is_torch:
+        return ""
+    place = bad.name % len(plan.dataset.pairs)
+    batch = next(rows for rows in plan.batches if place in rows)
+    found = pytorch.locate(plan.reranker, forward_format, plan.inputs(batch))
+    return f"; in {bad['run_in']} {found}" if found else ""

@@ -37,13 +37,16 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from pandas.api.types import is_integer_dtype
 
-from analysis.errors import InputError
-from analysis.places import cache_folder, named_path, replacing
+from analysis.places import cache_folder, named_path, replacing, writing
 
 FOLDER_VARIABLE = "RERANK_PRECISION_STORE"
 BATCHES_PER_SHARD = 4
 
 _DIGEST = b"rerank-precision.digest"
+_REMEDY = (
+    "make room or remove what stands there, or choose another folder, for instance with "
+    f"{FOLDER_VARIABLE}; what is whole there is not computed again"
+)
 
 Logits = NDArray[np.float64]
 Compute = Callable[[Sequence[int]], Iterator[Logits]]
@@ -119,29 +122,28 @@ class _Entry:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Make the folder and hold its lock; the system frees it when a process dies."""
-        try:
+        with writing(self.folder, _REMEDY):
             self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"the store cannot be written ({error.strerror})",
-                f"choose another folder, for instance with {FOLDER_VARIABLE}",
-                file=self.folder,
-            ) from error
         lock = FileLock(self.folder / "lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            logging.getLogger(__name__).warning("waiting for another process in %s", self.folder)
-            lock.acquire()
+        with writing(self.folder / "lock", _REMEDY):
+            self._acquire(lock)
         try:
             yield
         finally:
             lock.release()
 
+    def _acquire(self, lock: FileLock) -> None:
+        """Take the lock, and say so if that means waiting."""
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            logging.getLogger(__name__).warning("waiting for another process in %s", self.folder)
+            lock.acquire()
+
     def write_key(self, key: Mapping[str, Any]) -> None:
         """Write the key for people to read; nothing else reads it."""
         text = json.dumps(key, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-        with replacing(self.folder / "key.json") as temporary:
+        with self._replacing("key.json") as temporary:
             temporary.write_text(text, "utf-8")
 
     def fill(self, n_pairs: int, batches: Sequence[NDArray[np.int64]], compute: Compute) -> Logits:
@@ -197,6 +199,8 @@ class _Entry:
 
         None as well where it has other logits: a model of two labels was once kept with one.
         """
+        if not (self.folder / name).is_file():  # opening a pipe would wait for its other end
+            return None
         try:
             # Not read_table: it would take "name=value" in the folder's path for a column.
             with pq.ParquetFile(self.folder / name) as file:
@@ -211,12 +215,19 @@ class _Entry:
     def _write(self, name: str, table: pa.Table) -> None:
         """Write a table with the digest of its content."""
         table = table.replace_schema_metadata({_DIGEST: self._digest(name, table)})
-        with replacing(self.folder / name) as temporary:
+        with self._replacing(name) as temporary:
             # Ids and dtypes repeat, logits hardly do: a dictionary pays for texts alone.
             texts = [field.name for field in table.schema if pa.types.is_string(field.type)]
             pq.write_table(
                 table, temporary, use_dictionary=texts, compression="none", write_statistics=False
             )
+
+    @contextmanager
+    def _replacing(self, name: str) -> Iterator[Path]:
+        """Write a file beside its place and then rename it."""
+        file = self.folder / name
+        with writing(file, _REMEDY), replacing(file) as temporary:
+            yield temporary
 
     def _digest(self, name: str, table: pa.Table) -> str:
         """SHA-256 of the key, the file's name and the content of every column."""

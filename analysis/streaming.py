@@ -46,6 +46,7 @@ def score_file(
     *,
     out: Path,
     max_length: int | None = None,
+    deterministic: bool = False,
     store: Store | None = None,
     pairs: int = PAIRS,
     progress: bool = True,
@@ -57,13 +58,12 @@ def score_file(
     ``store`` keeps is not computed again. Raises :class:`InputError` as :func:`sets` and
     :func:`~analysis.scoring.score` do.
     """
+    options = {"max_length": max_length, "deterministic": deterministic, "store": store}
     written, writer = 0, None
     with replacing(out) as temporary:
         try:
             for part in sets(source, pairs=pairs):
-                logits = score(
-                    part, reranker, formats, max_length=max_length, store=store, progress=progress
-                )
+                logits = score(part, reranker, formats, progress=progress, **options)
                 table = pa.Table.from_pandas(_by_query(logits), preserve_index=False)
                 writer = writer or pq.ParquetWriter(temporary, _with_fractions(table.schema))
                 writer.write_table(table.cast(writer.schema))

@@ -55,10 +55,10 @@ def write_notebook(folder: Path, name: str, *sources: str, background: bool = Fa
     return path
 
 
-def write_set(file: Path, text: str = "", *, graded: bool = True) -> Path:
-    """A set of four queries; ``text`` is part of every id and text of it."""
+def write_set(file: Path, text: str = "", *, graded: bool = True, queries: int = 4) -> Path:
+    """A set of queries with six candidates each; ``text`` is part of every id and text of it."""
     lines = []
-    for q in range(4):
+    for q in range(queries):
         candidates = [
             {
                 "passage_id": f"p{c}{text}",

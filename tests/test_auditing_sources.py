@@ -155,7 +155,7 @@ def test_a_folder_that_cannot_be_made_is_named(tiny_pairs, tmp_path, monkeypatch
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "file"))
     with (
         serving(infinity()) as running,
-        pytest.raises(InputError, match=f"answers cannot be kept .*{FOLDER_VARIABLE}"),
+        pytest.raises(InputError, match=f"it cannot be written .*{FOLDER_VARIABLE}"),
     ):
         ask(running.url, tiny_pairs)
 

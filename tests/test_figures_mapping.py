@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from scored_frames import LOGITS, drawn, few_logits
 
 from analysis.engines import path_of
@@ -84,3 +85,21 @@ def test_widths_are_exact_steps_of_each_staircase():
         assert len(single.get_ydata()) <= 400
         assert set(single.get_ydata()) <= set(steps["fused · float32"]["width"])
     assert "float16 1.1" in picture.alt
+
+
+@pytest.mark.parametrize(
+    ("logits", "bins"),
+    [([3.0, 3.0], 2), ([2.9], 2), ([-1.0, 1.0], 4), ([-4000.0, 4000.0], 126), ([-1e30, 1e30], 200)],
+)
+def test_every_logit_is_in_a_bar_however_they_lie(logits, bins):
+    edges = mapping._bins(pd.Series(logits))
+    assert len(edges) - 1 <= bins
+    assert np.histogram(logits, edges)[0].sum() == len(logits)
+    frame = pd.DataFrame({"grade": [1] * len(logits), "logit": logits})
+    with drawn(mapping.logits_by_grade(frame)) as figure:
+        assert sum(bar.get_height() for bar in figure.axes[0].patches) == len(logits)
+
+
+def test_usual_logits_are_in_bars_of_half_a_logit():
+    edges = mapping._bins(pd.Series(LOGITS))
+    assert set(np.diff(edges)) == {0.5}

@@ -6,6 +6,7 @@ from scipy.special import pdtrc
 from score_lists import scored
 
 from analysis.engines import path_of
+from analysis.fingerprinting import fingerprint
 from analysis.fingerprinting.attainable import hypotheses
 from analysis.fingerprinting.evidence import excess_odds, forward_dtypes, running_odds, weigh
 from analysis.fingerprinting.observed import observe
@@ -42,3 +43,18 @@ def test_excess_odds_bound_the_poisson_tail():
         for count in (5, 40, 90):
             exact = -np.log10(pdtrc(count - 1, expected))
             assert 0 <= excess_odds(count, expected) <= exact + 1e-9
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("wide", ["float32", "float64"])
+def test_a_logit_of_exactly_zero_refutes_no_half_type(dtype, wide):
+    """In float64 such a score lies on a grid of few values for float16, of many for bfloat16."""
+    path = ScorePath(dtype, "stepwise", wide, wide)
+    for logits in ([2.4, 8.07, 1.44, 0.0], [0.0, 3.0, 4.0], [0.0, -30.0, 2.4, 1.44, 8.07]):
+        assert path in fingerprint(path.scores(path.logits(logits))).paths
+
+
+def test_numbers_of_every_size_are_in_no_steps():
+    numbers = [0.108, 5e-324, 0.5, 2.2e-313, 1e308, -7.7e15, -7e31, 3.4e16, -4.3e-71, -3.4e38]
+    assert fingerprint(numbers).path is None
+    assert fingerprint([-7.46e307, 1.0, 2.0]).path is None

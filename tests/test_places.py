@@ -13,7 +13,8 @@ from reader_files import refused
 
 from analysis import places, readers
 from analysis.checkpoints import local_folder
-from analysis.places import named_path, replacing
+from analysis.errors import InputError
+from analysis.places import named_path, replacing, writing
 from analysis.store import FOLDER_VARIABLE, Store
 
 ROOT = Path(__file__).parent.parent
@@ -90,3 +91,15 @@ def test_a_file_takes_its_place_whole(tmp_path: Path) -> None:
         temporary.write_text("half")
         raise RuntimeError
     assert file.read_text() == "new"
+
+
+def test_what_cannot_be_written_whole_leaves_nothing_beside_its_place(tmp_path):
+    file = tmp_path / "file"
+    file.mkdir()  # nothing can take the place of a folder
+    with (
+        pytest.raises(InputError, match=f"{file}: it cannot be written .*. Choose another."),
+        writing(file, "choose another"),
+        replacing(file) as temporary,
+    ):
+        temporary.write_text("whole")
+    assert list(tmp_path.iterdir()) == [file]

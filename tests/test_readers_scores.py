@@ -7,6 +7,8 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from reader_files import refused
 from reader_files import write as write_lines
@@ -308,6 +310,14 @@ def test_what_is_no_parquet_is_refused(tmp_path, content, says):
         file.write_bytes(content)
     with pytest.raises(InputError, match=says):
         read_scores(file)
+
+
+@pytest.mark.parametrize("noted", [b"{", b'{"index_columns": 3}', b"\xff"])
+def test_parquet_whose_note_for_pandas_is_damaged_is_refused(tmp_path, noted):
+    file = tmp_path / "scores.parquet"
+    table = pa.table({"query_id": ["q"], "passage_id": ["p"], "score": [0.5]})
+    pq.write_table(table.replace_schema_metadata({b"pandas": noted}), file)
+    assert "damaged" in refused(read_scores, file).problem
 
 
 def test_parquet_that_becomes_too_large_is_refused(tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from tiny_checkpoints import WORDS, change_weights, write_checkpoint
 
 from analysis import scoring
 from analysis.datasets import RerankingSet, from_pairs
+from analysis.devices import threads
 from analysis.errors import InputError
 from analysis.forwardformats import as_format
 from analysis.models import Reranker, load
@@ -233,10 +234,11 @@ def test_logits_that_are_not_finite_are_listed_after_all_is_stored(
     assert "'q0', 'p0': inf in float16; 'q0', 'p1': inf in float16" in message
     assert message.count("inf in") == 10
     assert "and 14 more" in message
+    assert "; in float16 the first inf comes out of classifier, which is given numbers" in message
     assert "Leave out float16 (float16 overflows above 65504" in message
-    assert loaded == ["float16", "float32"]  # by the first run
+    assert loaded == ["float16", "float32", "float16", "float16"]  # scored once, looked into twice
     assert len(quietly(tiny_pairs, overflowing, "float32", store=store)) == 24
-    assert loaded == ["float16", "float32"]
+    assert len(loaded) == 4
 
 
 def test_progress_is_drawn_only_if_wanted(tiny_pairs, reranker, capsys):
@@ -326,3 +328,37 @@ def test_names_in_place_of_a_set_and_a_model_are_refused():
     pairs = pd.DataFrame({"query_id": ["q"], "passage_id": ["p"], "query": ["wo"]})
     error = refused(score, from_pairs("own", pairs.assign(passage="hier")), "demo")
     assert str(error) == 'A str is no Reranker. Give load("demo").'
+
+
+@pytest.mark.parametrize("forward_dtype", DTYPES)
+def test_deterministic_logits_depend_on_their_pair_alone(tiny_pairs, reranker, forward_dtype):
+    """Bitwise: in any company, order and number of threads; also from the store."""
+    expected = quietly(tiny_pairs, reranker, forward_dtype, deterministic=True)
+    keys = ["query_id", "passage_id"]
+    other_order = replace(tiny_pairs, pairs=tiny_pairs.pairs[::-1].reset_index(drop=True))
+    some = replace(tiny_pairs, pairs=tiny_pairs.pairs.iloc[5:9].reset_index(drop=True))
+    for dataset, number in ((tiny_pairs, 2), (other_order, 3), (some, 1)):
+        with threads(number):
+            found = quietly(dataset, reranker, forward_dtype, deterministic=True, batch_tokens=99)
+            assert torch.get_num_threads() == number
+        both = found.merge(expected, on=keys, validate="one_to_one")
+        assert len(both) == len(dataset.pairs)
+        assert both["logit_x"].tolist() == both["logit_y"].tolist()
+
+
+def test_deterministic_logits_have_a_key_of_their_own(tiny_pairs, reranker, tmp_path, loaded):
+    store = Store(tmp_path)
+    with threads(2):
+        for deterministic in (False, True, True, False):
+            options = {"deterministic": deterministic, "store": store}
+            quietly(tiny_pairs, reranker, "float16", **options)
+    assert loaded == ["float16", "float16"]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_keeps_logits_from_being_deterministic_is_refused(tiny_pairs, reranker):
+    error = refused(quietly, tiny_pairs, reranker, deterministic=True, least_width=20)
+    assert error.field == "least_width"
+    elsewhere = replace(reranker, device=torch.device("meta"))
+    error = refused(quietly, tiny_pairs, elsewhere, deterministic=True)
+    assert "on a CPU, and the model is on meta" in error.problem

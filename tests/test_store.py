@@ -194,7 +194,13 @@ def a_folder(file: Path) -> None:
     (file.parent / "shard-00001.parquet.tmp").write_text("left by a killed run")
 
 
-DAMAGES = [cut, empty, flip, other_rows, changed_rows, no_digest, of_another_key, a_folder]
+def a_pipe(file: Path) -> None:
+    """Opening it would wait for somebody who writes."""
+    file.unlink()
+    os.mkfifo(file)
+
+
+DAMAGES = [cut, empty, flip, other_rows, changed_rows, no_digest, of_another_key, a_folder, a_pipe]
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)

@@ -66,7 +66,8 @@ def tiny_set(n_queries: int = 4, n_candidates: int = 6) -> RerankingSet:
     """Make a set of texts of different lengths; the grade of its last pair is unknown."""
     rows = []
     for q in range(n_queries):
-        query = " ".join(WORDS[q : q + 3 + q % 2])
+        asked = q % len(WORDS)
+        query = " ".join((WORDS * 2)[asked : asked + 3 + q % 2])
         for c in range(n_candidates):
             start, length = (5 * q + 3 * c) % len(WORDS), 2 + (7 * q + 5 * c) % 23
             passage = " ".join((WORDS * 3)[start : start + length])

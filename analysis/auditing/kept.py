@@ -16,11 +16,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from analysis.auditing.answers import finite
-from analysis.errors import InputError
 from analysis.limits import FILE
-from analysis.places import cache_folder, named_path
+from analysis.places import cache_folder, named_path, writing
 
 FOLDER_VARIABLE = "RERANK_PRECISION_AUDITS"
+_REMEDY = f"make room there, or choose another folder for answers with {FOLDER_VARIABLE}"
 _DEFAULT_FOLDER = cache_folder() / "audit"
 
 
@@ -36,7 +36,8 @@ class Answer:
 class KeptAnswers:
     """The file of one audit; ``RERANK_PRECISION_AUDITS`` names another folder.
 
-    Raises :class:`InputError` if the folder cannot be made.
+    Raises :class:`~analysis.errors.InputError` where the folder cannot be made or an answer cannot
+    be written.
     """
 
     def __init__(self, key: Mapping[str, object]) -> None:
@@ -46,14 +47,8 @@ class KeptAnswers:
         )
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
         self._file = folder / f"{digest[:16]}.jsonl"
-        try:
+        with writing(folder, _REMEDY):
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"answers cannot be kept ({error.strerror})",
-                f"choose another folder with {FOLDER_VARIABLE}",
-                file=folder,
-            ) from error
 
     def read(self, sizes: Mapping[str, int], *, logits: bool) -> dict[str, Answer]:
         """Answers by query id, as far as they have a finite number for each candidate.
@@ -70,7 +65,7 @@ class KeptAnswers:
     def add(self, answer: Answer) -> None:
         """Keep an answer; floats are written so that they read back exactly."""
         # The line break comes first: it ends a line that an earlier audit was killed in.
-        with self._file.open("a", encoding="utf-8") as file:
+        with writing(self._file, _REMEDY), self._file.open("a", encoding="utf-8") as file:
             file.write(f"\n{json.dumps(vars(answer))}")
 
     def forget(self) -> None:

@@ -19,6 +19,7 @@ _CONDITION_HOLDS = 1
 _STANDARD_OUTPUT = "-"
 
 
+@resuming()
 def audit(
     url: Annotated[str | None, typer.Option(help="Address of a running reranking server.")] = None,
     scores: Annotated[
@@ -69,7 +70,7 @@ def audit(
 
     conditions = [Condition.of_text(text) for text in fail_on]
     refuse_folders(None if json in (None, _STANDARD_OUTPUT) else Path(json), html)
-    with resuming(), servers_may_fail():
+    with servers_may_fail():
         found = audit(
             url=url,
             scores=scores or None,

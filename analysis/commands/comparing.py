@@ -13,6 +13,7 @@ from analysis.errors import InputError
 _BEYOND_ROUNDING = 1
 
 
+@resuming()
 def compare(
     a: Annotated[
         str,
@@ -48,7 +49,7 @@ def compare(
 
     if split is not None and data is None:
         raise InputError("no set is named that has one", "give --data", field="split")
-    with resuming(), servers_may_fail():
+    with servers_may_fail():
         found = compare_sources(
             a,
             b,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from analysis.errors import InputError
-from analysis.places import named_path
+from analysis.places import named_path, writing
+
+WRITE_ELSEWHERE = "make room there, or name another file"
 
 
 def refuse_folders(*files: Path | None) -> None:
@@ -28,10 +30,6 @@ def replaceable(out: Path) -> Path:
 def write_file(file: Path, text: str) -> None:
     """Write a text where it was asked for; its folder is made."""
     path = named_path(file, "name a file to be written")
-    try:
+    with writing(path, WRITE_ELSEWHERE):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(
-            f"it cannot be written ({error.strerror})", "name another file", file=path
-        ) from error

@@ -17,6 +17,7 @@ from analysis.errors import counted
 _CHAPTERS_FAILED = 4
 
 
+@resuming()
 def report(
     data: Data = "german",
     split: Split = None,
@@ -51,7 +52,7 @@ def report(
     """
     from analysis import reporting
 
-    with resuming(), _chapters_may_fail():
+    with _chapters_may_fail():
         reporting.report(
             model=model,
             data=of_split(data, split),
@@ -67,6 +68,7 @@ def report(
         )
 
 
+@resuming()
 def figures(
     format: Annotated[str, typer.Option(help="Of svg, png and pdf, with commas.")] = "svg,png,pdf",
     style: Annotated[str, typer.Option(help="paper, slide (heavier lines) or dark.")] = "paper",
@@ -99,7 +101,7 @@ def figures(
     """
     from analysis import reporting
 
-    with resuming(), _chapters_may_fail():
+    with _chapters_may_fail():
         files = reporting.draw(
             *only,
             out=out,

@@ -8,18 +8,26 @@ from typing import Annotated
 import typer
 
 from analysis import sinks
-from analysis.commands.files import replaceable
+from analysis.commands.files import WRITE_ELSEWHERE, replaceable
 from analysis.commands.options import DTYPES, Data, Formats, Model, Pickle, Split, Trust, of_split
 from analysis.commands.output import echo, resuming, tell
-from analysis.places import replacing
+from analysis.places import replacing, writing
 
 
+@resuming()
 def score(
     out: Annotated[Path, typer.Argument(help="Parquet file for the logits.")],
     data: Data = "german",
     split: Split = None,
     model: Model = "demo",
     formats: Formats = DTYPES,
+    deterministic: Annotated[
+        bool,
+        typer.Option(
+            "--deterministic",
+            help="One pair at a time on one thread: the same bits whatever else is scored; slower.",
+        ),
+    ] = False,
     trust_remote_code: Trust = False,
     allow_pickle: Pickle = False,
 ) -> None:
@@ -35,13 +43,14 @@ def score(
     source = of_split(data, split)
     trust = {"trust_remote_code": trust_remote_code, "allow_pickle": allow_pickle}
     reranker = models.load(model, **trust)
-    with resuming():
+    options = {"deterministic": deterministic, "store": Store()}
+    with writing(out, WRITE_ELSEWHERE):
         if is_parquet(source):
-            written = streaming.score_file(source, reranker, formats, out=out, store=Store())
+            written = streaming.score_file(source, reranker, formats, out=out, **options)
         else:
             candidates = readers.read(source)
             tell(candidates.notes)
-            logits = scoring.score(candidates, reranker, formats, store=Store())
+            logits = scoring.score(candidates, reranker, formats, **options)
             with replacing(out) as temporary:
                 logits.to_parquet(temporary, index=False)
             written = len(logits)

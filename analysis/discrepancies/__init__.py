@@ -22,6 +22,7 @@ from analysis.frames import KEYS
 __all__ = ["Comparison", "Side", "compare_sides", "pairs_of"]
 
 
+@np.errstate(over="ignore")  # scores of any size: what overflows is no rounding
 def compare_sides(
     first: Side,
     second: Side,

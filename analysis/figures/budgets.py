@@ -245,7 +245,8 @@ def _predicted_and_measured(ax: Axes, table: pd.DataFrame, name: str) -> list[Li
         if (dtype := label.get_text().removesuffix(" logits")) in MARKS:
             label.set(color=MARKS[dtype].text, weight="bold")
     ax.set_ylim(len(names) - 0.5, -0.5)
-    ax.set_xlim(left=-0.04 * max(1, ax.get_xlim()[1]))
+    right = max(1, ax.get_xlim()[1])
+    ax.set_xlim(-0.04 * right, right)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(axis="x", color=look().faint, linewidth=0.5, alpha=0.6)
     return drawn

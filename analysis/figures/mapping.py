@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from analysis.figures.canvas import Label, canvas, name_rows
 from analysis.figures.lane import draw_axis, position, smallest_distance
@@ -18,6 +19,7 @@ from analysis.steps import saturation
 
 _LINE_POINTS = 400
 _FORMULA_LINES = {"fused": "-", "stepwise": "--"}
+_MOST_BINS = 200
 _LADDER = (-20.0, 17.0)
 """The logits in view."""
 
@@ -101,13 +103,21 @@ def _draw_histogram(ax: Axes, logits: pd.DataFrame) -> None:
         hue_order=levels,
         palette=dict(zip(levels, colors, strict=True)),
         multiple="stack",
-        bins=np.arange(np.floor(logits["logit"].min()), np.ceil(logits["logit"].max()) + 0.5, 0.5),
+        bins=_bins(logits["logit"]),
         edgecolor=look().colors.page,
         linewidth=0.5,
         ax=ax,
     )
     ax.get_legend().set_title("grade")
     ax.set(xlabel="logit", ylabel="passages")
+
+
+def _bins(logits: pd.Series) -> NDArray[np.float64]:
+    """Edges half a logit apart, or twice, four times … so much where the logits lie far apart."""
+    lowest, highest = np.floor(logits.min()), np.ceil(logits.max())
+    span = max(highest - lowest, 1.0)  # all may be the same whole number
+    width = 0.5 * 2.0 ** max(0, np.ceil(np.log2(span / (0.5 * _MOST_BINS))))
+    return lowest + width * np.arange(np.ceil(span / width) + 1)
 
 
 def _draw_ladder(ax: Axes, paths: Mapping[str, ScorePath]) -> None:

@@ -31,6 +31,7 @@ _LOW_SCORE = 0.25
 _ENOUGH_SCORES = 100
 
 
+@np.errstate(over="ignore")  # what overflows is no value of any format
 def fingerprint(
     scores: ArrayLike,
     logits: ArrayLike | None = None,

@@ -30,6 +30,9 @@ FEWEST_AGAINST = 3
 be another machine's."""
 
 _PROBED = 2_000
+_AT_ZERO = 0.5
+"""The score of a logit of exactly 0. Equal labels and dead units make it in every dtype: it may
+refute a path, but is no evidence for the dtype or the steps with the fewest logits there."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def _weigh(hypothesis: Hypothesis, observed: Observed) -> Weighed | None:
     if (widths == 0).any():
         return None
     odds = np.log10(widths / observed.cells())
-    telling = np.isfinite(odds)
+    telling = np.isfinite(odds) & (observed.scores != _AT_ZERO)
     return Weighed(hypothesis, float(odds[telling].sum()), int(telling.sum()))
 
 
@@ -76,7 +79,8 @@ def running_odds(hypothesis: Hypothesis, observed: Observed) -> Scores:
     Minus infinity from the first score on that refutes the hypothesis.
     """
     widths = hypothesis.widths(observed)
-    telling = np.where(widths > 0, widths / observed.cells(), 1.0)
+    telling = (widths > 0) & (observed.scores != _AT_ZERO)
+    telling = np.where(telling, widths / observed.cells(), 1.0)
     odds = np.nancumsum(np.log10(telling))
     odds[np.cumsum(widths == 0) > 0] = -np.inf
     return odds

@@ -162,7 +162,10 @@ def _refined(some: Logits, step: float) -> float | None:
     distances = some.values - some.values[anchor]
     error, errors = 1.0, some.reach + some.reach[anchor]
     for place in np.argsort(np.abs(distances), kind="stable")[1:]:
-        distance, number = float(distances[place]), round(float(distances[place]) / step)
+        distance = float(distances[place])
+        if not np.isfinite(distance / step):  # numbers of every size are in no steps
+            return None
+        number = round(distance / step)
         if not number or errors[place] > _ROUND_RESIDUE * step:
             continue
         if abs(distance / step - number) > _ROUND_RESIDUE + errors[place] / step:

@@ -61,9 +61,11 @@ class Logits:
     def odds(self, grid: Grid, fitted: int = 0) -> float:
         """Log10 odds against so many logits falling near a grid by chance.
 
-        The ``fitted`` most telling of them do not count: the grid was made to hold them.
+        The ``fitted`` most telling of them do not count: the grid was made to hold them. Nor does
+        a logit of exactly 0, which lies on most grids and is no chance.
         """
         each = -np.log10(np.minimum(1.0, 2 * self.reach / grid.spacing(self.values)))
+        each = each[self.values != 0]
         return float(each.sum() - np.sort(each)[each.size - fitted :].sum())
 
 

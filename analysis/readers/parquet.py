@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 from pyarrow.parquet import ParquetFile
 
 from analysis.datasets import RerankingSet, from_pairs
-from analysis.errors import Place, quoted
+from analysis.errors import InputError, Place, quoted
 from analysis.limits import FILE
 from analysis.places import named_path
 
@@ -53,7 +52,9 @@ def _opened(path: Path) -> Iterator[ParquetFile]:
         with ParquetFile(path) as file:
             _check(file, path)
             yield file
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # whatever damage provokes in Arrow, or in what pandas noted there
         raise Place(path).error(
             "this is no Parquet file, or a damaged one", "write it anew, or as JSONL"
         ) from error
