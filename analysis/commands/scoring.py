@@ -44,14 +44,14 @@ def score(
     trust = {"trust_remote_code": trust_remote_code, "allow_pickle": allow_pickle}
     reranker = models.load(model, **trust)
     options = {"deterministic": deterministic, "store": Store()}
-    with writing(out, WRITE_ELSEWHERE):
-        if is_parquet(source):
+    if is_parquet(source):
+        with writing(out, WRITE_ELSEWHERE):
             written = streaming.score_file(source, reranker, formats, out=out, **options)
-        else:
-            candidates = readers.read(source)
-            tell(candidates.notes)
-            logits = scoring.score(candidates, reranker, formats, **options)
-            with replacing(out) as temporary:
-                logits.to_parquet(temporary, index=False)
-            written = len(logits)
+    else:
+        candidates = readers.read(source)
+        tell(candidates.notes)
+        logits = scoring.score(candidates, reranker, formats, **options)
+        with writing(out, WRITE_ELSEWHERE), replacing(out) as temporary:
+            logits.to_parquet(temporary, index=False)
+        written = len(logits)
     echo(sinks.terminal(f"{written:,} logits: {out}"))
