@@ -31,6 +31,17 @@ COLUMNS = (
     "score_dtype",
     "rank",
 )
+FORMAT_COLUMNS = (
+    "forward_format",
+    "forward_dtype",
+    "batching",
+    "threads",
+    "query_id",
+    "passage_id",
+    "grade",
+    "logit",
+)
+ONE_PASSAGE_COLUMNS = ("forward_format", "query_id", "passage_id", "company", "logit")
 JSON_NUMBER = "json"
 """In place of a dtype: the number came as decimal text, and is kept as float64 reads that."""
 

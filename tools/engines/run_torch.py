@@ -1,0 +1,31 @@
+"""torch in one dtype, as this package loads it; needs ``analysis``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from passes import Network, Pair, Pass, main, weighed
+
+from analysis.models import load as load_reranker
+
+
+def load(asked: Pass) -> Network:
+    """Load the checkpoint in the dtype that the format names."""
+    torch.set_num_threads(asked.threads)
+    reranker = load_reranker(asked.model, device="cpu")
+    network = reranker.network(asked.forward_format.partition(":")[2])
+
+    def logits(batch: Sequence[Pair]) -> list[float]:
+        tokens = {"input_ids": [np.array(pair.tokens, dtype=np.int64) for pair in batch]}
+        inputs = reranker.batch(tokens, asked.width)
+        with torch.inference_mode():
+            outputs = network(**{name: torch.from_numpy(rows) for name, rows in inputs.items()})
+        return reranker.logits(outputs)[:, 0].tolist()
+
+    return Network(logits, {**weighed(reranker.weights[0]), "recipe": None, "precision": None})
+
+
+if __name__ == "__main__":
+    main(load, ["torch", "transformers"])
