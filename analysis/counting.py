@@ -1,8 +1,8 @@
 """What a score path does to a set, counted in one place: saturation, ties, lost places, nDCG.
 
 Every count has one name, one heading and one meaning, in :data:`COLUMNS`; tables, conditions and
-the glossary take them from here. The reference is the order of the float32 logits; in ``moved`` the
-path's own tie rule decides in both. Without a reference what is counted against it is missing.
+the glossary take them from here. The reference is the order of torch's float32 logits; in ``moved``
+the path's own tie rule decides in both. Without a reference what is counted against it is missing.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from analysis.engines import path_of
+from analysis.forwardformats import by_format, format_texts, of_format
 from analysis.frames import (
     KEYS,
     check_columns,
@@ -27,6 +28,10 @@ from analysis.ties import apply, first_ranks, ranks, tied_in_top, with_tie_group
 
 COLUMNS = {
     "path": ("score path", "name of the path, or its stages"),
+    "forward_format": (
+        "forward format",
+        "what ran the network, and in which numbers, in plain text",
+    ),
     "candidates": ("candidates", "passages to be ranked, over all queries"),
     "queries": ("queries", "queries with candidates"),
     "ones": ("exactly 1.0", "candidates whose score is exactly 1.0"),
@@ -54,6 +59,7 @@ COLUMNS = {
 """For each column of :func:`effects` its heading and its meaning. ``ones`` and ``zeros``, together
 the *saturated* scores, are missing where scores are logits; nDCG where a grade is missing."""
 
+_NAMES = ("path", "forward_format")
 _AGAINST = ("moved", "first_lost", "reordered")
 _COUNTS = ("ones", "zeros", "tied", "tied_in_top", "moved", "first_shared", "first_lost")
 _COUNTS += ("reordered",)
@@ -66,22 +72,31 @@ def effects(
     *,
     k: int = 10,
 ) -> pd.DataFrame:
-    """Count what each path does to a set: one row per path, columns :data:`COLUMNS`.
+    """Count what each path does to a set, columns :data:`COLUMNS`.
 
     ``logits`` is what :func:`analysis.scoring.score` returns; it needs rows of each path's forward
-    dtype, and of float32 for what is counted against the reference. The first column, ``path``, is
-    the path's name, or its computation where it has none, or the key of a mapping. A path may be a
-    text of :func:`~analysis.engines.path_of`. Raises :class:`InputError` as
+    dtype, and torch's of float32 for what is counted against the reference. There is one row per
+    path and forward format that has the path's forward dtype. The first column, ``path``, is the
+    path's name, or its computation where it has none, or the key of a mapping. A path may be a text
+    of :func:`~analysis.engines.path_of`. Raises :class:`InputError` as
     :func:`analysis.ties.apply` and :func:`count` do.
     """
     check_k(k)
     check_columns(logits, [*KEYS, "forward_dtype", "logit"], "frame of logits")
     named = _named(paths)
-    known = (logits["forward_dtype"] == "float32").any()
-    reference = apply(logits, _FLOAT32) if known else None
-    return effects_table(
-        (name, _of_path(apply(logits, path), reference, path, k)) for name, path in named
-    )
+    float32 = of_format(logits, "float32")
+    reference = None if float32.empty else apply(float32, _FLOAT32)
+    rows = [
+        {"path": name, "forward_format": text, **_of_path(scored, reference, path, k)}
+        for name, path in named
+        for text, scored in _by_text(apply(logits, path))
+    ]
+    return _table(rows, _NAMES)
+
+
+def _by_text(scored: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """The rows of each forward format, with its text."""
+    return [(format_texts(rows).iloc[0], rows) for rows in by_format(scored) if len(rows)]
 
 
 def _named(
@@ -99,8 +114,12 @@ def effects_table(
     counted: Iterable[tuple[object, Mapping[str, float]]], column: str = "path"
 ) -> pd.DataFrame:
     """One table of several results of :func:`count`, each with its name in the first column."""
-    rows = [{column: name, **counts} for name, counts in counted]
-    columns = None if rows else [column, *list(COLUMNS)[1:]]
+    return _table([{column: name, **counts} for name, counts in counted], (column,))
+
+
+def _table(rows: list[dict[str, object]], names: Iterable[str]) -> pd.DataFrame:
+    """A table of counts, each row with its ``names`` before them."""
+    columns = None if rows else [*names, *(column for column in COLUMNS if column not in _NAMES)]
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(_COUNTS, "Int64"))
 
 

@@ -48,7 +48,7 @@ def check_once(frame: pd.DataFrame, what: str) -> None:
         first = frame[again].iloc[0]
         raise InputError(
             f"passage {first.passage_id!r} of query {first.query_id!r} stands twice in the {what}",
-            "keep one row for each passage of a query; evaluate one path at a time",
+            "keep one row for each passage of a query: one path, one forward format at a time",
             field="passage_id",
         )
 

@@ -1,8 +1,8 @@
-"""Scoring: the logits of a reranking set, once per forward dtype.
+"""Scoring: the logits of a reranking set, once per forward format.
 
 Batch composition and padding change logits in their last bits (bfloat16: up to 0.125), so both
-are fixed by the set, the tokeniser and two numbers, are the same for every dtype, and belong to
-the key under which logits are stored. The same run repeated gives the same bits.
+are fixed by the set, the tokeniser and two numbers, are the same for every format, and belong
+to the key under which logits are stored. The same run repeated gives the same bits.
 
 That is so for the dtypes here. A network whose activations share one scale in a batch (dynamic
 int8) moves by whole logits with its company (:mod:`analysis.auditing.probing`): its logits belong
@@ -27,12 +27,13 @@ from tqdm import tqdm
 from analysis.datasets import RerankingSet
 from analysis.devices import describe, libraries
 from analysis.errors import InputError
-from analysis.formats import check_forward_dtypes
+from analysis.formats import FORWARD_DTYPES
+from analysis.forwardformats import ForwardFormat, as_format, formats_to_run
 from analysis.rerankers import Inputs, Reranker, Tokens
 from analysis.store import Store
 from analysis.tokenizing import check_length, check_room
 
-COLUMNS = ("query_id", "passage_id", "grade", "forward_dtype", "logit")
+COLUMNS = ("query_id", "passage_id", "grade", "forward_format", "forward_dtype", "logit")
 
 _TOKENIZED_AT_ONCE = 1000
 _LISTED_PAIRS = 10
@@ -41,7 +42,7 @@ _LISTED_PAIRS = 10
 def score(
     dataset: RerankingSet,
     reranker: Reranker,
-    forward_dtypes: Sequence[str] = ("float32", "float16", "bfloat16"),
+    formats: Sequence[str | ForwardFormat] = FORWARD_DTYPES,
     *,
     max_length: int | None = None,
     batch_tokens: int = 8192,
@@ -50,12 +51,14 @@ def score(
     store: Store | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Return the logits of every pair in each forward dtype, exactly as the network gave them.
+    """Return the logits of every pair in each forward format, exactly as the network gave them.
 
-    One row per dtype and pair, dtypes as given, pairs in the set's order; columns
-    ``query_id, passage_id, grade, forward_dtype, logit`` (logit: float64). Where the network gives
-    two logits, of (no, yes), these follow as ``logit_no, logit_yes``, and ``logit`` is yes − no,
-    subtracted in float64.
+    ``formats`` are names of dtypes, which torch runs, plain texts of other formats such as
+    ``onnxruntime:int8-dynamic``, or a :class:`~analysis.forwardformats.ForwardFormat`.
+    One row per format and pair, formats as given, pairs in the set's order; columns ``query_id,
+    passage_id, grade, forward_format, forward_dtype, logit`` (the format's text; logit: float64).
+    Where the network gives two logits, of (no, yes), these follow as ``logit_no, logit_yes``, and
+    ``logit`` is yes − no, subtracted in float64.
 
     A pair longer than ``max_length`` tokens (special ones included; at most what the model takes;
     left out, what the reranker was loaded with) is cut as engines cut it: the longer text gives
@@ -70,9 +73,9 @@ def score(
     With a ``store``, logits are read from it where they are known and put into it where they
     are computed, so that a run that was stopped goes on where it was.
 
-    Raises :class:`InputError` for a dtype the device has no network for, for lengths too small,
-    and for logits that are not finite (float16 overflows in some models); all dtypes are scored
-    and stored before.
+    Raises :class:`InputError` for a format that is not run here or on this device, for lengths too
+    small, and for logits that are not finite (float16 overflows in some models); all formats are
+    scored and stored before.
     """
     for kind, given, call in (
         (RerankingSet, dataset, 'read("german")'),
@@ -87,22 +90,27 @@ def score(
     }
     for name, number in numbers.items():
         check_length(number, name)
-    check_forward_dtypes(forward_dtypes)
     plan = _Plan(dataset, reranker, **numbers, backwards=backwards)
     frames = []
-    for forward_dtype in forward_dtypes:
+    for forward_format in formats_to_run(formats):
         frame = dataset.pairs[["query_id", "passage_id", "grade"]].copy()
-        frame["forward_dtype"] = pd.Series(forward_dtype, index=frame.index, dtype="str")
-        logits = _logits(plan, frame, forward_dtype, store, progress)
+        frame["forward_dtype"] = _texts(forward_format.forward_dtype, frame)
+        logits = _logits(plan, frame, forward_format, store, progress)
+        frame.insert(3, "forward_format", _texts(forward_format.text, frame))
         frames.append(_with_logits(frame, logits, reranker.label_names))
     scored = pd.concat(frames, ignore_index=True)
     _check_finite(scored, reranker)
     return scored
 
 
+def _texts(text: str, frame: pd.DataFrame) -> pd.Series:
+    """A column that says the same in every row."""
+    return pd.Series(text, index=frame.index, dtype="str")
+
+
 @dataclass(frozen=True)
 class _Plan:
-    """What the network is given: the same batches for every forward dtype."""
+    """What the network is given: the same batches for every forward format."""
 
     dataset: RerankingSet
     reranker: Reranker
@@ -168,12 +176,12 @@ class _Plan:
                 digest.update(values.astype("<i8").tobytes())
         return digest.hexdigest()
 
-    def key(self, forward_dtype: str) -> dict[str, Any]:
+    def key(self, forward_format: ForwardFormat) -> dict[str, Any]:
         """Everything that can change a logit; width and order of the rows show in the batches."""
         return {
             "model": self.reranker.identity(),
             "data": self.dataset.sha256,
-            "forward_dtype": forward_dtype,
+            "forward_dtype": forward_format.forward_dtype,
             "device": describe(self.reranker.device),
             "max_length": self.length,
             "batch_tokens": self.batch_tokens,
@@ -194,9 +202,13 @@ def _with_logits(
 
 
 def _logits(
-    plan: _Plan, pairs: pd.DataFrame, forward_dtype: str, store: Store | None, progress: bool
+    plan: _Plan,
+    pairs: pd.DataFrame,
+    forward_format: ForwardFormat,
+    store: Store | None,
+    progress: bool,
 ) -> NDArray[np.float64]:
-    """Logits of all pairs in one dtype, from the store as far as they are there.
+    """Logits of all pairs in one format, from the store as far as they are there.
 
     Shape (n_pairs, 1 or 2).
     """
@@ -204,10 +216,10 @@ def _logits(
 
     def compute(wanted: Sequence[int]) -> Iterator[NDArray[np.float64]]:
         """Yield the logits of the batches of these numbers."""
-        return _forward(plan, forward_dtype, [plan.batches[batch] for batch in wanted], progress)
+        return _forward(plan, forward_format, [plan.batches[batch] for batch in wanted], progress)
 
     if store is not None:
-        return store.logits(plan.key(forward_dtype), pairs, plan.batches, compute, names)
+        return store.logits(plan.key(forward_format), pairs, plan.batches, compute, names)
     logits = np.empty((len(pairs), len(names)))
     for rows, values in zip(plan.batches, compute(range(len(plan.batches))), strict=True):
         logits[rows] = values
@@ -215,14 +227,15 @@ def _logits(
 
 
 def _forward(
-    plan: _Plan, forward_dtype: str, batches: list[NDArray[np.int64]], progress: bool
+    plan: _Plan, forward_format: ForwardFormat, batches: list[NDArray[np.int64]], progress: bool
 ) -> Iterator[NDArray[np.float64]]:
     """Yield the logits of each batch; the network is loaded if there is any."""
     if not batches:
         return
     reranker = plan.reranker
-    network = reranker.network(forward_dtype)
-    bar = tqdm(total=sum(map(len, batches)), desc=forward_dtype, unit="pair", disable=not progress)
+    network = reranker.network(forward_format.forward_dtype)
+    total, name = sum(map(len, batches)), forward_format.name
+    bar = tqdm(total=total, desc=name, unit="pair", disable=not progress)
     with closing(bar):
         for rows in batches:
             inputs = {
@@ -241,16 +254,17 @@ def _check_finite(scored: pd.DataFrame, reranker: Reranker) -> None:
     bad = scored[~np.isfinite(scored["logit"])]
     if bad.empty:
         return
+    bad = bad.assign(name=[as_format(text).name for text in bad["forward_format"]])
     listed = "; ".join(
-        f"{row.query_id!r}, {row.passage_id!r}: {row.logit} in {row.forward_dtype}"
+        f"{row.query_id!r}, {row.passage_id!r}: {row.logit} in {row.name}"
         for row in bad.head(_LISTED_PAIRS).itertuples(index=False)
     )
     more = f" and {len(bad) - _LISTED_PAIRS} more" if len(bad) > _LISTED_PAIRS else ""
-    dtypes = ", ".join(bad["forward_dtype"].unique())
+    formats = ", ".join(bad["name"].unique())
     raise InputError(
         f"{len(bad)} of {len(scored)} logits of {reranker.name} are not finite "
         f"(query, passage): {listed}{more}",
-        f"leave out {dtypes} (float16 overflows above 65504: bfloat16 and float32 reach "
+        f"leave out {formats} (float16 overflows above 65504: bfloat16 and float32 reach "
         "further); what was computed stays in the store, if there is one",
         field="logit",
     )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from analysis.engines import path_of
 from analysis.errors import InputError
 from analysis.formats import is_wide
+from analysis.forwardformats import by_format
 from analysis.frames import KEYS, check_columns, check_ids, check_numbers, check_once
 from analysis.heads import TWO_LOGITS
 from analysis.scorepath import ScorePath, TieRule
@@ -21,12 +22,13 @@ from analysis.scorepath import ScorePath, TieRule
 def apply(logits: pd.DataFrame, path: ScorePath | str) -> pd.DataFrame:
     """Scores, ranks and tie groups of a path over a frame of logits.
 
-    ``logits`` holds one row per (query, passage) and forward dtype, with the columns ``query_id,
-    passage_id, forward_dtype, logit``; a path whose head compares two logits takes ``logit_no,
-    logit_yes`` in place of ``logit``. ``path`` may be a text of
-    :func:`~analysis.engines.path_of`. The rows of the path's forward dtype are taken; where the
-    frame has none, :class:`InputError` says which it has. Returned, in the frame's order, with
-    ``path, score, rank, tie_group, tie_size`` added:
+    ``logits`` holds one row per (query, passage) and forward format, with the columns ``query_id,
+    passage_id, forward_dtype, logit`` and, if torch did not run all of them, ``forward_format``; a
+    path whose head compares two logits takes ``logit_no, logit_yes`` in place of ``logit``.
+    ``path`` may be a text of :func:`~analysis.engines.path_of`. The rows of the path's forward
+    dtype are taken; where the frame has none, :class:`InputError` says which it has. Each of their
+    forward formats is ranked by itself. Returned, in the frame's order, with ``path, score, rank,
+    tie_group, tie_size`` added:
 
     - ``rank``: 1 for the best, under the path's tie rule; with rule ``expected`` tied candidates
       share the mean of the ranks that they occupy together;
@@ -35,7 +37,7 @@ def apply(logits: pd.DataFrame, path: ScorePath | str) -> pd.DataFrame:
 
     Raises :class:`InputError` for missing columns, so where a path compares two logits and the
     frame has one; for two logits of a half type where the path subtracts the head's rows before it
-    rounds; for ids that are none, for a pair that stands twice within the dtype, and for logits and
+    rounds; for ids that are none, for a pair that stands twice within a format, and for logits and
     scores that are NaN (``float8_e4m3fn`` overflows to it), which have no place in an order.
     """
     path = path_of(path)
@@ -45,11 +47,17 @@ def apply(logits: pd.DataFrame, path: ScorePath | str) -> pd.DataFrame:
         available = ", ".join(logits["forward_dtype"].unique())
         raise InputError(
             f"no logits of a {path.forward_dtype} forward pass (there are {available})",
-            f"score with forward_dtypes including {path.forward_dtype!r}",
+            f"score with formats including {path.forward_dtype!r}",
             field="forward_dtype",
         )
+    check_ids(chosen, f"frame of {path.forward_dtype} logits")
+    ranked = [_ranked(rows, path) for rows in by_format(chosen)]
+    return ranked[0] if len(ranked) == 1 else pd.concat(ranked).loc[chosen.index]
+
+
+def _ranked(chosen: pd.DataFrame, path: ScorePath) -> pd.DataFrame:
+    """Scores, ranks and tie groups of a path over the rows of one forward format."""
     what = f"frame of {path.forward_dtype} logits"
-    check_ids(chosen, what)
     check_once(chosen, what)
     scored = chosen.assign(path=path.name or str(path), score=_scores(chosen, path, what))
     check_numbers(scored, "score", what)
@@ -57,7 +65,7 @@ def apply(logits: pd.DataFrame, path: ScorePath | str) -> pd.DataFrame:
 
 
 def _scores(chosen: pd.DataFrame, path: ScorePath, what: str) -> NDArray[np.float64]:
-    """Scores of a path over the rows of its forward dtype, of two logits if it compares two."""
+    """Scores of a path over rows of its forward dtype, of two logits if it compares two."""
     check_numbers(chosen, "logit", what)
     has_two = set(TWO_LOGITS) <= set(chosen.columns)
     if has_two and path.head.kind == "rows" and not is_wide(path.forward_dtype):

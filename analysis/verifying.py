@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from analysis.errors import InputError
+from analysis.forwardformats import ForwardFormat, as_format, of_format
 from analysis.frames import check_k
 
 CONFIDENCE = 0.95
@@ -136,13 +137,14 @@ def top_k(logits: NDArray[np.float64], k: int) -> Rows:
     return np.argsort(-logits, kind="stable")[:k]
 
 
-def query_errors(logits: pd.DataFrame, dtype: str) -> pd.Series:
+def query_errors(logits: pd.DataFrame, cheap: str | ForwardFormat) -> pd.Series:
     """Largest ``|logit − float32 logit|`` of each query, in logits, by query id.
 
-    ``logits`` has the columns ``query_id, passage_id, forward_dtype, logit`` with rows of
-    float32 and of ``dtype``; raises :class:`InputError` where a pair lacks one of the two.
+    ``logits`` is a frame of :func:`analysis.scoring.score` with torch's float32 logits and those of
+    ``cheap``, a forward format (a dtype is torch's); raises :class:`InputError` where a pair lacks
+    one of the two.
     """
-    both = side_by_side(logits, dtype)
+    both = side_by_side(logits, cheap)
     errors = (both["cheap"] - both["float32"]).abs()
     return errors.groupby(both["query_id"], sort=False).max()
 
@@ -195,11 +197,16 @@ class Trial:
     columns ``query_id, passage_id, score``, a score being the logit after verification.
     """
 
-    dtype: str
+    forward_format: ForwardFormat
     k: int
     bounds: tuple[ErrorBound, ErrorBound]
     queries: pd.DataFrame
     run: pd.DataFrame
+
+    @property
+    def name(self) -> str:
+        """Name of the forward format: of torch's the dtype."""
+        return self.forward_format.name
 
     @property
     def rescored(self) -> float:
@@ -210,16 +217,16 @@ class Trial:
         found = self.queries[["within", "cheap_equal", "equal"]].sum()
         n = len(self.queries)
         return (
-            f"Verified top {self.k} of {self.dtype}: {self.rescored:.1%} of the candidates are "
+            f"Verified top {self.k} of {self.name}: {self.rescored:.1%} of the candidates are "
             f"rescored. {found['equal']} of {n} held-out queries have exactly the float32 top "
-            f"{self.k} ({found['cheap_equal']} by {self.dtype} logits alone); the errors of "
+            f"{self.k} ({found['cheap_equal']} by {self.name} logits alone); the errors of "
             f"{found['within']} are all within the bound."
         )
 
 
 def try_out(
     logits: pd.DataFrame,
-    dtype: str,
+    cheap: str | ForwardFormat,
     *,
     k: int = 10,
     share: float | None = None,
@@ -228,18 +235,18 @@ def try_out(
 ) -> Trial:
     """Verify the top ``k`` of every query with a bound from queries that it is not among.
 
-    ``logits`` as for :func:`query_errors`. The queries are split into two halves at random
-    (``seed``); each half is verified with the bound of the other, so every query is held out once
-    and the two bounds differ. Float32 logits are looked up, not computed again. Raises as
+    ``logits`` and ``cheap`` as for :func:`query_errors`. The queries are split into two halves at
+    random (``seed``); each half is verified with the bound of the other, so every query is held out
+    once and the two bounds differ. Float32 logits are looked up, not computed again. Raises as
     :func:`error_bound` and :func:`query_errors` do.
     """
-    both, errors = side_by_side(logits, dtype), query_errors(logits, dtype)
+    both, errors = side_by_side(logits, cheap), query_errors(logits, cheap)
     half = np.random.default_rng(seed).permutation(len(errors)) % 2
     bounds = [error_bound(errors[half != h], share=share, confidence=confidence) for h in (0, 1)]
     rows, verified = [], both["cheap"].copy()
     for h, (query_id, pairs) in zip(half, both.groupby("query_id", sort=False), strict=True):
-        cheap, float32 = pairs["cheap"].to_numpy(), pairs["float32"].to_numpy()
-        found = verified_top_k(cheap, k, bounds[h].bound, float32.__getitem__)
+        own, float32 = pairs["cheap"].to_numpy(), pairs["float32"].to_numpy()
+        found = verified_top_k(own, k, bounds[h].bound, float32.__getitem__)
         verified[pairs.index] = found.logits
         rows.append(
             {
@@ -249,12 +256,12 @@ def try_out(
                 "bound": bounds[h].bound,
                 "within": errors[query_id] <= bounds[h].bound,
                 "rescored": len(found.rescored),
-                "cheap_equal": np.array_equal(top_k(cheap, k), top_k(float32, k)),
+                "cheap_equal": np.array_equal(top_k(own, k), top_k(float32, k)),
                 "equal": np.array_equal(found.order, top_k(float32, k)),
             }
         )
     run = both[["query_id", "passage_id"]].assign(score=verified)
-    return Trial(dtype, k, (bounds[0], bounds[1]), pd.DataFrame(rows), run)
+    return Trial(as_format(cheap), k, (bounds[0], bounds[1]), pd.DataFrame(rows), run)
 
 
 def time_saved(rescored: float, cheap: float, full: float) -> float:
@@ -268,21 +275,20 @@ def time_saved(rescored: float, cheap: float, full: float) -> float:
     return 1 - cheap / full - rescored
 
 
-def side_by_side(logits: pd.DataFrame, dtype: str) -> pd.DataFrame:
+def side_by_side(logits: pd.DataFrame, cheap: str | ForwardFormat) -> pd.DataFrame:
     """One row per pair: ``query_id, passage_id, cheap, float32``, in the float32 rows' order."""
     keys = ["query_id", "passage_id"]
     frames = [
-        logits.loc[logits["forward_dtype"] == name, [*keys, "logit"]].rename(
-            columns={"logit": column}
-        )
-        for name, column in (("float32", "float32"), (dtype, "cheap"))
+        of_format(logits, one)[[*keys, "logit"]].rename(columns={"logit": column})
+        for one, column in (("float32", "float32"), (cheap, "cheap"))
     ]
     both = frames[0].merge(frames[1], on=keys, how="outer", sort=False, validate="one_to_one")
     if both.empty or both.isna().to_numpy().any():
         raise InputError(
-            f"not every pair has a logit in float32 and in {dtype}",
-            f"score the same pairs with forward_dtypes including both: ['float32', {dtype!r}]",
-            field="forward_dtype",
+            f"not every pair has a logit in float32 and in {as_format(cheap).name}",
+            "score the same pairs with formats including both: "
+            f"['float32', {as_format(cheap).name!r}]",
+            field="forward_format",
         )
     return frames[0][keys].merge(both, on=keys)[[*keys, "cheap", "float32"]]
 

@@ -142,7 +142,7 @@ def test_a_network_with_a_table_of_places_is_told_them(language_models, tiny_pai
     folder = Path(shutil.copytree(language_models["qwen3"], tmp_path / "model"))
     GPTNeoForCausalLM(config).save_pretrained(folder)
     neo = load(add_logit_score(folder, 296, 283), device="cpu")
-    options = {"forward_dtypes": ["float32"], "progress": False}
+    options = {"formats": ["float32"], "progress": False}
     plain, wide = (score(tiny_pairs, neo, least_width=n, **options)["logit"] for n in (1, 400))
     assert np.allclose(plain, wide, atol=1e-3)
     assert plain.std() > 0.1

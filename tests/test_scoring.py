@@ -16,6 +16,7 @@ from tiny_checkpoints import WORDS, change_weights, write_checkpoint
 from analysis import scoring
 from analysis.datasets import RerankingSet, from_pairs
 from analysis.errors import InputError
+from analysis.forwardformats import as_format
 from analysis.models import Reranker, load
 from analysis.scoring import score
 from analysis.store import Store
@@ -206,7 +207,7 @@ def test_length_without_room_for_a_pair_is_refused(tiny_pairs, reranker):
     "dtypes", [(), "float32", ("float32", "float8_e5m2"), ("float16", "half"), ("float32",) * 2]
 )
 def test_other_dtypes_are_refused_before_anything_is_scored(tiny_pairs, reranker, loaded, dtypes):
-    with pytest.raises(InputError, match="forward_dtypes: "):
+    with pytest.raises(InputError, match="formats: "):
         score(tiny_pairs, reranker, dtypes)
     assert not loaded
 
@@ -270,7 +271,7 @@ def leaves(key: dict, path: tuple = ()) -> list[tuple]:
 
 
 def test_key_changes_with_each_of_its_ingredients(tiny_pairs, reranker):
-    key = plan_of(tiny_pairs, reranker).key("float32")
+    key = plan_of(tiny_pairs, reranker).key(as_format("float32"))
     paths = leaves(key)
     for path in paths:
         changed = copy.deepcopy(key)
@@ -290,7 +291,7 @@ def test_key_changes_with_each_of_its_ingredients(tiny_pairs, reranker):
 
 def test_key_follows_what_is_scored_and_how(tiny_pairs, reranker, overflowing, monkeypatch):
     def place(dataset=tiny_pairs, model=reranker, length=512, tokens=8192, dtype="float32"):
-        return Store("s").place(plan_of(dataset, model, length, tokens).key(dtype))
+        return Store("s").place(plan_of(dataset, model, length, tokens).key(as_format(dtype)))
 
     more = from_pairs("tiny", tiny_pairs.pairs.assign(grade=1))
     left = load(reranker.folder, device="cpu")

@@ -15,28 +15,32 @@ import pandas as pd
 import torch
 
 from analysis.datasets import RerankingSet, from_pairs
+from analysis.formats import FORWARD_DTYPES
+from analysis.forwardformats import ForwardFormat
 from analysis.models import Reranker
 from analysis.scoring import score
 from analysis.store import Store
 
-_KEYS = ["forward_dtype", "query_id", "passage_id"]
+_FORMAT = ["forward_format", "forward_dtype"]
+_KEYS = [*_FORMAT, "query_id", "passage_id"]
 
 
 def noise_floor(
     dataset: RerankingSet,
     reranker: Reranker,
-    forward_dtypes: Sequence[str] = ("float32", "float16", "bfloat16"),
+    formats: Sequence[str | ForwardFormat] = FORWARD_DTYPES,
     *,
     n_pairs: int = 12,
     seed: int = 0,
     store: Store | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Score a sample of ``n_pairs`` pairs under other circumstances, in each forward dtype.
+    """Score a sample of ``n_pairs`` pairs under other circumstances, in each forward format.
 
     Each is compared with the sample scored as :func:`analysis.scoring.score` does it. One row per
-    circumstance and dtype: ``circumstance, forward_dtype, pairs``, ``changed`` (pairs whose logit
-    is another), ``mean_abs`` and ``largest`` (of the differences, in logits). The circumstances:
+    circumstance and format: ``circumstance, forward_format, forward_dtype, pairs``, ``changed``
+    (pairs whose logit is another), ``mean_abs`` and ``largest`` (of the differences, in logits).
+    The circumstances:
 
     - alone: each pair is a batch of its own;
     - in another batch: as the whole set was scored (left out if the sample is the whole set);
@@ -48,10 +52,10 @@ def noise_floor(
     """
     sample = _sample(dataset, n_pairs, seed)
     options = {"store": store, "progress": progress}
-    usual = score(sample, reranker, forward_dtypes, **options)
+    usual = score(sample, reranker, formats, **options)
     rows = [
         _differences(name, usual, again)
-        for name, again in _repeated(sample, dataset, reranker, forward_dtypes, options)
+        for name, again in _repeated(sample, dataset, reranker, formats, options)
     ]
     return pd.concat(rows, ignore_index=True)
 
@@ -60,26 +64,26 @@ def _repeated(
     sample: RerankingSet,
     dataset: RerankingSet,
     reranker: Reranker,
-    forward_dtypes: Sequence[str],
+    formats: Sequence[str | ForwardFormat],
     options: dict[str, object],
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield each circumstance with the logits under it."""
-    yield "alone", score(sample, reranker, forward_dtypes, batch_tokens=1, **options)
+    yield "alone", score(sample, reranker, formats, batch_tokens=1, **options)
     if dataset.n_pairs > sample.n_pairs:
-        yield "in another batch", score(dataset, reranker, forward_dtypes, **options)
-    yield "in reverse order", score(sample, reranker, forward_dtypes, backwards=True, **options)
+        yield "in another batch", score(dataset, reranker, formats, **options)
+    yield "in reverse order", score(sample, reranker, formats, backwards=True, **options)
     longest, limit = _lengths(sample, reranker)
     if longest < limit:
         width = min(2 * longest, limit)
-        padded = score(sample, reranker, forward_dtypes, least_width=width, **options)
+        padded = score(sample, reranker, formats, least_width=width, **options)
         yield f"padded to {width} tokens", padded
     if reranker.attention == "sdpa":
         eager = replace(reranker, attention="eager")
-        yield "eager attention", score(sample, eager, forward_dtypes, **options)
+        yield "eager attention", score(sample, eager, formats, **options)
     if reranker.device.type == "cpu":
         other = 2 if torch.get_num_threads() == 1 else 1
         with _threads(other):
-            threaded = score(sample, reranker, forward_dtypes, **options)
+            threaded = score(sample, reranker, formats, **options)
         yield f"{other} thread{'s' if other > 1 else ''}", threaded
 
 
@@ -98,13 +102,13 @@ def _lengths(sample: RerankingSet, reranker: Reranker) -> tuple[int, int]:
 
 
 def _differences(name: str, usual: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
-    """Compare the sample's logits with those under a circumstance, dtype by dtype."""
+    """Compare the sample's logits with those under a circumstance, format by format."""
     both = usual.merge(again, on=_KEYS, suffixes=("", "_again"))
     difference = (both["logit_again"] - both["logit"]).abs()
-    grouped = difference.groupby(both["forward_dtype"], sort=False)
+    grouped = difference.groupby([both[name] for name in _FORMAT], sort=False)
     table = grouped.agg(pairs="size", changed=np.count_nonzero, mean_abs="mean", largest="max")
     return table.reset_index().assign(circumstance=name)[
-        ["circumstance", "forward_dtype", "pairs", "changed", "mean_abs", "largest"]
+        ["circumstance", *_FORMAT, "pairs", "changed", "mean_abs", "largest"]
     ]
 
 

@@ -13,6 +13,8 @@ import pandas as pd
 
 from analysis.engines import known_paths
 from analysis.errors import InputError
+from analysis.formats import NETWORK_DTYPES
+from analysis.forwardformats import of_format
 from analysis.scorepath import ScorePath
 from analysis.ties import tied_in_top
 
@@ -31,12 +33,12 @@ def predict(
     candidates). Measured are the logits of the path's own forward dtype; those two are missing
     where the frame has none. For float32 paths both are the same computation.
     """
-    by_dtype = dict(list(logits.groupby("forward_dtype", sort=False)))
-    if "float32" not in by_dtype:
+    by_dtype = {dtype: of_format(logits, dtype) for dtype in NETWORK_DTYPES}
+    if by_dtype["float32"].empty:
         raise InputError(
             "there are no float32 logits to predict from",
-            "score with forward_dtypes including 'float32'",
-            field="forward_dtype",
+            "score with formats including 'float32'",
+            field="forward_format",
         )
     if paths is None:
         paths = [path for path in known_paths() if path.is_plain]
@@ -47,7 +49,7 @@ def predict(
 def _row(path: ScorePath, by_dtype: dict[str, pd.DataFrame], k: int) -> dict[str, object]:
     predicted = _flags(path, by_dtype["float32"], k)
     own = by_dtype.get(path.forward_dtype)
-    measured = None if own is None else _flags(path, own, k)
+    measured = None if own is None or own.empty else _flags(path, own, k)
     row: dict[str, object] = {"path": path}
     for name in _COUNTS:
         row[f"{name}_predicted"] = predicted[name].sum()

@@ -103,8 +103,9 @@ def staged_logits(
         rounded = replace(reranker, weights_dtype=forward_dtype)
         weights = score(dataset, rounded, ["float32"], **options)["logit"].to_numpy()
     frame = own.rename(columns={"logit": "forward"})
-    frame.insert(4, "reference", reference)
-    frame.insert(5, "weights", weights)
+    place = frame.columns.get_loc("forward")
+    frame.insert(place, "reference", reference)
+    frame.insert(place + 1, "weights", weights)
     return frame
 
 

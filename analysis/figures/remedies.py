@@ -90,7 +90,7 @@ def verified_views(
     left.set_title("Errors, and the bounds learnt from them")
     rescored_lines(right, shares)
     right.set_title("What verified top k rescores")
-    said = "; ".join(f"{t.dtype}: {t.rescored:.0%} of the candidates at k = {k}" for t in trials)
+    said = "; ".join(f"{t.name}: {t.rescored:.0%} of the candidates at k = {k}" for t in trials)
     return Picture(
         figure,
         "Left: queries by their largest logit error; faint uprights: the bounds of the two halves. "
@@ -112,9 +112,9 @@ def error_steps(ax: Axes, trials: Sequence[Trial]) -> list[Line2D]:
     for trial in trials:
         reached = np.sort(trial.queries["error"].clip(lower=least))
         shares = np.arange(1, len(reached) + 1) / len(reached)
-        mark = MARKS[trial.dtype]
+        mark = MARKS[trial.name]
         traits = {"color": mark.color, "marker": mark.marker, "markersize": 3}
-        lines += ax.step(reached, shares, where="post", label=trial.dtype, **traits)
+        lines += ax.step(reached, shares, where="post", label=trial.name, **traits)
         for bound in trial.bounds:
             if np.isfinite(bound.bound):
                 ax.axvline(max(bound.bound, least), color=mark.color, alpha=0.35, linewidth=1)

@@ -12,6 +12,7 @@ from analysis.comparisons import compare_measures
 from analysis.counting import count, effects, effects_table
 from analysis.errors import InputError
 from analysis.formats import format_of
+from analysis.forwardformats import in_format, of_format
 from analysis.metrics import evaluate
 from analysis.remedies import table
 from analysis.scorepath import ScorePath
@@ -53,7 +54,7 @@ def measure(
     :func:`analysis.counting.effects`. A path without a sigmoid has none to be upcast: its logits
     stay logits in float32 too. Raises :class:`InputError` as ``effects`` does.
     """
-    known = (logits["forward_dtype"] == "float32").any()
+    known = not of_format(logits, "float32").empty
     float32 = path.within("float32")
     paths = {table.AS_IT_IS: path}
     if path.has_sigmoid:
@@ -94,12 +95,12 @@ def measure_versions(
     """
     rows = []
     for name, logits in versions.items():
-        reference = logits[logits["forward_dtype"] == "float32"]
+        reference = of_format(logits, "float32")
         firsts = reference.groupby("query_id", sort=False)["logit"].max()
         ends = {"highest": reference["logit"].max(), "median_top": firsts.median()}
         for origin, frame in _origins(logits, path).items():
             paths = {table.AS_IT_IS: path, table.FLOAT32.name: path.within("float32").hps()}
-            own, float32 = effects(frame, paths, k=k).drop(columns="path").to_dict("records")
+            own, float32 = effects(frame, paths, k=k).iloc[:, 2:].to_dict("records")
             row = {"model": name, "logits": origin, **ends, **own, "ndcg_float32": float32["ndcg"]}
             rows.append(row)
     return pd.DataFrame(rows)
@@ -107,11 +108,12 @@ def measure_versions(
 
 def _origins(logits: pd.DataFrame, path: ScorePath) -> dict[str, pd.DataFrame]:
     """Frames to measure a path on: its own logits where they are, and float32's in their place."""
-    dtype, float32 = path.forward_dtype, logits[logits["forward_dtype"] == "float32"]
+    dtype, float32 = path.forward_dtype, of_format(logits, "float32")
     if dtype == "float32":
         return {MEASURED: logits}
-    measured = {MEASURED: logits} if (logits["forward_dtype"] == dtype).any() else {}
-    foretold = pd.concat([float32, float32.assign(forward_dtype=dtype)], ignore_index=True)
+    measured = {} if of_format(logits, dtype).empty else {MEASURED: logits}
+    frames = [in_format(float32, one) for one in ("float32", dtype)]
+    foretold = pd.concat(frames, ignore_index=True)
     return {FORETOLD: foretold, **measured}
 
 
@@ -125,7 +127,7 @@ def version_differences(versions: Mapping[str, pd.DataFrame], *, k: int = 10) ->
     """
     columns = ["first", "second", "difference", "low", "high", "p_value", "queries_needed"]
     empty = pd.DataFrame(columns=["model", *columns])
-    runs = {name: logits[logits["forward_dtype"] == "float32"] for name, logits in versions.items()}
+    runs = {name: of_format(logits, "float32") for name, logits in versions.items()}
     own, *others = runs
     qrels = runs[own]
     if qrels["grade"].isna().any() or qrels["query_id"].nunique() < 2:

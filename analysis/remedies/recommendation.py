@@ -18,6 +18,7 @@ from analysis.counting import effects
 from analysis.engines import path_of
 from analysis.errors import InputError, counted
 from analysis.formats import is_wide
+from analysis.forwardformats import of_format
 from analysis.remedies import table
 from analysis.remedies.kinds import of_kind, of_ties
 from analysis.remedies.measuring import measure
@@ -71,16 +72,16 @@ def recommend(
     :func:`analysis.remedies.measuring.measure` does.
     """
     path = path_of(path)
-    if trial is not None and (trial.dtype, trial.k) != (path.forward_dtype, k):
+    if trial is not None and (trial.name, trial.k) != (path.forward_dtype, k):
         raise InputError(
-            f"the trial is of the top {trial.k} of {trial.dtype}, not of the top {k} of "
+            f"the trial is of the top {trial.k} of {trial.name}, not of the top {k} of "
             f"{path.forward_dtype}",
             "try out the path's forward dtype with the same k",
             field="trial",
         )
     own = apply(logits, path)
     exact = path.within("float32").raw()
-    known = (logits["forward_dtype"] == "float32").any()
+    known = not of_format(logits, "float32").empty
     ids = ["query_id", "passage_id"]
     float32 = own[ids].merge(apply(logits, exact)[[*ids, "logit"]], on=ids) if known else None
     situation = Situation(

@@ -96,7 +96,7 @@ def rows_of(logits: pd.DataFrame, candidates: RerankingSet | pd.DataFrame) -> Ro
     if "float32" not in columns:
         raise InputError(
             f"no logits of a float32 forward pass (there are {', '.join(columns)})",
-            "score with forward_dtypes including 'float32': other orders are held against it",
+            "score with formats including 'float32': other orders are held against it",
             field="forward_dtype",
         )
     held = {
