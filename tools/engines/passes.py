@@ -1,4 +1,4 @@
-"""What a runner of forward formats reads and writes: one pass over pairs, in batches that are given.
+"""What a runner of forward formats reads and writes: passes over pairs, in batches that are given.
 
     python run_<runtime>.py REQUEST ANSWER
 
@@ -30,60 +30,73 @@ class Pair:
 
 @dataclass(frozen=True)
 class Pass:
-    """What to compute: the batches, one after the other, by a checkpoint's folder in one format.
+    """Batches, one after the other; each is padded to ``width`` tokens, or to its longest pair."""
 
-    A batch is padded to ``width`` tokens, or to its longest pair if that is longer.
-    """
-
-    model: Path
-    forward_format: str
-    threads: int
     width: int
     batches: tuple[tuple[Pair, ...], ...]
 
 
 @dataclass(frozen=True)
+class Request:
+    """What to compute: passes by a checkpoint's folder in one forward format."""
+
+    model: Path
+    forward_format: str
+    threads: int
+    passes: tuple[Pass, ...]
+
+    @property
+    def recipe(self) -> str:
+        """The format's name within its runtime."""
+        return self.forward_format.partition(":")[2]
+
+
+@dataclass(frozen=True)
 class Network:
-    """A network in one forward format: the logits of a batch, and what is known of it.
+    """A network in one forward format: the logits of a batch of a width, and what is known of it.
 
     ``facts`` has the file that it was loaded from (:func:`weighed`), ``recipe``, how that file or
     the network was quantised, and ``precision``, the arithmetic as the runtime reports it, or None.
     """
 
-    logits: Callable[[Sequence[Pair]], list[float]]
+    logits: Callable[[Sequence[Pair], int], list[float]]
     facts: dict[str, Any]
 
 
-def main(load: Callable[[Pass], Network], packages: Sequence[str]) -> None:
+def main(load: Callable[[Request], Network], packages: Sequence[str]) -> None:
     """Load the network for the request file named first, and write the answer file named second.
 
-    The answer is ``{"versions": …, "facts": …, "seconds": […], "logits": [[…], …]}``: seconds of each
-    batch, and its logits as it has its pairs.
+    The answer is ``{"versions": …, "facts": …, "passes": [{"logits": [[…], …], "seconds": […]}]}``:
+    of each batch its logits, as it has its pairs, and its seconds.
     """
     request_file, answer_file = map(Path, sys.argv[1:])
-    asked = read_pass(request_file)
-    network = load(asked)
-    logits, seconds = [], []
-    for batch in asked.batches:
-        begun = time.perf_counter()
-        logits.append([float(logit).hex() for logit in network.logits(batch)])
-        seconds.append(time.perf_counter() - begun)
+    request = read_request(request_file)
+    network = load(request)
+    passes = [_computed(network, one) for one in request.passes]
     versions = {name: version(name) for name in packages}
-    answer = {"versions": versions, "facts": network.facts, "seconds": seconds, "logits": logits}
+    answer = {"versions": versions, "facts": network.facts, "passes": passes}
     answer_file.write_text(json.dumps(answer), "utf-8")
 
 
-def read_pass(file: Path) -> Pass:
-    """Read a request: the fields of :class:`Pass`; batches as numbers of its ``pairs``."""
+def _computed(network: Network, one: Pass) -> dict[str, Any]:
+    logits, seconds = [], []
+    for batch in one.batches:
+        begun = time.perf_counter()
+        logits.append([float(logit).hex() for logit in network.logits(batch, one.width)])
+        seconds.append(time.perf_counter() - begun)
+    return {"logits": logits, "seconds": seconds}
+
+
+def read_request(file: Path) -> Request:
+    """Read a request: the fields of :class:`Request`; batches are numbers of its ``pairs``."""
     fields = json.loads(file.read_text("utf-8"))
     pairs = [Pair(pair["query"], pair["passage"], tuple(pair["tokens"])) for pair in fields["pairs"]]
-    return Pass(
-        Path(fields["model"]),
-        fields["forward_format"],
-        fields["threads"],
-        fields["width"],
-        tuple(tuple(pairs[number] for number in batch) for batch in fields["batches"]),
-    )
+    passes = [
+        Pass(one["width"], tuple(tuple(pairs[row] for row in batch) for batch in one["batches"]))
+        for one in fields["passes"]
+    ]
+    model, threads = Path(fields["model"]), fields["threads"]
+    return Request(model, fields["forward_format"], threads, tuple(passes))
 
 
 def padded(batch: Sequence[Pair], width: int, fill: int) -> tuple[list[list[int]], list[list[int]]]:

@@ -14,25 +14,24 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
+from urllib import request as http
 
 from bert_gguf import write_gguf
 from llama_cpp_server import start
-from passes import Network, Pair, Pass, main, weighed
+from passes import Network, Pair, Request, main, weighed
 
 SLOTS = 32
 """As many pairs as a batch has at most."""
 
 
-def load(asked: Pass) -> Network:
+def load(request: Request) -> Network:
     """Write the GGUF beside the checkpoint's folder, serve it, and compare its tokens."""
-    kind = asked.forward_format.partition(":")[2]
-    file = asked.model.with_name(f"{asked.model.name}-{kind}.gguf")
-    write_gguf(asked.model, file, kind)
-    server = start(file, slots=SLOTS, threads=asked.threads)
-    check_tokens(server.listening_address, set(chain(*asked.batches)))
+    file = request.model.with_name(f"{request.model.name}-{request.recipe}.gguf")
+    write_gguf(request.model, file, request.recipe)
+    server = start(file, slots=SLOTS, threads=request.threads)
+    check_tokens(server.listening_address, {pair for one in request.passes for pair in chain(*one.batches)})
 
-    def logits(batch: Sequence[Pair]) -> list[float]:
+    def logits(batch: Sequence[Pair], width: int) -> list[float]:
         with ThreadPoolExecutor(SLOTS) as clients:
             by_query = defaultdict(list)
             for number, pair in enumerate(batch):
@@ -67,8 +66,8 @@ def check_tokens(url: str, pairs: set[Pair]) -> None:
 def tokenized(url: str, text: str) -> list[int]:
     """Tokens of a text, without special ones."""
     body = json.dumps({"content": text, "add_special": False}).encode()
-    request = Request(f"{url}/tokenize", data=body, headers={"Content-Type": "application/json"})
-    with urlopen(request) as response:
+    headers = {"Content-Type": "application/json"}
+    with http.urlopen(http.Request(f"{url}/tokenize", body, headers)) as response:
         return json.load(response)["tokens"]
 
 

@@ -6,20 +6,20 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from passes import Network, Pair, Pass, main, weighed
+from passes import Network, Pair, Request, main, weighed
 
 from analysis.models import load as load_reranker
 
 
-def load(asked: Pass) -> Network:
+def load(request: Request) -> Network:
     """Load the checkpoint in the dtype that the format names."""
-    torch.set_num_threads(asked.threads)
-    reranker = load_reranker(asked.model, device="cpu")
-    network = reranker.network(asked.forward_format.partition(":")[2])
+    torch.set_num_threads(request.threads)
+    reranker = load_reranker(request.model, device="cpu")
+    network = reranker.network(request.recipe)
 
-    def logits(batch: Sequence[Pair]) -> list[float]:
+    def logits(batch: Sequence[Pair], width: int) -> list[float]:
         tokens = {"input_ids": [np.array(pair.tokens, dtype=np.int64) for pair in batch]}
-        inputs = reranker.batch(tokens, asked.width)
+        inputs = reranker.batch(tokens, width)
         with torch.inference_mode():
             outputs = network(**{name: torch.from_numpy(rows) for name, rows in inputs.items()})
         return reranker.logits(outputs)[:, 0].tolist()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from passes import Network, Pair, Pass, main, padded, weighed
+from passes import Network, Pair, Request, main, padded, weighed
 from torchao.quantization import (
     Float8WeightOnlyConfig,
     Int8DynamicActivationInt8WeightConfig,
@@ -21,21 +21,21 @@ CONFIGS = {
 }
 
 
-def load(asked: Pass) -> Network:
+def load(request: Request) -> Network:
     """Load the float32 checkpoint and quantise it in memory."""
-    torch.set_num_threads(asked.threads)
-    network = AutoModelForSequenceClassification.from_pretrained(asked.model, dtype=torch.float32)
-    config = CONFIGS[asked.forward_format.partition(":")[2]]()
+    torch.set_num_threads(request.threads)
+    network = AutoModelForSequenceClassification.from_pretrained(request.model, dtype=torch.float32)
+    config = CONFIGS[request.recipe]()
     quantize_(network.eval(), config)
 
-    def logits(batch: Sequence[Pair]) -> list[float]:
-        ids, mask = padded(batch, asked.width, network.config.pad_token_id)
+    def logits(batch: Sequence[Pair], width: int) -> list[float]:
+        ids, mask = padded(batch, width, network.config.pad_token_id)
         inputs = {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask)}
         with torch.inference_mode():
             return network(**inputs).logits[:, 0].tolist()
 
     facts = {"recipe": f"quantize_(network, {type(config).__name__}())", "precision": None}
-    return Network(logits, {**weighed(asked.model / "model.safetensors"), **facts})
+    return Network(logits, {**weighed(request.model / "model.safetensors"), **facts})
 
 
 if __name__ == "__main__":
