@@ -11,11 +11,13 @@ from pathlib import Path
 
 from engine_runs import ROOT, RUNNERS, Environment
 
-EVERY = ("request", "repeated", "alone", "shuffled", "padded")
+from analysis.forwardformats import FORWARD_FORMATS, RUN_HERE
+
+PADDED = "padded"
 
 
 class Own(Environment):
-    """This project's own environment."""
+    """The project's own environment, with its extra ``runtimes``."""
 
     def run(self, runner: str, *arguments: Path, settings: Mapping[str, str]) -> None:
         """Run one of ``tools/engines/``, to which ``analysis`` is known."""
@@ -27,31 +29,31 @@ class Own(Environment):
 
 @dataclass(frozen=True)
 class FormatRun:
-    """A runtime's formats, and the files its runner is made of, the runner itself first.
+    """A runtime's formats, and what its runner is made of, the runner itself first.
 
-    ``batchings`` are those that the runtime has; one that pads nothing has no ``"padded"``.
+    ``left_out`` names the batchings that the runtime does not have.
     """
 
     formats: tuple[str, ...]
     environment: Environment
     files: tuple[str, ...]
-    batchings: tuple[str, ...] = EVERY
+    left_out: tuple[str, ...] = ()
+
+
+def _of(runtime: str) -> tuple[str, ...]:
+    return tuple(text for text, one in FORWARD_FORMATS.items() if one.runtime == runtime)
 
 
 RUNS = (
+    FormatRun(tuple(RUN_HERE), Own("own"), ("run_analysis.py", "passes.py")),
     FormatRun(
-        ("torch:float32", "torch:bfloat16", "torch:float16", "torch:float64"),
-        Own("own"),
-        ("run_torch.py", "passes.py"),
-    ),
-    FormatRun(
-        ("llama.cpp:q8_0", "llama.cpp:q4_0", "llama.cpp:f16"),
+        _of("llama.cpp"),
         Environment("llama-cpp"),
         ("run_llama_cpp.py", "bert_gguf.py", "llama_cpp_server.py", "passes.py", "llama-cpp.txt"),
-        ("request", "repeated", "alone", "shuffled"),
+        left_out=(PADDED,),  # it packs pairs one behind the other
     ),
     FormatRun(
-        ("torchao:int8-dynamic", "torchao:int8-weights", "torchao:float8-weights"),
+        _of("torchao"),
         Environment("torchao-0.18.0"),
         ("run_torchao.py", "passes.py", "requirements/torchao-0.18.0.txt"),
     ),

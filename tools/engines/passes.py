@@ -90,7 +90,9 @@ def _computed(network: Network, one: Pass) -> dict[str, Any]:
 def read_request(file: Path) -> Request:
     """Read a request: the fields of :class:`Request`; batches are numbers of its ``pairs``."""
     fields = json.loads(file.read_text("utf-8"))
-    pairs = [Pair(pair["query"], pair["passage"], tuple(pair["tokens"])) for pair in fields["pairs"]]
+    pairs = [
+        Pair(pair["query"], pair["passage"], tuple(pair["tokens"])) for pair in fields["pairs"]
+    ]
     passes = [
         Pass(one["width"], tuple(tuple(pairs[row] for row in batch) for batch in one["batches"]))
         for one in fields["passes"]

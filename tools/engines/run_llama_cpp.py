@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
-from pathlib import Path
 from typing import Any
 from urllib import request as http
 
@@ -29,7 +28,9 @@ def load(request: Request) -> Network:
     file = request.model.with_name(f"{request.model.name}-{request.recipe}.gguf")
     write_gguf(request.model, file, request.recipe)
     server = start(file, slots=SLOTS, threads=request.threads)
-    check_tokens(server.listening_address, {pair for one in request.passes for pair in chain(*one.batches)})
+    check_tokens(
+        server.listening_address, {pair for one in request.passes for pair in chain(*one.batches)}
+    )
 
     def logits(batch: Sequence[Pair], width: int) -> list[float]:
         with ThreadPoolExecutor(SLOTS) as clients:
