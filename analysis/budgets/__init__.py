@@ -3,7 +3,8 @@
 The reference is a float32 forward pass with the sigmoid in float64. What a stage is, what is
 swapped for what and in which orders stands in :mod:`analysis.budgets.stages`; when a tie comes from
 a stage, in :mod:`analysis.budgets.origins`; how far logits move without any change of precision,
-in :mod:`analysis.budgets.noise`; and what float32 logits alone foretell, in
+in :mod:`analysis.budgets.noise`; what a logit owes to its batch, in
+:mod:`analysis.budgets.batching`; and what float32 logits alone foretell, in
 :mod:`analysis.budgets.prediction`.
 """
 

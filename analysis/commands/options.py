@@ -22,6 +22,13 @@ Split = Annotated[
 ]
 Model = Annotated[str, typer.Option(help="demo, a checkpoint's folder, or a Hub id.")]
 Dtypes = Annotated[list[str], typer.Option("--dtype", help="Forward dtype; repeat for several.")]
+Formats = Annotated[
+    list[str],
+    typer.Option(
+        "--format",
+        help="Forward format: a dtype, or a text that `formats` lists; repeat for several.",
+    ),
+]
 Trust = Annotated[bool, typer.Option(help="Run code that the checkpoint brings along.")]
 
 
