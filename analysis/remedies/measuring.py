@@ -12,7 +12,7 @@ from analysis.comparisons import compare_measures
 from analysis.counting import count, effects, effects_table
 from analysis.errors import InputError
 from analysis.formats import format_of
-from analysis.forwardformats import in_format, of_format
+from analysis.forwardformats import as_format, in_format, of_format
 from analysis.metrics import evaluate
 from analysis.remedies import table
 from analysis.scorepath import ScorePath
@@ -78,7 +78,9 @@ def measure(
     by_path = effects(logits, paths, k=k).rename(columns={"path": "remedy"})
     if not counted:
         return by_path
-    return pd.concat([by_path, effects_table(counted.items(), "remedy")], ignore_index=True)
+    others = effects_table(counted.items(), "remedy")
+    others["forward_format"] = as_format(path.forward_dtype).text
+    return pd.concat([by_path, others], ignore_index=True)
 
 
 def measure_versions(
