@@ -50,7 +50,7 @@ WAYS = (
 )
 """Forward dtypes, and how one logit is made of what the network returns in them."""
 RAISED = (0, 8, 24, 56, 120)
-SHUFFLES, SEED = 99_999, 1
+SHUFFLES, SEED = 9_999, 1
 ROUNDING = 1e-12  # sums of the same discounts in another order
 
 Values = NDArray[np.float64]
