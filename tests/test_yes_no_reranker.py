@@ -34,6 +34,11 @@ PROMPT = (
     "<|im_start|>system\nDoes the text answer the question? Say yes or no.<|im_end|>\n"
     "<|im_start|>user\nQuestion: Wie neu?\nText: Alt.<|im_end|>\n<|im_start|>assistant\n"
 )
+PIECES = (
+    "<|im_start|> system Ċ Does Ġthe Ġtext Ġanswer Ġthe Ġquestion ? ĠSay Ġyes Ġor Ġno . <|im_end|> Ċ "
+    "<|im_start|> user Ċ Question : ĠW ie Ġne u ? Ċ Text : ĠAlt . <|im_end|> Ċ "
+    "<|im_start|> ass istant Ċ"
+)
 
 
 @pytest.fixture(scope="module")
@@ -152,10 +157,10 @@ def test_orders_that_know_nothing_are_not_told_from_chance_and_the_best_is(tool,
 
 def test_the_prompt_and_its_answers(reranker):
     assert "".join(reranker.yes_no.ask("Wie neu?", "Alt.")) == PROMPT
-    tokens = reranker.tokenizer.convert_ids_to_tokens(reranker.yes_no.labels)
-    assert tokens == ["no", "yes"]
+    spelled = reranker.tokenizer.convert_ids_to_tokens
+    assert spelled(reranker.yes_no.labels) == ["no", "yes"]
     [ids] = reranker.tokens(["Wie neu?"], ["Alt."], 512)["input_ids"]
-    assert ids.tolist() == [1, 0]  # golden
+    assert " ".join(spelled(ids.tolist())) == PIECES
     pair = pd.DataFrame({"query": ["Wie neu?"], "passage": ["Alt."]})
     lengths, most = pair_lengths(pair, "demo-yes-no")
     assert (lengths.tolist(), most) == ([len(ids)], 8192)
