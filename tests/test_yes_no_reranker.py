@@ -34,10 +34,9 @@ PROMPT = (
     "<|im_start|>system\nDoes the text answer the question? Say yes or no.<|im_end|>\n"
     "<|im_start|>user\nQuestion: Wie neu?\nText: Alt.<|im_end|>\n<|im_start|>assistant\n"
 )
-PIECES = (
-    "<|im_start|> system Ċ Does Ġthe Ġtext Ġanswer Ġthe Ġquestion ? ĠSay Ġyes Ġor Ġno . <|im_end|> Ċ "
-    "<|im_start|> user Ċ Question : ĠW ie Ġne u ? Ċ Text : ĠAlt . <|im_end|> Ċ "
-    "<|im_start|> ass istant Ċ"
+TOKENS = (
+    "1 9690 198 14748 260 1694 2988 260 1962 47 16172 9805 355 787 30 2 198 "
+    "1 4093 198 17872 42 408 519 420 101 47 198 8060 42 19659 30 2 198 1 520 9531 198"
 )
 
 
@@ -160,7 +159,7 @@ def test_the_prompt_and_its_answers(reranker):
     spelled = reranker.tokenizer.convert_ids_to_tokens
     assert spelled(reranker.yes_no.labels) == ["no", "yes"]
     [ids] = reranker.tokens(["Wie neu?"], ["Alt."], 512)["input_ids"]
-    assert " ".join(spelled(ids.tolist())) == PIECES
+    assert " ".join(map(str, ids)) == TOKENS
     pair = pd.DataFrame({"query": ["Wie neu?"], "passage": ["Alt."]})
     lengths, most = pair_lengths(pair, "demo-yes-no")
     assert (lengths.tolist(), most) == ([len(ids)], 8192)
