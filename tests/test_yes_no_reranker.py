@@ -113,7 +113,7 @@ def test_upcasting_restores_no_logit_and_subtracting_rows_does(figures):
     late, upcast = left["bfloat16", "difference:bfloat16"], left["bfloat16", "difference:float32"]
     assert late <= upcast < left["bfloat16", "rows"]
     for dtype in ("float16", "bfloat16"):
-        counts = [row[dtype] for row in figures["raised"]]
+        counts = [row[dtype] for row in figures["shifted"]]
         assert counts == sorted(counts, reverse=True)
 
 

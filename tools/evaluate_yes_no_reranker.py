@@ -49,7 +49,7 @@ WAYS = (
     ("bfloat16", "rows"),
 )
 """Forward dtypes, and how one logit is made of what the network returns in them."""
-RAISED = (0, 8, 24, 56, 120)
+SHIFTS = (-24, -16, 0, 32, 96)
 SHUFFLES, SEED = 9_999, 1
 ROUNDING = 1e-12  # sums of the same discounts in another order
 
@@ -105,7 +105,7 @@ def measured(dataset: RerankingSet, pairs: pd.DataFrame) -> Figures:
         "above_chance": above_chance(dataset, reference),
         "by_dtype": {dtype: levels(part, reference) for dtype, part in by_dtype.items()},
         "ways": [way(by_dtype[dtype], Head.of_text(head), reference) for dtype, head in WAYS],
-        "raised": [raised(by_dtype["float32"], by) for by in RAISED],
+        "shifted": [shifted(by_dtype["float32"], by) for by in SHIFTS],
     }
 
 
@@ -177,8 +177,8 @@ def way(part: pd.DataFrame, head: Head, reference: Values) -> Figures:
     }
 
 
-def raised(part: pd.DataFrame, by: float) -> Figures:
-    """How many differences are left where both float32 logits are raised, then kept in a dtype."""
+def shifted(part: pd.DataFrame, by: float) -> Figures:
+    """How many differences are left where both float32 logits are shifted, then kept in a dtype."""
     no, yes = (part[name].to_numpy() + by for name in TWO_LOGITS)
     kept = {name: format_of(name) for name in ("float16", "bfloat16")}
     differences = {name: f.round(yes).astype(float) - f.round(no) for name, f in kept.items()}
@@ -190,7 +190,8 @@ def main() -> None:
     reranker, dataset = load(NAME, device="cpu"), asked(load_german())
     pairs = pd.concat([recorded(dataset, reranker, dtype) for dtype in FORWARD_DTYPES])
     pairs.to_parquet(FOLDER / "pair_logits.parquet", index=False)
-    figures = described(reranker) | measured(dataset, pairs)
+    training = json.loads((FOLDER / "training.json").read_text("utf-8"))
+    figures = described(reranker) | {"training": training} | measured(dataset, pairs)
     text = json.dumps(figures, indent=2, ensure_ascii=False) + "\n"
     (FOLDER / "figures.json").write_text(text, "utf-8")
     fill(FOLDER / "README.md", "figures", card_figures(figures))

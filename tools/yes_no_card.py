@@ -28,7 +28,7 @@ def card_figures(figures: Figures) -> str:
         ranking_text(figures),
         levels_text(figures),
         ways_text(figures),
-        raised_text(figures),
+        shifted_text(figures),
         machine_text(figures),
     ]
     return "\n\n".join(parts)
@@ -65,7 +65,7 @@ def levels_text(figures: Figures) -> str:
         [
             dtype,
             f"{row['least']:.2f} to {row['largest']:.2f}",
-            f"{row['median_spacing']:.2g}",
+            f"{row['median_spacing']:.3g}",
             f"{row['least_difference']:.2f} to {row['largest_difference']:.2f}",
             f"{row['median_moved']:.4f}",
             f"{row['most_moved']:.4f}",
@@ -92,25 +92,26 @@ def ways_text(figures: Figures) -> str:
     )
 
 
-def raised_text(figures: Figures) -> str:
+def shifted_text(figures: Figures) -> str:
     """Write how many differences are left the higher the two logits lie."""
-    rows = [[row["by"], row["float16"], row["bfloat16"]] for row in figures["raised"]]
-    head = ["both raised by", "float16", "bfloat16"]
+    rows = [[f"{row['by']:+}", row["float16"], row["bfloat16"]] for row in figures["shifted"]]
+    head = ["both shifted by", "float16", "bfloat16"]
     return (
-        "The higher the logits, the fewer the scores. Both float32 logits of every pair are raised "
-        "by a constant, which changes no difference, then rounded and subtracted in float32; "
-        f"distinct differences:\n\n{table(head, rows)}"
+        "The higher the logits, the fewer the scores. Both float32 logits of every pair are "
+        "shifted by a constant, which changes no difference, then rounded to a half type and "
+        f"subtracted in float32; distinct differences:\n\n{table(head, rows)}"
     )
 
 
 def card_recipe(figures: Figures, reranker: Reranker) -> str:
     """Write what was trained and how it is asked, from the adapter's own files."""
-    size, asked = figures["adapter"], reranker.yes_no
+    size, asked, training = figures["adapter"], reranker.yes_no, figures["training"]
     no, yes = reranker.tokenizer.convert_ids_to_tokens(asked.labels)
     rows = [
         ["LoRA rank / alpha", f"{size['rank']} / {size['alpha']}"],
         ["linear layers adapted", size["adapted_layers"]],
         ["weights trained", f"{size['trained_weights']:,}"],
+        ["steps; pairs", f"{training['steps']}; {training['pairs']:,}"],
         ["answers (no, yes)", f"`{no}` ({asked.no}), `{yes}` ({asked.yes})"],
         ["SHA-256 of the base weights", f"`{figures['sha256']['base']}`"],
         ["SHA-256 of the adapter's weights", f"`{figures['sha256']['adapter']}`"],
