@@ -137,7 +137,7 @@ def _check_not_own(folder: Path) -> None:
     if isinstance(name, str) and not any(hasattr(transformers, n) for n in (name, f"{name}Fast")):
         raise InputError(
             f"the tokeniser is code of the checkpoint, {quoted(name)}",
-            "if you trust its author, pass trust_remote_code=True",
+            "if you trust its author, give --trust-remote-code, in Python trust_remote_code=True",
             file=file,
         )
 

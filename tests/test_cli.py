@@ -360,7 +360,7 @@ def test_score_takes_pickled_weights_if_allowed(tmp_path, own_set, tiny_checkpoi
     frames = []
     for model, *allowed in ((tiny_checkpoint,), (pickled, "--allow-pickle")):
         out = tmp_path / "logits.parquet"
-        asked = ("--data", own_set, "--model", model, "--dtype", "float32", *allowed)
+        asked = ("--data", own_set, "--model", model, "--format", "float32", *allowed)
         assert run("score", out, *asked).returncode == 0
         frames.append(pd.read_parquet(out))
     pd.testing.assert_frame_equal(*frames)
