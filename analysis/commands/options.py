@@ -22,6 +22,14 @@ Split = Annotated[
 ]
 Model = Annotated[str, typer.Option(help="demo, a checkpoint's folder, or a Hub id.")]
 Dtypes = Annotated[list[str], typer.Option("--dtype", help="Forward dtype; repeat for several.")]
+Formats = Annotated[
+    list[str],
+    typer.Option(
+        "--format",
+        help="Forward format of another runtime, such as onnxruntime:int8-dynamic; repeat for "
+        "several.",
+    ),
+]
 Trust = Annotated[bool, typer.Option(help="Run code that the checkpoint brings along.")]
 
 

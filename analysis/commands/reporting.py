@@ -10,7 +10,16 @@ from typing import Annotated
 import typer
 
 from analysis import sinks
-from analysis.commands.options import DTYPES, Data, Dtypes, Model, Split, Trust, of_split
+from analysis.commands.options import (
+    DTYPES,
+    Data,
+    Dtypes,
+    Formats,
+    Model,
+    Split,
+    Trust,
+    of_split,
+)
 from analysis.commands.output import echo, resuming
 from analysis.errors import counted
 
@@ -26,6 +35,7 @@ def report(
         typer.Option(help='Score path of your engine, such as "haystack:float16"; see `paths`.'),
     ] = None,
     dtype: Dtypes = DTYPES,
+    format: Formats = [],  # noqa: B006 -- typer's way to say "none"
     out: Annotated[
         Path | None, typer.Option(help="Folder for pages, figures and notebooks.")
     ] = None,
@@ -55,6 +65,7 @@ def report(
             model=model,
             data=of_split(data, split),
             dtypes=dtype,
+            formats=format,
             path=path,
             out=out,
             revision=revision,
