@@ -11,10 +11,18 @@ import pandas as pd
 
 from analysis import progress
 from analysis.auditing.findings import Findings, findings
-from analysis.auditing.sources import Scored, from_file, from_frame, from_model, from_server
+from analysis.auditing.sources import (
+    Scored,
+    from_file,
+    from_frame,
+    from_model,
+    from_server,
+    one_format,
+)
 from analysis.auditing.transport import Limits
 from analysis.engines import path_of
 from analysis.errors import InputError
+from analysis.forwardformats import ForwardFormat
 from analysis.scorepath import ScorePath
 
 
@@ -25,6 +33,7 @@ def audit(
     model: str | None = None,
     data: str | Path = "german",
     dtype: str | None = None,
+    format: str | ForwardFormat | None = None,
     path: ScorePath | str | None = None,
     server_model: str | None = None,
     timeout: float = 300.0,
@@ -35,12 +44,12 @@ def audit(
     One source is given: ``url``, the address of a running reranking server; ``scores``, a file,
     several or a folder (:mod:`analysis.readers.scores`), or a frame with the columns ``query_id,
     passage_id, score`` and perhaps ``logit``; or ``model``, to
-    be run here in the forward ``dtype`` (float32) with the score ``path`` (the
-    checkpoint's own activation in float32, a sigmoid as a rule; see
-    :func:`~analysis.engines.path_of`, whose texts do as well). A server and a model are
-    asked for the scores of ``data``; ``server_model`` is the name a server knows its model by,
-    ``timeout`` the seconds that one answer may take. Raises :class:`InputError` and, for trouble
-    with a server, its kind :class:`~analysis.auditing.transport.ServerError`.
+    be run here in the forward ``dtype`` (float32), or in a forward ``format`` of another runtime,
+    with the score ``path`` (the checkpoint's own activation in float32, a sigmoid as a rule; see
+    :func:`~analysis.engines.path_of`, whose texts do as well). A server and a model are asked for
+    the scores of ``data``; ``server_model`` is the name a server knows its model by, ``timeout``
+    the seconds that one answer may take. Raises :class:`InputError` and, for trouble with a server,
+    its kind :class:`~analysis.auditing.transport.ServerError`.
     """
     given = {"url": url, "scores": scores, "model": model}
     sources = [name for name, value in given.items() if value is not None]
@@ -53,6 +62,7 @@ def audit(
         )
     for name, value, source in (
         ("dtype", dtype, "model"),
+        ("format", format, "model"),
         ("path", path, "model"),
         ("trust_remote_code", trust_remote_code or None, "model"),
         ("server_model", server_model, "url"),
@@ -66,7 +76,8 @@ def audit(
     elif url is not None:
         scored = _of_server(url, data, server_model, timeout)
     else:
-        scored = _of_model(str(model), data, dtype, path, trust_remote_code)
+        chosen = one_format(dtype, format)
+        scored = _of_model(str(model), data, chosen, path, trust_remote_code)
     with progress.busy(f"judging {len(scored.frame):,} scores"):
         return findings(scored)
 
@@ -93,19 +104,11 @@ def _of_server(url: str, data: str | Path, model: str | None, timeout: float) ->
 def _of_model(
     model: str,
     data: str | Path,
-    dtype: str | None,
+    format: ForwardFormat | None,
     path: ScorePath | str | None,
     trust_remote_code: bool,
 ) -> Scored:
     from analysis.readers import read
 
     chosen = None if path is None else path_of(path)
-    if chosen is not None and dtype not in (None, chosen.forward_dtype):
-        raise InputError(
-            f"the path runs in {chosen.forward_dtype}, and {dtype} is asked for",
-            "leave one of the two out",
-            field="dtype",
-        )
-    return from_model(
-        model, read(data), chosen, dtype=dtype or "float32", trust_remote_code=trust_remote_code
-    )
+    return from_model(model, read(data), chosen, format=format, trust_remote_code=trust_remote_code)

@@ -110,8 +110,16 @@ def findings(scored: Scored) -> Findings:
     if scored.float32_logits is not None:
         exactly = int(tied_in_top(frame.assign(score=scored.float32_logits), TOP_K).sum())
         apart = told_apart(frame, scored.float32_logits, TOP_K)
+    own = scored.forward_format
     situation = Situation(
-        path, effects, shared, k=TOP_K, exactly=exactly, apart=apart, verdict=verdict
+        path,
+        effects,
+        shared,
+        k=TOP_K,
+        exactly=exactly,
+        apart=apart,
+        verdict=verdict,
+        forward_format=None if own is None or own.is_torch else own,
     )
     return Findings(
         scored=scored,

@@ -12,12 +12,20 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.auditing.sources import Scored, from_file, from_frame, from_model, from_server
+from analysis.auditing.sources import (
+    Scored,
+    from_file,
+    from_frame,
+    from_model,
+    from_server,
+    one_format,
+)
 from analysis.auditing.transport import Limits
 from analysis.datasets import RerankingSet
 from analysis.discrepancies import Comparison, Side, compare_sides
 from analysis.discrepancies.noise import Noise, noise_of
 from analysis.errors import InputError
+from analysis.forwardformats import ForwardFormat
 from analysis.frames import KEYS
 from analysis.places import named_path
 from analysis.readers import read
@@ -39,7 +47,8 @@ def compare(
     b: Source,
     *,
     data: str | Path | None = None,
-    dtype: str = "float32",
+    dtype: str | None = None,
+    format: str | ForwardFormat | None = None,
     timeout: float = 300.0,
     trust_remote_code: bool = False,
 ) -> Comparison:
@@ -47,10 +56,11 @@ def compare(
 
     ``a`` and ``b`` are each a frame (``query_id, passage_id, score`` and perhaps ``logit``), a file
     or folder of scores, a recording of an engine (``"infinity@0.0.78:float16"``), the address of a
-    running server, or a model to be run here in the forward ``dtype``. Only pairs of both are
-    compared. ``data`` names the set of these pairs: a server and a model are asked for it (the
-    German set, if none is named), its texts tell long pairs from short ones and its grades what the
-    difference is worth. ``timeout`` are the seconds that one answer of a server may take.
+    running server, or a model to be run here in the forward ``dtype`` (float32), or in a forward
+    ``format`` of another runtime. Only pairs of both are compared. ``data`` names the set of these
+    pairs: a server and a model are asked for it (the German set, if none is named), its texts tell
+    long pairs from short ones and its grades what the difference is worth. ``timeout`` are the
+    seconds that one answer of a server may take.
 
     Returns a :class:`~analysis.discrepancies.Comparison`: ``answer``, ``sentence`` with the
     evidence, ``shape``, ``rankings``, and ``table``, a row per pair. Raises :class:`InputError` for
@@ -58,7 +68,7 @@ def compare(
     :class:`~analysis.auditing.transport.ServerError` for trouble with a server. To compare what two
     runs are worth by measures, see :func:`analysis.comparisons.compare_measures`.
     """
-    reading = _Reading(data, dtype, timeout, trust_remote_code)
+    reading = _Reading(data, one_format(dtype, format), timeout, trust_remote_code)
     scored = [reading.scored(source) for source in (a, b)]
     graded = reading.dataset if data is not None or reading.is_asked else None
     return compare_sides(
@@ -73,9 +83,13 @@ class _Reading:
     """How sources are read, and the set that they are asked for."""
 
     def __init__(
-        self, data: str | Path | None, dtype: str, timeout: float, trust_remote_code: bool
+        self,
+        data: str | Path | None,
+        format: ForwardFormat | None,
+        timeout: float,
+        trust_remote_code: bool,
     ) -> None:
-        self.data, self.dtype, self.timeout = data, dtype, timeout
+        self.data, self.format, self.timeout = data, format, timeout
         self.trust_remote_code = trust_remote_code
         self.is_asked = False
 
@@ -101,7 +115,7 @@ class _Reading:
         if suffix_of(path) in SCORE_SUFFIXES:
             raise InputError("there is no such file", "check the path", file=path)
         return from_model(
-            str(source), self.dataset, dtype=self.dtype, trust_remote_code=self.trust_remote_code
+            str(source), self.dataset, format=self.format, trust_remote_code=self.trust_remote_code
         )
 
 
@@ -127,10 +141,14 @@ def _lengths(dataset: RerankingSet) -> pd.DataFrame:
 
 
 def _measured(scored: list[Scored]) -> dict[str, Noise]:
-    """Noise of the dtypes that models were run in here, beside float32."""
+    """Noise of the dtypes that models were run in here, beside float32.
+
+    Only torch's rounding is noise: what a quantised network differs by is no rounding of a dtype.
+    """
     found = {}
     for one in scored:
-        if one.path is not None and one.float32_logits is not None:
+        is_rounding = one.forward_format is None or one.forward_format.is_torch
+        if is_rounding and one.path is not None and one.float32_logits is not None:
             difference = one.frame["logit"].to_numpy() - one.float32_logits.to_numpy()
             found[one.path.forward_dtype] = noise_of(difference).of_two
     return {dtype: noise for dtype, noise in found.items() if noise.largest > 0}

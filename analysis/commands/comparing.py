@@ -26,7 +26,13 @@ def compare(
         str | None, typer.Option(help="Set of the pairs: its texts and grades; see `report`.")
     ] = None,
     split: Split = None,
-    dtype: Annotated[str, typer.Option(help="Forward dtype of a model.")] = "float32",
+    dtype: Annotated[
+        str | None, typer.Option(help="Forward dtype of a model; float32 if not given.")
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(help="Forward format of a model, such as onnxruntime:int8-dynamic."),
+    ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds for one answer of a server.")] = 300.0,
     trust_remote_code: Trust = False,
     json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
@@ -46,6 +52,7 @@ def compare(
             b,
             data=None if data is None else of_split(data, split),
             dtype=dtype,
+            format=format,
             timeout=timeout,
             trust_remote_code=trust_remote_code,
         )
