@@ -24,6 +24,7 @@ from matplotlib.lines import Line2D
 from analysis import sinks
 from analysis.errors import InputError, quoted
 from analysis.figures.looks import ON_SCREEN, Look, look, using
+from analysis.forwardformats import FORWARD_FORMATS, ForwardFormat
 from analysis.places import named_path
 
 OKABE_ITO = mpl.color_sequences["okabe_ito"]
@@ -92,6 +93,19 @@ MARKS: dict[str, Mark] = {
     "float8_e4m3fn": Mark(OKABE_ITO[7], "D", ":"),
     "float8_e5m2": Mark(OKABE_ITO[1], "v", ":"),
 }
+_RUNTIMES = {"onnxruntime": 1, "openvino": 2, "llama.cpp": 7, "torchao": 4}
+"""Hues of the runtimes other than torch: a colour each, and a marker for each of its formats."""
+_MARKERS = "os^DvPX<>"
+
+
+def mark_of(forward_format: ForwardFormat) -> Mark:
+    """The mark of a forward format: of torch's formats that of the dtype."""
+    if forward_format.is_torch:
+        return MARKS[forward_format.forward_dtype]
+    runtime = forward_format.runtime
+    own = [one for one in FORWARD_FORMATS.values() if one.runtime == runtime]
+    marker = _MARKERS[own.index(forward_format) % len(_MARKERS)]
+    return Mark(OKABE_ITO[_RUNTIMES[runtime]], marker, ":")
 
 
 @contextmanager
