@@ -13,6 +13,8 @@ import torch
 from analysis.errors import InputError
 
 _LIBRARIES = ("torch", "transformers", "tokenizers", "peft", "numpy")
+_FLAGS = ("flags", "Features")
+_KERNELS = ("amx", "asimd", "avx", "bf16", "f16c", "fma", "i8mm", "sse4", "sve")
 # They choose among kernels that round differently.
 _SETTINGS = ("MKL_CBWR", "ONEDNN_MAX_CPU_ISA", "NVIDIA_TF32_OVERRIDE")
 
@@ -56,6 +58,17 @@ def describe(device: torch.device) -> dict[str, Any]:
         "capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
     }
+
+
+def cpu_flags() -> list[str]:
+    """The instruction sets of the CPU that kernels are chosen by, as Linux names them; sorted.
+
+    Empty where the system does not say.
+    """
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text("utf-8").splitlines() if information.is_file() else []
+    flags = [line.partition(":")[2].split() for line in lines if line.startswith(_FLAGS)]
+    return sorted(flag for flag in set(flags[0] if flags else ()) if flag.startswith(_KERNELS))
 
 
 def libraries() -> dict[str, str | None]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import shutil
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +39,8 @@ from analysis.tokenizing import MAX_LENGTH, least_tokens, most_tokens
 
 Tokens = dict[str, list[NDArray[np.int64]]]
 Inputs = dict[str, NDArray[np.int64]]
+Forward = Callable[[Inputs], NDArray[np.float64]]
+"""What takes a batch and gives its logits, shape (n_pairs, 1 or 2)."""
 
 
 @dataclass(frozen=True, eq=False)

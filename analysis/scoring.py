@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from analysis import runtimes
 from analysis.datasets import RerankingSet
 from analysis.devices import describe, libraries
 from analysis.errors import InputError
@@ -182,11 +182,12 @@ class _Plan:
             "model": self.reranker.identity(),
             "data": self.dataset.sha256,
             "forward_dtype": forward_format.forward_dtype,
-            "device": describe(self.reranker.device),
+            "device": describe(runtimes.device_of(self.reranker, forward_format)),
             "max_length": self.length,
             "batch_tokens": self.batch_tokens,
             "batches": self.sha256,
             "libraries": libraries(),
+            **runtimes.identity(self.reranker, forward_format),
         }
 
 
@@ -232,19 +233,12 @@ def _forward(
     """Yield the logits of each batch; the network is loaded if there is any."""
     if not batches:
         return
-    reranker = plan.reranker
-    network = reranker.network(forward_format.forward_dtype)
+    run = runtimes.forward(plan.reranker, forward_format)
     total, name = sum(map(len, batches)), forward_format.name
     bar = tqdm(total=total, desc=name, unit="pair", disable=not progress)
     with closing(bar):
         for rows in batches:
-            inputs = {
-                name: torch.from_numpy(values).to(reranker.device)
-                for name, values in plan.inputs(rows).items()
-            }
-            # A caller's autocast would silently change the forward dtype.
-            with torch.inference_mode(), torch.autocast(reranker.device.type, enabled=False):
-                logits = reranker.logits(network(**inputs))
+            logits = run(plan.inputs(rows))
             bar.update(len(rows))
             yield logits
 

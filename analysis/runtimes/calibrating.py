@@ -1,0 +1,121 @@
+"""Static 8-bit networks for OpenVINO: scales found on named pairs, by nncf.
+
+Calibration sees what the network will see: pairs as the reranker's tokeniser gives them. Which
+pairs these are decides what the scales can hold: random pairs never show the activations of a right
+answer, and a network that was calibrated on them clips its highest logits.
+
+- ``relevant``: the 50 first pairs of the shipped German set in the order of their grades, and 50
+  random pairs;
+- ``random``: 100 random pairs, a query each with a passage of another one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from analysis.forwardformats import ForwardFormat
+from analysis.places import GERMAN
+from analysis.readers import read
+from analysis.rerankers import Inputs, Reranker
+from analysis.runtimes.exporting import exported
+from analysis.runtimes.extras import needed, quiet, versions
+from analysis.runtimes.keeping import digest, kept
+
+FILE = "model.xml"
+N_PAIRS = 100
+
+OPTIONS: dict[str, Any] = {"model_type": "TRANSFORMER", "preset": "MIXED", "target_device": "CPU"}
+"""Arguments of ``nncf.quantize``: symmetric weights, asymmetric activations."""
+
+Pair = tuple[str, str]
+
+
+def network_file(reranker: Reranker, forward_format: ForwardFormat) -> Path:
+    """Return the static 8-bit network of a format; one made before is found.
+
+    Raises :class:`InputError` where the extra ``runtimes`` is missing.
+    """
+    source, pairs = exported(reranker), calibration_pairs(forward_format.calibration)
+    needed("nncf")
+    key = {
+        "source": digest(source),
+        "options": OPTIONS,
+        "head": forward_format.head,
+        "pairs": hashlib.sha256(repr(pairs).encode()).hexdigest(),
+        "max_length": reranker.length,
+        "libraries": versions("nncf", "openvino"),
+    }
+    return kept(key, FILE, lambda file: _quantise(source, file, reranker, forward_format, pairs))
+
+
+def calibration_pairs(name: str) -> list[Pair]:
+    """The pairs (query, passage) that go by this name; the same ones each time."""
+    pairs = read(str(GERMAN)).pairs
+    if name == "random":
+        return _random_pairs(pairs["query"].tolist(), pairs["passage"].tolist(), N_PAIRS)
+    best = pairs.sort_values("grade", ascending=False, kind="stable").head(N_PAIRS // 2)
+    right = list(zip(best["query"], best["passage"], strict=True))
+    return right + calibration_pairs("random")[: N_PAIRS - len(right)]
+
+
+def _random_pairs(queries: list[str], passages: list[str], number: int) -> list[Pair]:
+    """So many queries, each with a passage that is no candidate of it."""
+    rng = np.random.default_rng(0)
+    drawn: list[Pair] = []
+    while len(drawn) < number:
+        one, other = rng.integers(len(queries), size=2)
+        if queries[one] != queries[other]:
+            drawn.append((queries[one], passages[other]))
+    return drawn
+
+
+def _quantise(
+    source: Path, file: Path, reranker: Reranker, forward_format: ForwardFormat, pairs: list[Pair]
+) -> None:
+    """Calibrate and write a network, each pair a batch of its own, without padding."""
+    openvino = needed("openvino")
+    with _unreported(), quiet():
+        nncf = needed("nncf")
+        model = openvino.Core().read_model(source)
+        head = _head(model) if forward_format.head == "float32" else []
+        quantised = nncf.quantize(
+            model,
+            nncf.Dataset([_inputs(reranker, pair) for pair in pairs]),
+            model_type=nncf.ModelType[OPTIONS["model_type"]],
+            preset=nncf.QuantizationPreset[OPTIONS["preset"]],
+            target_device=nncf.TargetDevice[OPTIONS["target_device"]],
+            subset_size=len(pairs),
+            ignored_scope=nncf.IgnoredScope(names=head) if head else None,
+        )
+        openvino.save_model(quantised, file, compress_to_fp16=False)
+
+
+def _inputs(reranker: Reranker, pair: Pair) -> Inputs:
+    """One pair as the network is given it."""
+    query, passage = pair
+    return reranker.batch(reranker.tokens([query], [passage], reranker.length))
+
+
+def _head(model: Any) -> list[str]:  # noqa: ANN401
+    """Names of the matrix products of the head: those over one vector of each pair."""
+    products = [one for one in model.get_ordered_ops() if one.get_type_name() == "MatMul"]
+    return [
+        one.get_friendly_name()
+        for one in products
+        if one.input(0).get_partial_shape().rank.get_length() == 2
+    ]
+
+
+@contextmanager
+def _unreported() -> Iterator[None]:
+    """Keep nncf from reporting its use to its makers, which it decides when it is imported."""
+    with patch.dict(os.environ, {"NNCF_CI": "1"}):
+        yield
