@@ -120,7 +120,7 @@ def test_path_and_forward_format_follow_each_other(monkeypatch):
     assert shown.forward_format == as_format("float16")
     shown.against_format = INT8
     assert shown._state["against"] == [INT8, "none", "float32", "float32", "input order"]
-    assert shown.figure().caption.startswith(f"“Frage q1 <b>&”: {INT8}, raw logits against")
+    assert shown.figure().caption.startswith(f"“Frage q1 <b>&”: {INT8}, float32 logits → ")
     from_browser(shown, path=[INT8, "fused", "float32", "float32", "input order"])
     assert (shown.path, shown.forward_format) == (FLOAT32_REFERENCE, as_format(INT8))
     with pytest.raises(InputError, match="openvino:f32"):

@@ -95,7 +95,7 @@ MARKS: dict[str, Mark] = {
 }
 _RUNTIMES = {"onnxruntime": 1, "openvino": 2, "llama.cpp": 7, "torchao": 4}
 """Hues of the runtimes other than torch: a colour each, and a marker for each of its formats."""
-_MARKERS = "os^DvPX<>"
+_MARKERS = "Xv<>DP*hd"
 
 
 def mark_of(forward_format: ForwardFormat) -> Mark:

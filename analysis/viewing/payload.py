@@ -44,7 +44,8 @@ MOST_SPANS = 20_000
 """Sets of more rows go without spans: they would take longer than the scores themselves."""
 REFERENCE = replace(FLOAT32_REFERENCE.raw(), name="float32 logits")
 """What a path is held against unless another is chosen: the order of the float32 logits."""
-GLYPHS = {"P": "✚", "o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼", "X": "✖", "<": "◀", ">": "▶"}
+GLYPHS = {"P": "✚", "o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼"}
+GLYPHS |= {"X": "✖", "<": "◀", ">": "▶", "*": "★", "h": "⬢", "d": "♦"}
 """The figures' markers as characters."""
 
 _Arrays = dict[str, NDArray]

@@ -312,8 +312,7 @@ def _called(path: ScorePath, forward_format: ForwardFormat) -> ScorePath:
     """The path with a name that says whose logits it takes, where these are not torch's."""
     if forward_format.is_torch:
         return path
-    name = path.name if path.name != REFERENCE.name else "raw logits"
-    return replace(path, name=f"{forward_format.name}, {name or path.computation}")
+    return replace(path, name=f"{forward_format.name}, {path.computation}")
 
 
 def _same(new: ScorePath, old: ScorePath) -> ScorePath:
