@@ -21,6 +21,8 @@ SHIFT_COLUMNS = {
 BATCHES, USUAL = "batching", "request"
 """The column that names the batches in which logits were computed; and the usual ones, in which the
 candidates of a query stand together, as an engine is sent them."""
+ALONE = "alone"
+"""The batching in which each pair is a batch of its own."""
 
 
 def shift(logits: pd.DataFrame, reference: pd.DataFrame, *, k: int = 10) -> dict[str, float]:

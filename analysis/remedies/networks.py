@@ -15,10 +15,8 @@ import pandas as pd
 from analysis.errors import counted
 from analysis.forwardformats import FORWARD_FORMATS, ForwardFormat, as_format, of_format
 from analysis.remedies.table import AS_IT_IS
-from analysis.shifts import BATCHES, batch_shifts, shift
+from analysis.shifts import ALONE, BATCHES, batch_shifts, shift
 
-ALONE = "alone"
-"""The batching in which each pair is a batch of its own."""
 _BATCH_COLUMNS = {
     "mean_abs": "batch_mean",
     "largest": "batch_largest",
