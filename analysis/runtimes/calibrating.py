@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 
@@ -44,7 +43,8 @@ def network_file(reranker: Reranker, forward_format: ForwardFormat) -> Path:
     Raises :class:`InputError` where the extra ``runtimes`` is missing.
     """
     source, pairs = exported(reranker), calibration_pairs(forward_format.calibration)
-    needed("nncf")
+    with _alone():
+        needed("nncf")
     key = {
         "source": digest(source),
         "options": OPTIONS,
@@ -82,7 +82,7 @@ def _quantise(
 ) -> None:
     """Calibrate and write a network, each pair a batch of its own, without padding."""
     openvino = needed("openvino")
-    with _unreported(), quiet():
+    with _alone(), quiet():
         nncf = needed("nncf")
         model = openvino.Core().read_model(source)
         head = _head(model) if forward_format.head == "float32" else []
@@ -115,7 +115,17 @@ def _head(model: Any) -> list[str]:  # noqa: ANN401
 
 
 @contextmanager
-def _unreported() -> Iterator[None]:
-    """Keep nncf from reporting its use to its makers, which it decides when it is imported."""
-    with patch.dict(os.environ, {"NNCF_CI": "1"}):
+def _alone() -> Iterator[None]:
+    """Keep nncf from reporting its use to its makers (when imported), and from drawing bars."""
+    from rich import get_console
+
+    console, quiet_before = get_console(), get_console().quiet
+    ci_before = os.environ.get("NNCF_CI")
+    console.quiet, os.environ["NNCF_CI"] = True, "1"
+    try:
         yield
+    finally:
+        console.quiet = quiet_before
+        del os.environ["NNCF_CI"]
+        if ci_before is not None:
+            os.environ["NNCF_CI"] = ci_before
