@@ -15,6 +15,7 @@ from analysis.agreements import agreement
 from analysis.counting import effects
 from analysis.forwardformats import as_format, format_texts
 from analysis.models import Reranker
+from analysis.recordings import recorded_runs
 from analysis.remedies.measuring import apply_to
 from analysis.scorepath import ScorePath
 from analysis.timing import QUERY, Run, time_repeats
@@ -105,6 +106,24 @@ def trade_off(speed: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
     saturated = (kept["ones"] + kept["zeros"]) / kept["candidates"]
     kept = kept.assign(saturated=saturated.astype("float64"))
     return kept.merge(query, on="forward_format", validate="many_to_one")
+
+
+def recorded_speed(pairs: int) -> pd.DataFrame:
+    """What a query of so many candidates took in each recorded forward format, on one thread.
+
+    As :func:`analysis.timing.measure_speed` has it, each format timed once, on the machine that the
+    recording names; without memory. No rows where no times were recorded.
+    """
+    runs = recorded_runs()
+    seconds = runs["seconds"].str["1"] if "seconds" in runs else pd.Series(np.nan, runs.index)
+    timed = runs[["forward_format"]].assign(seconds=seconds * pairs / 100, batch=QUERY)
+    timed = timed.dropna(subset="seconds").reset_index(drop=True)
+    return timed.assign(
+        fastest=timed["seconds"],
+        slowest=timed["seconds"],
+        pairs_per_second=pairs / timed["seconds"],
+        peak_bytes=np.nan,
+    )
 
 
 def savings(speed: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,44 @@
+"""Budgets of quantised networks, from recordings: for readers without the runtimes.
+
+Notebook 06's own needs; :mod:`analysis.budgets.networks` splits the error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from analysis.budgets import NetworkBudget, network_budget
+from analysis.budgets.networks import ACTIVATIONS, HEAD
+from analysis.forwardformats import as_format
+from analysis.recordings import recorded_formats
+from analysis.shifts import ALONE, BATCHES, USUAL, batch_shifts
+
+
+def recorded_batched() -> pd.DataFrame:
+    """The recorded logits in their requests, and each pair alone, as far as that was recorded."""
+    frames = [recorded_formats(name).assign(**{BATCHES: name}) for name in (USUAL, ALONE)]
+    return pd.concat(frames, ignore_index=True)
+
+
+def recorded_budgets(batched: pd.DataFrame) -> Iterator[NetworkBudget]:
+    """Budgets of those formats whose activations, or head, have a stage of their own."""
+    for text in batched["forward_format"].unique():
+        found = network_budget(batched, text)
+        if {ACTIVATIONS, HEAD} & set(found.table.index):
+            yield found
+
+
+def moved_alone(batched: pd.DataFrame, k: int = 10) -> pd.DataFrame:
+    """How far logits move from their request to alone, a row per format that was recorded so.
+
+    ``name`` of the format, whether its activation scale foretells it (``depends_on_batch``), and
+    the columns of :func:`analysis.shifts.batch_shifts`.
+    """
+    moved = batch_shifts(batched, k=k)
+    formats = moved["forward_format"].map(as_format)
+    return moved.assign(
+        name=[one.name for one in formats],
+        depends_on_batch=[one.depends_on_batch for one in formats],
+    )
