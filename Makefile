@@ -146,7 +146,7 @@ $(READY): pyproject.toml constraints.txt
 
 # What only tests and maintainers need: a report does not wait for it.
 $(TOOLS): $(READY)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,runtimes]'
 	touch $@
 
 .PHONY: browser

@@ -10,7 +10,7 @@ import typer
 from analysis.commands.auditing import audit
 from analysis.commands.comparing import compare
 from analysis.commands.fingerprinting import fingerprint
-from analysis.commands.listing import paths
+from analysis.commands.listing import formats, paths
 from analysis.commands.output import complain
 from analysis.commands.reporting import figures, report
 from analysis.commands.scoring import score
@@ -39,7 +39,8 @@ COMMANDS = {
     ),
     score: (
         "logits.parquet",
-        "logits.parquet --model my-org/reranker --data own.jsonl --dtype float16",
+        "logits.parquet --model my-org/reranker --data own.jsonl --format float16",
+        "logits.parquet --format float32 --format onnxruntime:int8-dynamic",
     ),
     fingerprint: ("scores.csv", "run.trec --json", "answers_folder"),
     audit: (
@@ -54,6 +55,7 @@ COMMANDS = {
         "infinity@0.0.32:float16 infinity@0.0.78:float16",
     ),
     paths: ("",),
+    formats: ("",),
 }
 """The arguments of each example."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -74,6 +76,17 @@ def cpu_flags() -> list[str]:
 def libraries() -> dict[str, str | None]:
     """Versions of the libraries that compute logits; None for one that is not installed."""
     return {name: _version(name) for name in _LIBRARIES}
+
+
+@contextmanager
+def threads(number: int) -> Iterator[None]:
+    """Let torch, and the networks that are loaded meanwhile, compute on so many threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _version(name: str) -> str | None:

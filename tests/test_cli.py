@@ -21,7 +21,9 @@ from analysis import reporting
 from analysis.cli import COMMANDS, main
 from analysis.engines import path_of, run_engines
 from analysis.fingerprinting import fingerprint
+from analysis.forwardformats import FORWARD_FORMATS, RUN_HERE
 from analysis.reporting.running import Chapter
+from analysis.scoring import COLUMNS
 
 FAST = """
 import sys, time
@@ -110,6 +112,14 @@ def test_the_help_of_every_command_has_its_examples(command, monkeypatch):
 def test_the_help_fills_the_lines_of_a_terminal(monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     assert "a page per notebook and figures/." in run("report", "--help").stdout
+
+
+def test_formats_prints_every_format_in_words():
+    lines = run("formats").stdout.splitlines()
+    assert [line.removesuffix(" (not run here)") for line in lines] == list(
+        map(str, FORWARD_FORMATS.values())
+    )
+    assert sum(line.endswith(")") for line in lines) == len(FORWARD_FORMATS) - len(RUN_HERE)
 
 
 def test_paths_prints_every_path_of_every_engine_with_its_end():
@@ -236,7 +246,7 @@ def test_the_example_is_a_set_that_can_be_checked_scored_and_is_never_overwritte
     )
     assert "duplicates: none" in run("check", folder, "--model", tiny_checkpoint).stdout
     file, out = folder / "candidates.jsonl", tmp_path / "logits.parquet"
-    scored = run("score", out, "--data", file, "--model", tiny_checkpoint, "--dtype", "float32")
+    scored = run("score", out, "--data", file, "--model", tiny_checkpoint, "--format", "float32")
     assert scored.stdout == f"14 logits: {out}\n"
     file.write_text("mine")
     (folder / "README.md").unlink()
@@ -276,11 +286,11 @@ def test_score_writes_logits_in_the_dtypes_asked_for(
 ):
     monkeypatch.setenv("RERANK_PRECISION_STORE", str(tmp_path / "store"))
     out = tmp_path / "deep" / "logits.parquet"
-    asked = ["--dtype", "float32", "--dtype", "bfloat16"]
+    asked = ["--format", "float32", "--format", "bfloat16"]
     result = run("score", out, "--data", own_set, "--model", tiny_checkpoint, *asked)
     assert (result.returncode, result.stdout) == (0, f"6 logits: {out}\n")
     logits = pd.read_parquet(out)
-    assert list(logits) == ["query_id", "passage_id", "grade", "forward_dtype", "logit"]
+    assert tuple(logits) == COLUMNS
     assert logits["forward_dtype"].tolist() == ["float32"] * 3 + ["bfloat16"] * 3
     assert logits["passage_id"].tolist() == ["p1", "p2", "p3"] * 2
 
@@ -288,7 +298,7 @@ def test_score_writes_logits_in_the_dtypes_asked_for(
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        (["--dtype", "float12"], "float12"),
+        (["--format", "float12"], "float12"),
         (["--data", "nowhere.jsonl"], "nowhere.jsonl"),
         (["--model", "./nowhere"], "nowhere"),
     ],

@@ -7,7 +7,6 @@ control, or does not promise to keep. What is smaller than these differences has
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +14,7 @@ import pandas as pd
 import torch
 
 from analysis.datasets import RerankingSet, from_pairs
+from analysis.devices import threads
 from analysis.formats import FORWARD_DTYPES
 from analysis.forwardformats import ForwardFormat
 from analysis.models import Reranker
@@ -82,7 +82,7 @@ def _repeated(
         yield "eager attention", score(sample, eager, formats, **options)
     if reranker.device.type == "cpu":
         other = 2 if torch.get_num_threads() == 1 else 1
-        with _threads(other):
+        with threads(other):
             threaded = score(sample, reranker, formats, **options)
         yield f"{other} thread{'s' if other > 1 else ''}", threaded
 
@@ -110,14 +110,3 @@ def _differences(name: str, usual: pd.DataFrame, again: pd.DataFrame) -> pd.Data
     return table.reset_index().assign(circumstance=name)[
         ["circumstance", *_FORMAT, "pairs", "changed", "mean_abs", "largest"]
     ]
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[None]:
-    """Let torch compute on so many threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

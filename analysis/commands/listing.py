@@ -1,4 +1,4 @@
-"""The command that lists the known engines' score paths."""
+"""The commands that list what can be asked for: score paths and forward formats."""
 
 from __future__ import annotations
 
@@ -14,3 +14,11 @@ def paths() -> None:
         for path in engine.paths.values():
             one_from = saturation(path).one_from
             echo(f"{path}; exactly 1.0 from logit {one_from:.7g}\n  {path.text}")
+
+
+def formats() -> None:
+    """List the forward formats, as `--format` takes them; those that are only recorded last."""
+    from analysis.forwardformats import FORWARD_FORMATS, RUN_HERE
+
+    for text, forward_format in FORWARD_FORMATS.items():
+        echo(f"{forward_format}{'' if text in RUN_HERE else ' (not run here)'}")

@@ -26,8 +26,7 @@ Formats = Annotated[
     list[str],
     typer.Option(
         "--format",
-        help="Forward format of another runtime, such as onnxruntime:int8-dynamic; repeat for "
-        "several.",
+        help="Forward format: a dtype, or a text that `formats` lists; repeat for several.",
     ),
 ]
 Trust = Annotated[bool, typer.Option(help="Run code that the checkpoint brings along.")]

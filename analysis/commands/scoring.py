@@ -9,7 +9,7 @@ import typer
 
 from analysis import sinks
 from analysis.commands.files import replaceable
-from analysis.commands.options import DTYPES, Data, Dtypes, Model, Split, Trust, of_split
+from analysis.commands.options import DTYPES, Data, Formats, Model, Split, Trust, of_split
 from analysis.commands.output import echo, resuming, tell
 from analysis.places import replacing
 
@@ -19,10 +19,10 @@ def score(
     data: Data = "german",
     split: Split = None,
     model: Model = "demo",
-    dtype: Dtypes = DTYPES,
+    formats: Formats = DTYPES,
     trust_remote_code: Trust = False,
 ) -> None:
-    """Score a set in each forward dtype and write the logits; a stopped run resumes."""
+    """Score a set in each forward format and write the logits; a stopped run resumes."""
     from analysis import models, readers, scoring
     from analysis.store import Store
 
@@ -31,7 +31,7 @@ def score(
     tell(candidates.notes)
     reranker = models.load(model, trust_remote_code=trust_remote_code)
     with resuming():
-        logits = scoring.score(candidates, reranker, dtype, store=Store())
+        logits = scoring.score(candidates, reranker, formats, store=Store())
     with replacing(out) as temporary:
         logits.to_parquet(temporary, index=False)
     echo(sinks.terminal(f"{len(logits):,} logits: {out}"))
