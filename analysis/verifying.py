@@ -9,8 +9,7 @@ estimates the bound from queries that were scored in both dtypes, and says what 
 
 All that supposes that the error belongs to the pair. Where a logit depends on what shares its
 batch by more than its last bits, as under dynamic int8 with one scale for all activations, an error
-that was measured in one batch bounds none in another: calibrate and serve in the same batches, or
-rescore all.
+that was measured in one batch bounds none in another: :func:`query_errors` refuses such a format.
 """
 
 from __future__ import annotations

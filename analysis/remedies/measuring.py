@@ -59,6 +59,8 @@ def measure(
     stay logits in float32 too. Raises :class:`InputError` as ``effects`` does.
     """
     own_format = format_for(path, forward_format)
+    if not own_format.is_torch:  # then the frame may hold many formats of the path's dtype
+        logits = pd.concat([of_format(logits, one) for one in ("float32", own_format)])
     known = not of_format(logits, "float32").empty
     float32 = path.within("float32")
     paths = {table.AS_IT_IS: path}

@@ -87,6 +87,22 @@ NETWORK_REMEDIES = (PRECISION, WEIGHTS, HEAD, FIXED_BATCHES)
 """Every remedy of this kind; of those that mend as much, the first is taken."""
 
 
+def network_table() -> pd.DataFrame:
+    """What each of these remedies repairs and leaves, and the line of code: one row per remedy."""
+    rows = [(one.name, one.repairs, one.leaves, one.line) for one in NETWORK_REMEDIES]
+    return pd.DataFrame(rows, columns=["remedy", "repairs", "leaves", "line"])
+
+
+def formats_led_to(forward_format: ForwardFormat | str) -> list[ForwardFormat]:
+    """The formats whose logits it takes to measure what leads away from one: float32, it, others.
+
+    Two where nothing but float32 throughout leads away.
+    """
+    own = as_format(forward_format)
+    led = [other for one in NETWORK_REMEDIES if (other := one.instead_of(own)) is not None]
+    return list(dict.fromkeys([as_format("float32"), own, *led]))
+
+
 def measure_networks(
     logits: pd.DataFrame,
     forward_format: ForwardFormat | str,

@@ -224,6 +224,19 @@ class Answer:
         table = format_shifts(self.everything, k=self.k)
         return table.assign(format=table["forward_format"].map(as_format))
 
+    @cached_property
+    def advice(self) -> dict[str, Recommendation]:
+        """What to do about each forward format set beside, by its name.
+
+        Weighed on a float32 sigmoid of its logits, with the formats that were scored.
+        """
+        path = ScorePath("float32")
+        return {
+            one.name: recommend(self.everything, path, forward_format=one, k=self.k)
+            for one in self.formats["format"]
+            if not one.is_torch
+        }
+
     @property
     def everything(self) -> pd.DataFrame:
         """The logits of the answer and those set beside."""

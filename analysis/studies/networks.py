@@ -1,6 +1,7 @@
-"""Budgets of quantised networks, from recordings: for readers without the runtimes.
+"""Quantised networks, from recordings: for readers without the runtimes.
 
-Notebook 06's own needs; :mod:`analysis.budgets.networks` splits the error.
+What notebooks 06 and 09 need of their own; :mod:`analysis.budgets.networks` splits the error,
+:mod:`analysis.remedies.networks` mends it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from analysis.budgets import NetworkBudget, network_budget
 from analysis.budgets.networks import ACTIVATIONS, HEAD
 from analysis.forwardformats import as_format
 from analysis.recordings import recorded_formats
+from analysis.remedies import formats_led_to
 from analysis.shifts import ALONE, BATCHES, USUAL, batch_shifts
 
 
@@ -28,6 +30,17 @@ def recorded_budgets(batched: pd.DataFrame) -> Iterator[NetworkBudget]:
         found = network_budget(batched, text)
         if {ACTIVATIONS, HEAD} & set(found.table.index):
             yield found
+
+
+def with_remedies(batched: pd.DataFrame) -> list[str]:
+    """The recorded formats that a remedy leads away from, to a format that was recorded too."""
+    recorded = set(batched["forward_format"])
+    usual = {"torch:float32"}
+    return [
+        text
+        for text in batched["forward_format"].unique()
+        if recorded & {one.text for one in formats_led_to(text)} - {text} - usual
+    ]
 
 
 def moved_alone(batched: pd.DataFrame, k: int = 10) -> pd.DataFrame:
