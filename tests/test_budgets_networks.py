@@ -8,7 +8,7 @@ import pytest
 from remedy_logits import random_logits
 
 from analysis import models
-from analysis.budgets import batched_logits, formats_between, network_budget
+from analysis.budgets.networks import batched_logits, formats_between, network_budget
 from analysis.errors import InputError
 from analysis.figures import budgets as views
 from analysis.forwardformats import in_format, of_format

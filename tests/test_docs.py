@@ -9,7 +9,8 @@ from test_cli import run
 import analysis
 from analysis.counting import COLUMNS
 from analysis.recordings import recording
-from analysis.remedies import code_table, network_table, remedy_table
+from analysis.remedies import code_table, remedy_table
+from analysis.remedies.networks import network_table
 from analysis.reporting.running import notebooks
 
 ROOT = Path(__file__).parent.parent

@@ -10,25 +10,15 @@ add to its error, in :mod:`analysis.budgets.networks`; and what float32 logits a
 """
 
 from analysis.budgets.batching import measure_batches
-from analysis.budgets.networks import (
-    NetworkBudget,
-    batched_logits,
-    formats_between,
-    network_budget,
-)
 from analysis.budgets.noise import noise_floor
 from analysis.budgets.prediction import predict
 from analysis.budgets.splitting import ErrorBudget, budget_of, error_budget, staged_logits
 
 __all__ = [
     "ErrorBudget",
-    "NetworkBudget",
-    "batched_logits",
     "budget_of",
     "error_budget",
-    "formats_between",
     "measure_batches",
-    "network_budget",
     "noise_floor",
     "predict",
     "staged_logits",

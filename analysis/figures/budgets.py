@@ -11,8 +11,9 @@ from matplotlib.container import BarContainer
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter
 
-from analysis.budgets import ErrorBudget, NetworkBudget
+from analysis.budgets import ErrorBudget
 from analysis.budgets.networks import STAGES as NETWORK_STAGES
+from analysis.budgets.networks import NetworkBudget
 from analysis.figures.bars import longest, stacked_bars
 from analysis.figures.canvas import canvas, grid, key, name_rows, panels
 from analysis.figures.looks import look

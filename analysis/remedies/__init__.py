@@ -2,9 +2,9 @@
 
 :mod:`~analysis.remedies.table` says of each remedy what it repairs, leaves and costs, and how it is
 spelled in the engines, :mod:`~analysis.remedies.networks` of those that change the network's
-forward format or its batches; :func:`measure` and :func:`measure_networks` measure them on the
-logits of a set; :func:`recommend` says which one to take, and why. Verified top k has a room of its
-own, :mod:`analysis.verifying`.
+forward format or its batches. :func:`measure` measures them on the logits of a set;
+:func:`recommend` says which one to take, and why. Verified top k has a room of its own,
+:mod:`analysis.verifying`.
 """
 
 from analysis.remedies.measuring import (
@@ -13,7 +13,6 @@ from analysis.remedies.measuring import (
     measure_versions,
     version_differences,
 )
-from analysis.remedies.networks import formats_led_to, measure_networks, network_table
 from analysis.remedies.recommendation import Recommendation, recommend
 from analysis.remedies.table import AS_IT_IS, FLOAT32, RAW, code_table, remedy_table
 
@@ -24,11 +23,8 @@ __all__ = [
     "Recommendation",
     "calibration_curve",
     "code_table",
-    "formats_led_to",
     "measure",
-    "measure_networks",
     "measure_versions",
-    "network_table",
     "recommend",
     "remedy_table",
     "version_differences",

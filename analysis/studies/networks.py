@@ -10,11 +10,10 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from analysis.budgets import NetworkBudget, network_budget
-from analysis.budgets.networks import ACTIVATIONS, HEAD
+from analysis.budgets.networks import ACTIVATIONS, HEAD, NetworkBudget, network_budget
 from analysis.forwardformats import as_format
 from analysis.recordings import recorded_formats
-from analysis.remedies import formats_led_to
+from analysis.remedies.networks import formats_led_to
 from analysis.shifts import ALONE, BATCHES, USUAL, batch_shifts
 
 
