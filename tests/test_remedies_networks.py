@@ -94,7 +94,7 @@ def test_weights_alone_where_they_mend_order_and_batches():
     assert found.remedy == WEIGHTS.name
     assert found.action.endswith(f"Here: {W8}.")
     assert any("another top 10 in 2 of 3 queries" in reason for reason in found.reasons)
-    assert any("move by up to 2" in reason for reason in found.reasons)
+    assert any("these move by up to 2: another top 10 in 2" in reason for reason in found.reasons)
 
 
 def test_no_remedy_is_named_against_numbers_that_refute_it():
@@ -105,6 +105,20 @@ def test_no_remedy_is_named_against_numbers_that_refute_it():
     assert found.remedy == "nothing"
     assert "run the model in float32." in str(found)  # to verify would take a bound that holds
     assert "verify" not in str(found)
+
+
+def test_what_other_batches_reorder_and_float32_does_not_count_together():
+    logits = frame_of(**{DYNAMIC: SWAPPED, W8: SMALL})
+    one = np.zeros(3)
+    batched = batched_of(logits, **{DYNAMIC: (1.0, -1.0, 0.0), W8: tuple(one)})
+    is_first = (batched["batching"] == "alone") & (batched["forward_format"] == W8)
+    is_first &= (batched["query_id"] == "q0") & (batched["passage_id"] == "p1")
+    batched.loc[is_first, "logit"] += 5.0  # one query is reordered by a batch in w8 too
+    found = measure_networks(logits, DYNAMIC, batched=batched).set_index("remedy")
+    assert found["batch_reordered"].tolist() == [2, 1, 0]
+    assert found["reordered"].tolist() == [2, 0, 0]
+    found = recommend(logits, PATH, forward_format=DYNAMIC, batched=batched)
+    assert found.remedy == FIXED_BATCHES.name
 
 
 def test_fixed_batches_where_nothing_else_was_measured():

@@ -64,8 +64,9 @@ PRECISION = NetworkRemedy(
 WEIGHTS = NetworkRemedy(
     name="8-bit weights instead of dynamic int8",
     action="Quantise the weights alone to 8 bits, with activations scaled in blocks of a token.",
-    repairs="logits that depend on their batch, and most of the error of 8-bit activations",
-    leaves="the rounding of the weights; matrix products that are less fast than in int8",
+    repairs="what one scale for a whole batch does: logits that move with their company",
+    leaves="the rounding of weights and of activations in blocks, which amplifies the last bits "
+    "that differ between batches",
     line="MatMulNBitsQuantizer(onnx.load(file), algo_config=DefaultWeightOnlyQuantConfig("
     "bits=8, accuracy_level=4)).process()  # ONNX Runtime",
 )
@@ -178,21 +179,21 @@ def _fixed(
 def best_network(measured: pd.DataFrame) -> tuple[NetworkRemedy, ForwardFormat] | None:
     """The remedy that was measured to mend most, and the format that it leads to; None for none.
 
-    ``measured`` is a table of :func:`measure_networks`, by remedy. What other batches reorder comes
-    first: an order that depends on its company is none. Then the queries that are reordered against
-    float32. A remedy that mends one and harms the other is not taken.
+    ``measured`` is a table of :func:`measure_networks`, by remedy. What counts are the queries that
+    other batches reorder and those that are reordered against float32, added; a remedy that leaves
+    fewer of one and more of the other is not taken.
     """
     now = _harm(measured.loc[AS_IT_IS])
     found = {
         remedy: harm
         for remedy in NETWORK_REMEDIES
         if remedy.name in measured.index
-        and (harm := _harm(measured.loc[remedy.name])) < now
+        and (harm := _harm(measured.loc[remedy.name])) != now
         and all(left <= own for left, own in zip(harm, now, strict=True))
     }
     if not found:
         return None
-    best = min(found, key=found.__getitem__)
+    best = min(found, key=lambda remedy: sum(found[remedy]))
     return best, as_format(measured.loc[best.name, "forward_format"])
 
 
@@ -222,6 +223,6 @@ def _sentences(name: str, row: Mapping[str, float], k: int) -> Iterator[str]:
     )
     if not pd.isna(row["batch_largest"]) and row["batch_largest"] > 0:
         yield (
-            f"In other batches its own logits move by up to {row['batch_largest']:.2g}, and "
-            f"{row['batch_reordered']:,} of the queries get another top {k}."
+            f"In other batches these move by up to {row['batch_largest']:.2g}: another top {k} in "
+            f"{row['batch_reordered']:,}."
         )
