@@ -182,8 +182,9 @@ def _run_here() -> Iterator[ForwardFormat]:
 
 def _only_recorded() -> Iterator[ForwardFormat]:
     """The formats that logits exist of, run elsewhere, and those that paths can only imagine."""
-    for dtype in FORMATS.keys() - set(NETWORK_DTYPES):
-        yield _uniform(_TORCH, dtype, dtype, dtype)
+    for dtype in FORMATS:
+        if dtype not in NETWORK_DTYPES:
+            yield _uniform(_TORCH, dtype, dtype, dtype)
     yield _uniform("llama.cpp", "f16", "float16")
     for weights in ("q8_0", "q4_0"):
         yield ForwardFormat(

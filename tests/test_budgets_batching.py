@@ -11,7 +11,7 @@ from reader_files import refused
 from tiny_checkpoints import tiny_set
 
 from analysis import runtimes
-from analysis.budgets import measure_batches
+from analysis.budgets.batching import measure_batches
 from analysis.models import load
 from analysis.scoring import score
 

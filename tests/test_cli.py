@@ -316,7 +316,7 @@ def test_score_writes_files_only_and_leaves_the_old_one_where_it_fails(
     tmp_path, own_set, tiny_checkpoint, monkeypatch
 ):
     monkeypatch.setenv("RERANK_PRECISION_STORE", str(tmp_path / "store"))
-    options = ("--data", own_set, "--model", tiny_checkpoint, "--dtype", "float32")
+    options = ("--data", own_set, "--model", tiny_checkpoint, "--format", "float32")
     os.mkfifo(tmp_path / "pipe")
     assert "pipe or a device" in refused(run("score", tmp_path / "pipe", *options))
     assert "$RUN stands in its name" in refused(run("score", tmp_path / "$RUN", *options))

@@ -12,7 +12,7 @@ TOP = """InputError ScorePath __version__ apply audit compare draw effects evalu
 path_of read recommend report score verified_top_k view"""
 FACES = {
     auditing: "Condition Findings audit compare",
-    budgets: "ErrorBudget budget_of error_budget measure_batches noise_floor predict staged_logits",
+    budgets: "ErrorBudget budget_of error_budget noise_floor predict staged_logits",
     fingerprinting: "StageVerdict Verdict fingerprint",
 }
 

@@ -152,10 +152,13 @@ def test_the_same_again_is_the_same(reranker, pairs, logits):
 def test_the_identity_has_the_format_the_file_and_the_machine(reranker):
     found = identity(reranker, as_format(INT8))
     assert found["forward_format"]["activation_scale"] == "tensor"
-    assert found["network"] == digest(quantising.network_file(reranker, as_format(INT8)))
+    file = quantising.network_file(reranker, as_format(INT8))
+    assert found["network"]["sha256"] == digest(file)
+    assert found["network"]["made_of"]["options"] == quantising.INT8_DYNAMIC
+    assert found["network"]["made_of"]["source"] == digest(exporting.exported(reranker))
     assert found["runtime"].keys() == {"providers", "onnxruntime"}
     assert isinstance(found["cpu_flags"], list)
-    networks = {identity(reranker, as_format(text))["network"] for text in FORMATS}
+    networks = {identity(reranker, as_format(text))["network"]["sha256"] for text in FORMATS}
     assert len(networks) == len(FORMATS)
 
 

@@ -105,6 +105,15 @@ def test_static_scales_move_logits_and_the_head_adds_to_it(static, float32):
     assert not np.array_equal(*static.values())
 
 
+def test_the_identity_has_the_pairs_that_calibrated(static, reranker, monkeypatch):
+    some = calibrating.calibration_pairs("relevant")[45:55]
+    monkeypatch.setattr(calibrating, "calibration_pairs", lambda _: some)
+    found = identity(reranker, STATIC)
+    assert len(found["network"]["made_of"]["calibration"]) == 64
+    assert found["forward_format"]["calibration"] == "relevant"
+    assert found["runtime"]["precision"] == "f32"
+
+
 def test_a_float32_head_is_found_by_its_products(reranker):
     model = openvino.Core().read_model(exported(reranker))
     assert len(calibrating._head(model)) == 2  # pooler, classifier

@@ -9,17 +9,8 @@ add to its error, in :mod:`analysis.budgets.networks`; and what float32 logits a
 :mod:`analysis.budgets.prediction`.
 """
 
-from analysis.budgets.batching import measure_batches
 from analysis.budgets.noise import noise_floor
 from analysis.budgets.prediction import predict
 from analysis.budgets.splitting import ErrorBudget, budget_of, error_budget, staged_logits
 
-__all__ = [
-    "ErrorBudget",
-    "budget_of",
-    "error_budget",
-    "measure_batches",
-    "noise_floor",
-    "predict",
-    "staged_logits",
-]
+__all__ = ["ErrorBudget", "budget_of", "error_budget", "noise_floor", "predict", "staged_logits"]

@@ -89,7 +89,9 @@ def measure(
     by_path = by_path[by_path["forward_format"] == wanted].reset_index(drop=True)
     if not counted:
         return by_path
-    return pd.concat([by_path, effects_table(counted.items(), "remedy")], ignore_index=True)
+    others = effects_table(counted.items(), "remedy")
+    others["forward_format"] = own_format.text
+    return pd.concat([by_path, others], ignore_index=True)
 
 
 def format_for(path: ScorePath, forward_format: ForwardFormat | str | None) -> ForwardFormat:

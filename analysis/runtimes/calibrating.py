@@ -21,8 +21,7 @@ from typing import Any
 import numpy as np
 
 from analysis.forwardformats import ForwardFormat
-from analysis.places import GERMAN
-from analysis.readers import read
+from analysis.readers import load_german
 from analysis.rerankers import Inputs, Reranker
 from analysis.runtimes.exporting import exported
 from analysis.runtimes.extras import needed, quiet, versions
@@ -42,23 +41,23 @@ def network_file(reranker: Reranker, forward_format: ForwardFormat) -> Path:
 
     Raises :class:`InputError` where the extra ``runtimes`` is missing.
     """
-    source, pairs = exported(reranker), calibration_pairs(forward_format.calibration)
+    source = exported(reranker)
+    inputs = [_inputs(reranker, *pair) for pair in calibration_pairs(forward_format.calibration)]
     with _alone():
         needed("nncf")
     key = {
         "source": digest(source),
         "options": OPTIONS,
         "head": forward_format.head,
-        "pairs": hashlib.sha256(repr(pairs).encode()).hexdigest(),
-        "max_length": reranker.length,
+        "calibration": _sha256(inputs),
         "libraries": versions("nncf", "openvino"),
     }
-    return kept(key, FILE, lambda file: _quantise(source, file, reranker, forward_format, pairs))
+    return kept(key, FILE, lambda file: _quantise(source, file, forward_format.head, inputs))
 
 
 def calibration_pairs(name: str) -> list[Pair]:
     """The pairs (query, passage) that go by this name; the same ones each time."""
-    pairs = read(str(GERMAN)).pairs
+    pairs = load_german().pairs
     if name == "random":
         return _random_pairs(pairs["query"].tolist(), pairs["passage"].tolist(), N_PAIRS)
     best = pairs.sort_values("grade", ascending=False, kind="stable").head(N_PAIRS // 2)
@@ -77,31 +76,38 @@ def _random_pairs(queries: list[str], passages: list[str], number: int) -> list[
     return drawn
 
 
-def _quantise(
-    source: Path, file: Path, reranker: Reranker, forward_format: ForwardFormat, pairs: list[Pair]
-) -> None:
-    """Calibrate and write a network, each pair a batch of its own, without padding."""
+def _inputs(reranker: Reranker, query: str, passage: str) -> Inputs:
+    """One pair as the network is given it: a batch of its own, without padding."""
+    return reranker.batch(reranker.tokens([query], [passage], reranker.length))
+
+
+def _sha256(batches: list[Inputs]) -> str:
+    """Hash of all that the network is given."""
+    found = hashlib.sha256()
+    for inputs in batches:
+        for name, values in inputs.items():
+            found.update(f"{name}{values.shape}".encode())
+            found.update(values.astype("<i8").tobytes())
+    return found.hexdigest()
+
+
+def _quantise(source: Path, file: Path, head: str, inputs: list[Inputs]) -> None:
+    """Calibrate a network and write it."""
     openvino = needed("openvino")
     with _alone(), quiet():
         nncf = needed("nncf")
         model = openvino.Core().read_model(source)
-        head = _head(model) if forward_format.head == "float32" else []
+        kept_wide = _head(model) if head == "float32" else []
         quantised = nncf.quantize(
             model,
-            nncf.Dataset([_inputs(reranker, pair) for pair in pairs]),
+            nncf.Dataset(inputs),
             model_type=nncf.ModelType[OPTIONS["model_type"]],
             preset=nncf.QuantizationPreset[OPTIONS["preset"]],
             target_device=nncf.TargetDevice[OPTIONS["target_device"]],
-            subset_size=len(pairs),
-            ignored_scope=nncf.IgnoredScope(names=head) if head else None,
+            subset_size=len(inputs),
+            ignored_scope=nncf.IgnoredScope(names=kept_wide) if kept_wide else None,
         )
         openvino.save_model(quantised, file, compress_to_fp16=False)
-
-
-def _inputs(reranker: Reranker, pair: Pair) -> Inputs:
-    """One pair as the network is given it."""
-    query, passage = pair
-    return reranker.batch(reranker.tokens([query], [passage], reranker.length))
 
 
 def _head(model: Any) -> list[str]:  # noqa: ANN401

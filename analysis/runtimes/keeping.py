@@ -41,6 +41,12 @@ def kept(key: Mapping[str, Any], name: str, make: Callable[[Path], object]) -> P
     return folder / name
 
 
+def identity(file: Path) -> dict[str, Any]:
+    """What a kept network is: the digest of its files, and what decided what they hold."""
+    made_of = json.loads((file.parent / KEY).read_text("utf-8"))
+    return {"sha256": digest(file), "made_of": made_of}
+
+
 def digest(file: Path) -> str:
     """SHA-256 of a network's files: the one named, and what :func:`kept` put beside it."""
     beside = sorted(one for one in file.parent.iterdir() if one.name != KEY)

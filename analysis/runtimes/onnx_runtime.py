@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 from analysis.devices import cpu_flags
 from analysis.forwardformats import ForwardFormat
 from analysis.rerankers import Forward, Inputs, Reranker
+from analysis.runtimes import keeping
 from analysis.runtimes.exporting import OUTPUT
 from analysis.runtimes.extras import needed, versions
-from analysis.runtimes.keeping import digest
 from analysis.runtimes.quantising import network_file
 
 _PROVIDERS = ["CPUExecutionProvider"]
 
 
 def identity(reranker: Reranker, forward_format: ForwardFormat) -> dict[str, Any]:
-    """The format, the digest of its file, ONNX Runtime's version and the CPU's flags."""
+    """The format, its file and how that was made, ONNX Runtime's version and the CPU's flags."""
     return {
         "forward_format": asdict(forward_format),
-        "network": digest(network_file(reranker, forward_format)),
+        "network": keeping.identity(network_file(reranker, forward_format)),
         "runtime": {"providers": _PROVIDERS, **versions("onnxruntime")},
         "cpu_flags": cpu_flags(),
     }

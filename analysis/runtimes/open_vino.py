@@ -8,6 +8,7 @@ float32.
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,20 +19,19 @@ from analysis.devices import cpu_flags
 from analysis.errors import InputError
 from analysis.forwardformats import ForwardFormat
 from analysis.rerankers import Forward, Inputs, Reranker
-from analysis.runtimes import calibrating
+from analysis.runtimes import calibrating, keeping
 from analysis.runtimes.exporting import OUTPUT, exported
 from analysis.runtimes.extras import needed, versions
-from analysis.runtimes.keeping import digest
 
 _PRECISION = "INFERENCE_PRECISION_HINT"
 _HINTS = {"f32": "f32", "bf16": "bf16", "int8-static": "f32", "int8-static-head-f32": "f32"}
 
 
 def identity(reranker: Reranker, forward_format: ForwardFormat) -> dict[str, Any]:
-    """The format, the digest of its file, how it was calibrated, and what OpenVINO reports."""
+    """The format, its file and how that was made, what OpenVINO reports, and the CPU's flags."""
     return {
         "forward_format": asdict(forward_format),
-        "network": digest(_file(reranker, forward_format)),
+        "network": keeping.identity(_file(reranker, forward_format)),
         "runtime": {"precision": precision(forward_format), **versions("openvino")},
         "cpu_flags": cpu_flags(),
     }
@@ -74,7 +74,7 @@ def precision(forward_format: ForwardFormat) -> str:
     return found
 
 
-def _file(reranker: Reranker, forward_format: ForwardFormat) -> Any:  # noqa: ANN401
+def _file(reranker: Reranker, forward_format: ForwardFormat) -> Path:
     """The file that a format runs."""
     if forward_format.calibration:
         return calibrating.network_file(reranker, forward_format)
