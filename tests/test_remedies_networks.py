@@ -92,7 +92,7 @@ def test_weights_alone_where_they_mend_order_and_batches():
     batched = batched_of(logits, **{DYNAMIC: (2.0, -0.5, 0.0), W8: (0.0, 0.0, 0.0)})
     found = recommend(logits, PATH, forward_format=DYNAMIC, batched=batched)
     assert found.remedy == WEIGHTS.name
-    assert found.action.endswith(f"Here: {W8}.")
+    assert found.action.endswith(f"in blocks of a token ({W8}).")
     assert any("another top 10 in 2 of 3 queries" in reason for reason in found.reasons)
     assert any("these move by up to 2: another top 10 in 2" in reason for reason in found.reasons)
 

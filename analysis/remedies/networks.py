@@ -55,15 +55,14 @@ class NetworkRemedy:
 
 PRECISION = NetworkRemedy(
     name="precision hint",
-    action="Set the precision hint: left to itself, the runtime computes in what the CPU is "
-    "fastest in.",
+    action="Set the precision hint, which is otherwise the CPU's to decide",
     repairs="bfloat16 arithmetic that nobody asked for, and logits that differ between CPUs",
     leaves="float32's own last bits",
     line='core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})  # OpenVINO',
 )
 WEIGHTS = NetworkRemedy(
     name="8-bit weights instead of dynamic int8",
-    action="Quantise the weights alone to 8 bits, with activations scaled in blocks of a token.",
+    action="Quantise the weights alone to 8 bits, with activations scaled in blocks of a token",
     repairs="what one scale for a whole batch does: logits that move with their company",
     leaves="the rounding of weights and of activations in blocks, which amplifies the last bits "
     "that differ between batches",
@@ -72,14 +71,14 @@ WEIGHTS = NetworkRemedy(
 )
 HEAD = NetworkRemedy(
     name="head in float32",
-    action="Leave the head unquantised: it is small, and static scales clip its highest logits.",
+    action="Leave the head unquantised, whose highest logits static scales clip",
     repairs="logits that stop short of float32's highest",
     leaves="the error of the layers below",
     line="nncf.quantize(model, pairs, ignored_scope=nncf.IgnoredScope(names=head))  # OpenVINO",
 )
 FIXED_BATCHES = NetworkRemedy(
     name="fixed batches",
-    action="Give the network each pair alone: then a logit is the pair's own.",
+    action="Give the network each pair alone, so that a logit is the pair's own",
     repairs="logits that depend on their batch",
     leaves="the error of 8-bit activations; and short batches are slower",
     line="cross_encoder.predict(pairs, batch_size=1)  # sentence-transformers",
@@ -205,7 +204,7 @@ def _harm(row: pd.Series) -> tuple[int, int]:
 
 def network_action(remedy: NetworkRemedy, other: ForwardFormat) -> str:
     """What to do, in a sentence that names the format."""
-    return f"{remedy.action} Here: {other.name}." if remedy is not FIXED_BATCHES else remedy.action
+    return f"{remedy.action} ({other.name})."
 
 
 def network_reasons(measured: pd.DataFrame, k: int) -> tuple[str, ...]:
