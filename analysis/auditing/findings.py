@@ -76,7 +76,8 @@ class Findings:
             if self.scored.batch_shift is None:
                 raise InputError(
                     "no batch shift was measured",
-                    "audit a running server whose scores are no constants",
+                    "audit a running server whose scores are no constants, or a model in a forward "
+                    "format of another runtime",
                     field="condition",
                 )
             return self.scored.batch_shift
