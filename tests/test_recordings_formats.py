@@ -194,7 +194,7 @@ def test_the_card_lists_every_format():
 
 
 def test_batches_that_nobody_made_are_answered_with_those_there_are():
-    with pytest.raises(InputError, match=r"choose one of 'request' on 1, .*'request' on 2"):
+    with pytest.raises(InputError, match=r"Choose 'request', threads=1; .*; 'request', threads=2"):
         recorded_formats("backwards")
 
 
