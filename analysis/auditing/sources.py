@@ -49,10 +49,10 @@ class Scored:
     frame: pd.DataFrame
     details: dict[str, str] = field(default_factory=dict)
     path: ScorePath | None = None
-    forward_format: ForwardFormat | None = None
     float32_logits: pd.Series | None = None
     decimals: int | None = None
     batch_shift: float | None = None
+    forward_format: ForwardFormat | None = None
 
     @property
     def has_logits(self) -> bool:
@@ -148,7 +148,8 @@ def from_model(
     if not chosen.is_torch:
         shift = _shift_alone(dataset, reranker, chosen, frame)
         details |= {"forward format": str(chosen), "batch shift": f"{shift:.2g} logits"}
-    return Scored("model", model, frame, details, path, chosen, float32, batch_shift=shift)
+    known = {"path": path, "float32_logits": float32, "forward_format": chosen}
+    return Scored("model", model, frame, details, batch_shift=shift, **known)
 
 
 def _shift_alone(
