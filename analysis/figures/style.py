@@ -95,17 +95,16 @@ MARKS: dict[str, Mark] = {
 }
 _RUNTIMES = {"onnxruntime": 1, "openvino": 2, "llama.cpp": 7, "torchao": 4}
 """Hues of the runtimes other than torch: a colour each, and a marker for each of its formats."""
-_MARKERS = "Xv<>DP*hd"
+_MARKERS = "X<>P*hdDv"
 
 
 def mark_of(forward_format: ForwardFormat) -> Mark:
     """The mark of a forward format: of torch's formats that of the dtype."""
     if forward_format.is_torch:
         return MARKS[forward_format.forward_dtype]
-    runtime = forward_format.runtime
-    own = [one for one in FORWARD_FORMATS.values() if one.runtime == runtime]
-    marker = _MARKERS[own.index(forward_format) % len(_MARKERS)]
-    return Mark(OKABE_ITO[_RUNTIMES[runtime]], marker, ":")
+    others = [one for one in FORWARD_FORMATS.values() if not one.is_torch]
+    marker = _MARKERS[others.index(forward_format) % len(_MARKERS)]
+    return Mark(OKABE_ITO[_RUNTIMES[forward_format.runtime]], marker, ":")
 
 
 @contextmanager
