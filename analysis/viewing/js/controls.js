@@ -80,7 +80,11 @@ function pathControls(view) {
   }
   const inner = columns.flatMap(({ node }, stage) => [node, wires[stage]]);
   return {
-    node: make("div", { class: hasRuntimes ? "path runtimes" : "path", role: "group", "aria-label": "Score path" }, ...inner),
+    node: make(
+      "div",
+      { class: hasRuntimes ? "path runtimes" : "path", role: "group", "aria-label": "Score path" },
+      ...inner,
+    ),
     show,
   };
 }
