@@ -72,7 +72,7 @@ def compare(
     scored = [reading.scored(source) for source in (a, b)]
     graded = reading.dataset if data is not None or reading.is_asked else None
     return compare_sides(
-        *(Side(one.name, one.frame, one.path, one.decimals) for one in scored),
+        *(Side(_called(one), one.frame, one.path, one.decimals) for one in scored),
         lengths=None if graded is None else _lengths(graded),
         grades=None if graded is None or not graded.has_grades else graded.pairs,
         measured=_measured(scored),
@@ -117,6 +117,12 @@ class _Reading:
         return from_model(
             str(source), self.dataset, format=self.format, trust_remote_code=self.trust_remote_code
         )
+
+
+def _called(one: Scored) -> str:
+    """Name of a side, with the forward format where another runtime than torch ran a model."""
+    own = one.forward_format
+    return one.name if own is None or own.is_torch else f"{one.name} in {own.name}"
 
 
 def _of_frame(frame: pd.DataFrame) -> Scored:
