@@ -103,6 +103,7 @@ def test_no_remedy_is_named_against_numbers_that_refute_it():
     logits = frame_of(**{DYNAMIC: SWAPPED, W8: SWAPPED})
     found = recommend(logits, PATH, forward_format=DYNAMIC)
     assert found.remedy == "nothing"
+    assert found.action.startswith("Nothing to mend after the network")
     assert "run the model in float32." in str(found)  # to verify would take a bound that holds
     assert "verify" not in str(found)
 

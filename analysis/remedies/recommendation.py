@@ -124,8 +124,10 @@ def _of_network(situation: Situation) -> Recommendation | None:
 def _nothing(situation: Situation) -> Recommendation | None:
     if any(situation.left(table.AS_IT_IS, harm) for harm in (TIES, SATURATED)):
         return None
-    action = f"Nothing to mend: no score is saturated and nothing ties in the top {situation.k}."
     path, reasons = situation.path, _order_lost(situation)
+    is_lost_before = situation.forward_format is not None and bool(reasons)
+    what = "Nothing to mend after the network" if is_lost_before else "Nothing to mend"
+    action = f"{what}: no score is saturated and nothing ties in the top {situation.k}."
     if path is not None and path.has_narrow_sigmoid:
         reasons = (
             f"The sigmoid is evaluated in {path.activation_dtype}, though: higher logits would "
