@@ -87,7 +87,7 @@ def network_stages(budgets: Sequence[NetworkBudget]) -> Picture:
     )
     return Picture(
         figure,
-        "What moves a logit of a quantised network: weights, activations, the head, and what "
+        "What moves a logit in another forward format: weights, activations, the head, and what "
         "shares its batch.",
         f"Mean and largest change of a logit by stage and forward format. Mean error: {totals}.",
     )
