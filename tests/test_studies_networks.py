@@ -37,6 +37,13 @@ def test_budgets_are_those_of_formats_with_activations_or_a_head_apart(batched):
     assert found.n_pairs == (FLOAT32["query_id"] == FLOAT32["query_id"].iloc[0]).sum()
 
 
+def test_without_formats_between_the_budgets_have_fewer_stages(batched):
+    without = batched[batched["forward_format"] != "onnxruntime:w8"]
+    found = study.recorded_budgets(without)
+    assert [one.forward_format.text for one in found] == [FORMATS[0], "llama.cpp:q8_0"]
+    assert all(one.table.index[0] == "weights and activations" for one in found)
+
+
 def test_a_remedy_needs_a_format_that_was_recorded(batched):
     assert study.with_remedies(batched) == [FORMATS[0]]  # of OpenVINO's default there is no f32
 

@@ -93,8 +93,13 @@ MARKS: dict[str, Mark] = {
     "float8_e4m3fn": Mark(OKABE_ITO[7], "D", ":"),
     "float8_e5m2": Mark(OKABE_ITO[1], "v", ":"),
 }
-_RUNTIMES = {"onnxruntime": 1, "openvino": 2, "llama.cpp": 7, "torchao": 4}
-"""Hues of the runtimes other than torch: a colour each, and a marker for each of its formats."""
+_RUNTIMES = {
+    "onnxruntime": OKABE_ITO[1],
+    "openvino": OKABE_ITO[2],
+    "llama.cpp": OKABE_ITO[7],
+    "torchao": None,
+}
+"""Hues of the runtimes other than torch: one each, and a marker for each of its formats."""
 _MARKERS = "X<>P*hdDv"
 
 
@@ -104,7 +109,7 @@ def mark_of(forward_format: ForwardFormat) -> Mark:
         return MARKS[forward_format.forward_dtype]
     others = [one for one in FORWARD_FORMATS.values() if not one.is_torch]
     marker = _MARKERS[others.index(forward_format) % len(_MARKERS)]
-    return Mark(OKABE_ITO[_RUNTIMES[forward_format.runtime]], marker, ":")
+    return Mark(_RUNTIMES[forward_format.runtime], marker, ":")
 
 
 @contextmanager

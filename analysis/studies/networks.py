@@ -6,8 +6,6 @@ What notebooks 06 and 09 need of their own; :mod:`analysis.budgets.networks` spl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pandas as pd
 
 from analysis.budgets.networks import ACTIVATIONS, HEAD, NetworkBudget, network_budget
@@ -23,12 +21,14 @@ def recorded_batched() -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def recorded_budgets(batched: pd.DataFrame) -> Iterator[NetworkBudget]:
-    """Budgets of those formats whose activations, or head, have a stage of their own."""
-    for text in batched["forward_format"].unique():
-        found = network_budget(batched, text)
-        if {ACTIVATIONS, HEAD} & set(found.table.index):
-            yield found
+def recorded_budgets(batched: pd.DataFrame) -> list[NetworkBudget]:
+    """Budgets of the formats with quantised activations.
+
+    Those whose activations, or head, have a stage of their own; all, where none has.
+    """
+    formats = [as_format(text) for text in batched["forward_format"].unique()]
+    found = [network_budget(batched, one) for one in formats if one.activation_scale != "none"]
+    return [one for one in found if {ACTIVATIONS, HEAD} & set(one.table.index)] or found
 
 
 def with_remedies(batched: pd.DataFrame) -> list[str]:
