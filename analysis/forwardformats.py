@@ -271,6 +271,11 @@ def format_texts(logits: pd.DataFrame) -> pd.Series:
     return f"{_TORCH}:" + logits["forward_dtype"].astype(str)
 
 
+def format_names(rows: pd.DataFrame) -> pd.Series:
+    """What people call the forward format of each row, as :func:`format_texts` reads it."""
+    return format_texts(rows).map(lambda text: as_format(text).name)
+
+
 def of_format(logits: pd.DataFrame, given: str | ForwardFormat) -> pd.DataFrame:
     """Those rows of a frame of logits that left the network in one forward format."""
     return logits[format_texts(logits) == as_format(given).text]

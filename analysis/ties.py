@@ -51,8 +51,9 @@ def apply(logits: pd.DataFrame, path: ScorePath | str) -> pd.DataFrame:
             field="forward_dtype",
         )
     check_ids(chosen, f"frame of {path.forward_dtype} logits")
-    ranked = [_ranked(rows, path) for rows in by_format(chosen)]
-    return ranked[0] if len(ranked) == 1 else pd.concat(ranked).loc[chosen.index]
+    # Frames put together by hand may have an index that repeats itself.
+    ranked = [_ranked(rows, path) for rows in by_format(chosen.reset_index(drop=True))]
+    return pd.concat(ranked).sort_index().set_axis(chosen.index)
 
 
 def _ranked(chosen: pd.DataFrame, path: ScorePath) -> pd.DataFrame:

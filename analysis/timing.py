@@ -1,22 +1,26 @@
-"""Time and memory of forward passes, per forward dtype and batch, on a CPU, CUDA or MPS.
+"""Time and memory of forward passes, per forward format and batch, on a CPU, CUDA or MPS.
 
 Time is wall-clock time from tokens on the device to logits on the CPU, the device synchronised
 before and after; loading and tokenising are not in it.
 
-Memory is the bytes of all tensors alive at once at the worst moment of a pass: the weights, and
-above them what torch's allocator handed out. What a library allocates for itself is not in it
-(packed copies of matrices, for example: a process grows by more), nor are the interpreter and its
-libraries. In return it is the same in every run.
+Memory is measured where torch runs the network: other runtimes have allocators of their own, which
+say nothing. It is the bytes of all tensors alive at once at the worst moment of a pass: the
+weights, and above them what torch's allocator handed out. What a library allocates for itself is
+not in it (packed copies of matrices, for example: a process grows by more), nor are the interpreter
+and its libraries. In return it is the same in every run.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -26,9 +30,13 @@ import torch
 from numpy.typing import NDArray
 from torch.profiler import ProfilerActivity, profile
 
+from analysis import runtimes
 from analysis.datasets import RerankingSet
 from analysis.errors import InputError
+from analysis.formats import FORWARD_DTYPES
+from analysis.forwardformats import ForwardFormat, as_format, formats_to_run
 from analysis.models import Reranker
+from analysis.rerankers import Inputs
 
 QUERY = "one query"
 """The batch of :func:`measure_speed` whose time is the latency of a request."""
@@ -42,51 +50,62 @@ _Rows = NDArray[np.intp]
 def measure_speed(
     dataset: RerankingSet,
     reranker: Reranker,
-    forward_dtypes: Sequence[str] = ("float32", "float16", "bfloat16"),
+    formats: Sequence[str | ForwardFormat] = FORWARD_DTYPES,
     batch_sizes: Sequence[int] = (1, 4),
     *,
     repeats: int = 3,
 ) -> pd.DataFrame:
-    """Measure time and memory of a pass per forward dtype and batch, on the reranker's device.
+    """Measure time and memory of a pass per forward format and batch.
 
+    ``formats`` are what :func:`analysis.scoring.score` takes; torch's run on the reranker's device.
     The batches are samples of ``batch_sizes`` pairs (at most the whole set), evenly spaced in the
     order of their lengths, and the candidates of one query, that of the median length, whose time
     is the latency of a request; each is padded to its longest pair. The first pass warms up and is
-    the one whose memory is recorded; it is not timed. One row per dtype and batch:
+    the one whose memory is recorded; it is not timed. One row per format and batch:
 
-    - ``forward_dtype, batch`` (``"sample"`` or ``"one query"``), ``pairs``;
+    - ``forward_format, forward_dtype, batch`` (``"sample"`` or ``"one query"``), ``pairs``;
     - ``tokens``: width of the batch; ``repeats``: passes timed, at least as many as asked for, more
       if they are short;
     - ``seconds`` (median), ``fastest, slowest``, ``pairs_per_second``;
-    - ``weight_bytes``, ``pass_bytes`` (above the weights) and ``peak_bytes``, their sum.
+    - ``weight_bytes``, ``pass_bytes`` (above the weights) and ``peak_bytes``, their sum; missing
+      outside torch.
 
-    Dtypes are measured one after the other, so that one network is in memory at a time. Raises
-    :class:`InputError` for a batch size below 1 and as :meth:`~analysis.models.Reranker.network`
-    does.
+    Formats are measured one after the other, so that one network is in memory at a time. Raises
+    :class:`InputError` for a batch size below 1 and as :func:`analysis.scoring.score` does.
     """
     sizes = dict.fromkeys(min(size, dataset.n_pairs) for size in batch_sizes)
     batches = [("sample", _spread_rows(dataset, size)) for size in sizes]
     one = dataset.pairs["query_id"] == _typical_query(dataset)
     batches.append((QUERY, np.flatnonzero(one)))
     rows = []
-    for dtype in forward_dtypes:
-        network = reranker.network(dtype)
+    for forward_format in formats_to_run(formats):
+        network = _loaded(reranker, forward_format)
+        named = {
+            "forward_format": forward_format.text,
+            "forward_dtype": forward_format.forward_dtype,
+        }
         for batch, chosen in batches:
             found = _measure_pass(reranker, network, dataset.pairs.iloc[chosen], repeats=repeats)
-            rows.append({"forward_dtype": dtype, "batch": batch, "pairs": len(chosen), **found})
+            rows.append({**named, "batch": batch, "pairs": len(chosen), **found})
     return pd.DataFrame(rows)
 
 
 def seconds_per_pair(
-    dataset: RerankingSet, reranker: Reranker, dtype: str, *, n_pairs: int = 8, repeats: int = 3
+    dataset: RerankingSet,
+    reranker: Reranker,
+    forward_format: str | ForwardFormat,
+    *,
+    n_pairs: int = 8,
+    repeats: int = 3,
 ) -> float:
-    """Seconds that the forward pass of one pair takes in a dtype, on the reranker's device.
+    """Seconds that the forward pass of one pair takes in a forward format.
 
     The median of ``repeats`` passes or more of one batch of ``n_pairs`` pairs that have the set's
     mixture of lengths, as :func:`measure_speed` takes it.
     """
     some = dataset.pairs.iloc[_spread_rows(dataset, n_pairs)]
-    measured = _measure_pass(reranker, reranker.network(dtype), some, repeats=repeats)
+    network = _loaded(reranker, as_format(forward_format))
+    measured = _measure_pass(reranker, network, some, repeats=repeats)
     return measured["seconds"] / len(some)
 
 
@@ -105,24 +124,58 @@ def time_repeats(run: Run, device: torch.device, repeats: int) -> list[float]:
     return taken
 
 
+@dataclass(frozen=True)
+class _Network:
+    """A network to be timed: ``prepare`` puts a batch where it computes, and gives one pass of it.
+
+    ``module`` is torch's, where torch runs it.
+    """
+
+    prepare: Callable[[Inputs], Run]
+    device: torch.device
+    module: torch.nn.Module | None = None
+
+    def memory(self, run: Run) -> tuple[float, float]:
+        """Bytes of the weights, and of a pass above them; it warms up as well."""
+        if self.module is None:
+            run()
+            return math.nan, math.nan
+        return _weight_bytes(self.module), _pass_bytes(run, self.module, self.device)
+
+
+def _loaded(reranker: Reranker, forward_format: ForwardFormat) -> _Network:
+    """The network in a forward format, ready for batches."""
+    if not forward_format.is_torch:
+        forward = runtimes.forward(reranker, forward_format)
+        device = runtimes.device_of(reranker, forward_format)
+        return _Network(lambda batch: partial(forward, batch), device)
+    module, device = reranker.network(forward_format.forward_dtype), reranker.device
+
+    def prepare(batch: Inputs) -> Run:
+        inputs = {name: torch.from_numpy(rows).to(device) for name, rows in batch.items()}
+
+        def run() -> object:
+            """One pass, from tokens on the device to logits."""
+            # A caller's autocast would silently change the forward dtype.
+            with torch.inference_mode(), torch.autocast(device.type, enabled=False):
+                return reranker.logits(module(**inputs))
+
+        return run
+
+    return _Network(prepare, device, module)
+
+
 def _measure_pass(
-    reranker: Reranker, network: torch.nn.Module, pairs: pd.DataFrame, *, repeats: int = 3
+    reranker: Reranker, network: _Network, pairs: pd.DataFrame, *, repeats: int = 3
 ) -> dict[str, float]:
     """Measure passes of ``pairs`` (``query, passage``) as one batch; see :func:`measure_speed`."""
     texts = pairs["query"].tolist(), pairs["passage"].tolist()
     batch = reranker.batch(reranker.tokens(*texts, reranker.length))
-    inputs = {name: torch.from_numpy(rows).to(reranker.device) for name, rows in batch.items()}
-
-    def run() -> object:
-        """One pass, from tokens on the device to logits."""
-        # A caller's autocast would silently change the forward dtype.
-        with torch.inference_mode(), torch.autocast(reranker.device.type, enabled=False):
-            return reranker.logits(network(**inputs))
-
-    weights, above = _weight_bytes(network), _pass_bytes(run, network, reranker.device)
-    taken = time_repeats(run, reranker.device, repeats)
+    run = network.prepare(batch)
+    weights, above = network.memory(run)
+    taken = time_repeats(run, network.device, repeats)
     return {
-        "tokens": inputs["input_ids"].shape[1],
+        "tokens": batch["input_ids"].shape[1],
         "repeats": len(taken),
         "seconds": float(np.median(taken)),
         "fastest": min(taken),

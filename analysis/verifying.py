@@ -9,8 +9,7 @@ estimates the bound from queries that were scored in both dtypes, and says what 
 
 All that supposes that the error belongs to the pair. Where a logit depends on what shares its
 batch by more than its last bits, as under dynamic int8 with one scale for all activations, an error
-that was measured in one batch bounds none in another: calibrate and serve in the same batches, or
-rescore all.
+that was measured in one batch bounds none in another: :func:`query_errors` refuses such a format.
 """
 
 from __future__ import annotations
@@ -141,9 +140,17 @@ def query_errors(logits: pd.DataFrame, cheap: str | ForwardFormat) -> pd.Series:
     """Largest ``|logit − float32 logit|`` of each query, in logits, by query id.
 
     ``logits`` is a frame of :func:`analysis.scoring.score` with torch's float32 logits and those of
-    ``cheap``, a forward format (a dtype is torch's); raises :class:`InputError` where a pair lacks
-    one of the two.
+    ``cheap``, a forward format (a dtype is torch's). Raises :class:`InputError` where a pair lacks
+    one of the two, and for a format whose logits depend on what shares their batch: an error that
+    was measured in one batch bounds none in another.
     """
+    if as_format(cheap).depends_on_batch:
+        raise InputError(
+            f"an error of {as_format(cheap).name} belongs to a batch, not to a pair: measured in "
+            "one, it bounds none in another",
+            "take a format whose activations have a scale per token or block, or none",
+            field="forward_format",
+        )
     both = side_by_side(logits, cheap)
     errors = (both["cheap"] - both["float32"]).abs()
     return errors.groupby(both["query_id"], sort=False).max()

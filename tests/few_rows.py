@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.formats import format_of
+from analysis.forwardformats import format_texts, in_format, of_format
 
 NASTY = 'Öl & Essig <script>alert("x")</script>'
 # Saturated in float16 (three, stepwise four), sharing 0.998 (two), far apart (two).
@@ -33,3 +34,15 @@ def few_logits(pairs: pd.DataFrame, *dtypes: str) -> pd.DataFrame:
         for dtype in dtypes or ("float32", "float16", "bfloat16")
     ]
     return pd.concat(frames, ignore_index=True)
+
+
+INT8 = "onnxruntime:int8-dynamic"
+
+
+def few_logits_of_runtimes(pairs: pd.DataFrame) -> pd.DataFrame:
+    """The same logits, and those of a network that is quantised: each moved by another step."""
+    logits = few_logits(pairs)
+    logits = logits.assign(forward_format=format_texts(logits))
+    float32 = of_format(logits, "float32")
+    steps = np.arange(len(float32)) % 5 * 0.25 - 0.5
+    return pd.concat([logits, in_format(float32.assign(logit=float32["logit"] + steps), INT8)])

@@ -15,7 +15,7 @@ from analysis.datasets import from_pairs
 from analysis.reporting.answer import Answer
 from analysis.scorepath import ScorePath
 
-PARAMETERS = ("model", "data", "dtypes", "loading", "your_path")
+PARAMETERS = ("model", "data", "dtypes", "formats", "loading", "your_path")
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 FLOAT16 = ScorePath("float16", "stepwise", "float16", "float16", name="half")
 

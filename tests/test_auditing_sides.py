@@ -13,8 +13,9 @@ from reranking_server import infinity, serving
 from test_cli import run
 
 from analysis.auditing import compare
-from analysis.auditing.sides import _measured
+from analysis.auditing.sides import _called, _measured
 from analysis.auditing.sources import Scored
+from analysis.forwardformats import as_format
 from analysis.metrics import evaluate
 from analysis.recordings import recording
 from analysis.scorepath import ScorePath
@@ -59,6 +60,16 @@ def test_recordings_know_their_paths_logits_and_grades():
 def test_the_servers_own_recording():
     found = compare("infinity@0.0.78:float32", "infinity@0.0.78:float32:http")
     assert found.answer == "identical"
+
+
+def test_a_side_is_called_by_its_forward_format_where_torch_does_not_run_it():
+    frame = pd.DataFrame({"logit": [1.0]})
+    names = {
+        text: _called(Scored("model", "m", frame, forward_format=as_format(text)))
+        for text in ("float16", "onnxruntime:w8")
+    }
+    assert names == {"float16": "m", "onnxruntime:w8": "m in onnxruntime:w8"}
+    assert _called(Scored("scores", "s", frame)) == "s"
 
 
 def test_noise_of_a_model_that_was_run_here_is_measured():

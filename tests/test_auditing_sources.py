@@ -9,9 +9,11 @@ import signal
 from itertools import count
 
 import numpy as np
+import pandas as pd
 import pytest
 from reranking_server import FLOAT16_INFINITY, Reply, infinity, logit, serving
 
+from analysis import scoring
 from analysis.auditing import sources
 from analysis.auditing.kept import FOLDER_VARIABLE
 from analysis.auditing.transport import Limits, ServerError
@@ -19,6 +21,7 @@ from analysis.checkpoints import own_activation
 from analysis.datasets import from_pairs
 from analysis.engines import path_of
 from analysis.errors import InputError
+from analysis.forwardformats import as_format, in_format
 from analysis.scorepath import ScorePath
 
 QUICK = Limits(answer_seconds=20, attempts=1)
@@ -227,6 +230,41 @@ def test_a_model_through_an_engines_path(tiny_checkpoint, tiny_pairs, tmp_path, 
     reference = sources.from_model(str(tiny_checkpoint), tiny_pairs, ScorePath())
     np.testing.assert_array_equal(reference.frame["logit"], scored.float32_logits)
     assert str(reference.path).startswith("float32 logits → fused sigmoid in float32")
+
+
+def test_a_model_runs_in_a_forward_format(tiny_checkpoint, tiny_pairs, tmp_path, monkeypatch):
+    monkeypatch.setenv("RERANK_PRECISION_STORE", str(tmp_path / "store"))
+    model = str(tiny_checkpoint)
+    scored = sources.from_model(model, tiny_pairs, format="torch:float16")
+    assert scored.path.forward_dtype == "float16"
+    assert (scored.forward_format, scored.batch_shift) == (as_format("float16"), None)
+    with pytest.raises(InputError, match="takes float16 logits, and those of openvino:f32 are"):
+        sources.from_model(model, tiny_pairs, scored.path, format="openvino:f32")
+    with pytest.raises(InputError, match="Leave one of the two out"):
+        sources.one_format("float16", "openvino:f32")
+
+
+def test_a_model_of_another_runtime_is_scored_alone_as_well(
+    tiny_checkpoint, tiny_pairs, monkeypatch
+):
+    asked = []
+
+    def score(dataset, reranker, formats, *, batch_tokens=8192, **options):
+        """Logits of a network whose activations share one scale in a batch."""
+        asked.append((dataset.n_pairs, batch_tokens))
+        frames = [
+            in_format(dataset.pairs.assign(logit=0.5 * (batch_tokens == 1)), one) for one in formats
+        ]
+        return pd.concat(frames, ignore_index=True)
+
+    monkeypatch.setattr(scoring, "score", score)
+    int8 = "onnxruntime:int8-dynamic"
+    scored = sources.from_model(str(tiny_checkpoint), tiny_pairs, format=int8)
+    n_first = (tiny_pairs.pairs["query_id"] == tiny_pairs.pairs["query_id"].iloc[0]).sum()
+    assert asked == [(tiny_pairs.n_pairs, 8192), (n_first, 1)]
+    assert scored.batch_shift == 0.5
+    assert scored.details["batch shift"] == "0.5 logits"
+    assert scored.details["forward format"].startswith(f"{int8}: int8 weights")
 
 
 @pytest.mark.parametrize(

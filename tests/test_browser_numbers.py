@@ -11,13 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from browsers import NEEDS_BROWSER, load_module
+from few_rows import INT8, few_logits_of_runtimes, few_pairs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_logits import german_logits, german_set
 
 from analysis.catalogue import CATALOGUE
-from analysis.counting import COLUMNS, effects
+from analysis.counting import COLUMNS, count, effects
 from analysis.formats import FORMATS, format_of
+from analysis.forwardformats import of_format
 from analysis.metrics import evaluate
 from analysis.scorepath import TIE_RULES, ScorePath
 from analysis.sigmoids import FORMULAS
@@ -30,7 +32,8 @@ pytestmark = NEEDS_BROWSER
 
 ENGINES = [path for engine in CATALOGUE for path in engine.paths.values()]
 MEASURED = ["ndcg", "ndcg_min", "ndcg_max"]
-COUNTED = [name for name in list(COLUMNS)[1:] if name not in MEASURED]
+COUNTED = [name for name in list(COLUMNS)[2:] if name not in MEASURED]
+RAW = ScorePath("float32").raw()
 
 
 @pytest.fixture(scope="module")
@@ -171,6 +174,30 @@ def test_logit_intervals_and_neighbours_are_exact(core, rows):
         ]
         is_sent = path.stored_dtype != "float64" or not path.has_sigmoid
         assert near == (expected if is_sent else None), (path, row)
+
+
+def test_logits_of_another_runtime_are_taken_by_their_formats_name(browser):
+    rows = rows_of(few_logits_of_runtimes(few_pairs()), few_pairs())
+    own = of_format(rows.frame(), INT8)
+    page = browser.new_page()
+    load_module(page, payload(rows))
+    asked = [stages(path, name) for name, path in rows.shown]
+    assert all(page.evaluate("(paths) => paths.map((path) => scores.isProven(path))", asked))
+    paths = [path for name, path in rows.shown if name == INT8]
+    assert len(paths) == len([name for name, _ in rows.shown if name == "float32"]) > 20
+    own_stages = [stages(path, INT8) for path in paths]
+    for path, (_, all_) in zip(paths, page.evaluate(COUNT, own_stages), strict=True):
+        scored, float32 = apply(own, path), apply(of_format(rows.frame(), "float32"), RAW)
+        counts = count(scored, float32, bounded=path.has_sigmoid)
+        shown = [name for name in COUNTED if path.has_sigmoid or name not in ("ones", "zeros")]
+        assert {name: all_[name] for name in shown} == {name: counts[name] for name in shown}, path
+    spans_ = page.evaluate("(paths) => paths.map((path) => scores.span(path, 0))", own_stages)
+    for path, ends in zip(paths, spans_, strict=True):
+        logit = rows.logits[INT8][:1]
+        forward = format_of("float32")
+        ours = [forward.from_ordinals(end).astype(float)[0] for end in spans(path, logit)]
+        assert ends == ours, path
+    page.close()
 
 
 @settings(max_examples=20)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browsers import NEEDS_BROWSER, Shown, Watched, at, load_module, opened, violations
-from few_rows import few_logits, few_pairs
+from few_rows import INT8, few_logits, few_logits_of_runtimes, few_pairs
 from made_logits import german_logits, german_set, many_pairs
 from playwright.sync_api import Page, expect
 
@@ -111,6 +111,36 @@ def test_toggling_shows_pythons_order_of_every_stage(shown, rule):
     expect(shown.words).to_contain_text("So do Haystack 2.x")  # a late cast changes no value
     shown.press("Score stored as", "float16")
     expect(shown.words).to_contain_text("No engine in the catalogue does this")
+
+
+def test_forward_formats_of_other_runtimes_stand_in_the_first_column(browser, tmp_path):
+    pairs = few_pairs()
+    made = view(few_logits_of_runtimes(pairs), pairs)
+    with opened(browser, made.save(tmp_path / "runtimes.html"), offline=True) as page:
+        shown = Shown(page)
+        shown.press("Forward format", INT8)
+        assert shown.stages() == [INT8, "fused", "float32", "float32", "input order"]
+        made.forward_format = INT8
+        ranked = made.orders()[1].sort_values("rank", kind="stable")["passage_id"].tolist()
+        assert shown.ranked() == ranked
+        expect(shown.words).to_have_text(
+            f"{INT8} logits → fused sigmoid in float32 → stored as float32"
+        )
+        expect(shown.proof).to_have_text("✓ 11 scores bitwise equal to Python’s")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        copied = page.evaluate(
+            """() => {
+                const said = [];
+                navigator.clipboard.writeText = async (text) => said.push(text);
+                const root = document.querySelector("[data-rerank-view]").shadowRoot;
+                [...root.querySelectorAll(".taking button")][0].click();
+                return said[0];
+            }"""
+        )
+    named: dict[str, object] = {"logits": few_logits_of_runtimes(pairs), "candidates": pairs}
+    exec(copied.replace("view(", "shown = view("), named)
+    assert named["ranked"]["forward_format"].unique().tolist() == [INT8]
+    assert named["shown"].forward_format.text == INT8
 
 
 def test_list_picture_and_numbers_change_in_one_go(page):

@@ -431,6 +431,26 @@ def test_a_report_with_a_failed_notebook_has_a_status_of_its_own(monkeypatch, ca
     assert said == "rerank-precision: 1 notebook failed.\n02_x: bad \ufffd[2J\n"
 
 
+def test_report_takes_forward_formats_beside_dtypes(monkeypatch, capsys):
+    asked = {}
+    monkeypatch.setattr(reporting, "report", lambda **options: asked.update(options))
+    words = [
+        "report",
+        "--dtype",
+        "float16",
+        "--format",
+        "openvino:f32",
+        "--format",
+        "openvino:bf16",
+    ]
+    monkeypatch.setattr(sys, "argv", ["rerank-precision", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    assert asked["dtypes"] == ["float16"]
+    assert asked["formats"] == ["openvino:f32", "openvino:bf16"]
+
+
 def test_figures_takes_formats_with_commas_and_names(monkeypatch, capsys, tmp_path):
     asked = {}
 

@@ -10,6 +10,7 @@ import analysis
 from analysis.counting import COLUMNS
 from analysis.recordings import recording
 from analysis.remedies import code_table, remedy_table
+from analysis.remedies.networks import network_table
 from analysis.reporting.running import notebooks
 
 ROOT = Path(__file__).parent.parent
@@ -125,6 +126,8 @@ def test_every_remedy_stands_in_its_page_with_its_lines_of_code():
     page = TEXTS[ROOT / "docs" / "what-to-do.md"]
     for row in remedy_table().itertuples(index=False):
         assert f"| {' | '.join(row)} |\n" in page
+    for name, repairs, leaves, line in network_table().itertuples(index=False):
+        assert f"| {name} | {repairs} | {leaves} | `{line}` |\n" in page
     for engine, lines in code_table().groupby("engine"):
         (block,) = re.findall(rf"### {engine}\n\n```text\n(.*?)```", page, re.S)
         apart = lines.assign(line=lines["line"].str.replace("  # ", "\n# "))  # to be short

@@ -99,6 +99,23 @@ def test_attentions_stand_below_one_another_on_one_scale_and_tf32_has_its_own_li
     plt.close(figure)
 
 
+def test_a_runtime_without_memory_has_a_key_and_no_line_there():
+    other = measured(0.3).query("forward_dtype == 'float32'")
+    other = other.assign(forward_format="openvino:bf16", peak_bytes=np.nan, weight_bytes=np.nan)
+    own = measured()
+    both = pd.concat([own.assign(forward_format="torch:" + own["forward_dtype"]), other])
+    figure, _, alt, _ = views.costs(both)
+    _, right = figure.axes
+    assert [line.get_label() for line in figure.legends[0].get_lines()] == [
+        *DTYPES,
+        "openvino:bf16",
+    ]
+    assert right.get_title("left") == "Peak memory of a pass, torch"
+    assert sorted(text.get_text() for text in right.texts) == sorted(DTYPES)
+    assert "bfloat16 2.2 s, openvino:bf16 0.18 s" in alt
+    plt.close(figure)
+
+
 @pytest.mark.parametrize("graded", [True, False])
 def test_there_is_a_panel_per_measure_that_is_known(graded):
     figure, _, alt, _ = views.trade_offs(traded(graded=graded), 10)

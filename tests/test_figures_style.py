@@ -10,8 +10,10 @@ from PIL import Image
 
 from analysis.errors import InputError
 from analysis.figures.looks import ON_SCREEN, STYLES, WIDTHS, Look, using
-from analysis.figures.style import FORMATS, MARKS, Picture, drawn, img, save, style
+from analysis.figures.style import FORMATS, MARKS, Picture, drawn, img, mark_of, save, style
 from analysis.formats import FORMATS as NUMBER_FORMATS
+from analysis.forwardformats import FORWARD_FORMATS
+from analysis.viewing.payload import GLYPHS
 
 
 @drawn
@@ -105,6 +107,13 @@ def test_an_alt_text_is_escaped(ax):
 def test_every_dtype_has_a_mark_of_its_own():
     assert set(MARKS) == set(NUMBER_FORMATS)
     assert len({(mark.color, mark.marker) for mark in MARKS.values()}) == len(MARKS)
+
+
+def test_every_forward_format_has_a_mark_of_its_own_which_the_view_can_show():
+    marks = [mark_of(one) for one in FORWARD_FORMATS.values()]
+    assert len({(mark.color, mark.marker) for mark in marks}) == len(marks)
+    assert {mark.marker for mark in marks} <= GLYPHS.keys()
+    assert mark_of(FORWARD_FORMATS["torch:float16"]) == MARKS["float16"]
 
 
 @pytest.mark.parametrize("look", [ON_SCREEN, Look("dark", "page")], ids=str)

@@ -10,9 +10,10 @@ from remedy_logits import logits_of, random_logits
 from sites import FLOAT16, answer_of
 
 from analysis import effects, recommend
+from analysis.forwardformats import format_texts, in_format, of_format
 from analysis.reporting import words
 from analysis.reporting.answer import subject
-from analysis.reporting.pages import about, sheet_html
+from analysis.reporting.pages import about, index_html, sheet_html
 from analysis.scorepath import FLOAT32_REFERENCE, ScorePath
 
 GRADES = [2, 1, 0]
@@ -108,6 +109,20 @@ def test_a_path_that_nobody_named_is_assumed_and_some_grades_are_counted():
     said = " ".join(re.sub("<[^>]+>", " ", sheet(answer_of(logits))).split())
     assert "it is assumed, not observed" in said
     assert "2 of 6 pairs have none" in said
+
+
+def test_what_shares_a_scale_in_a_batch_is_said_of_a_format():
+    logits = ONE.assign(forward_format=format_texts(ONE))
+    int8 = in_format(of_format(logits, "float32"), "onnxruntime:int8-dynamic")
+    answer = replace(answer_of(logits), beside=int8.assign(logit=[8.0, 9.5, 1.0]))
+    assert answer.formats["format"].map(str).str.startswith("torch").sum() == 3
+    (row,) = answer.formats.tail(1).to_dict("records")
+    assert (row["mean_abs"], row["largest"]) == (pytest.approx(1.6 / 3), 1.0)
+    assert (row["reordered"], row["first_lost"]) == (1, 1)
+    page = index_html({"answer": answer, "command": "", "about": about(answer)}, [])
+    said = " ".join(re.sub("<[^>]+>", " ", page).split())
+    assert "onnxruntime:int8-dynamic 0.53 1 1 1" in said
+    assert "In onnxruntime:int8-dynamic the activations of a batch share one scale" in said
 
 
 def test_where_no_query_differs_no_interval_is_said():

@@ -53,6 +53,7 @@ def made(tmp_path_factory, tiny_checkpoint) -> tuple[Path, list[str], str]:
         patch.setattr(running, "NOTEBOOKS", folder / "notebooks")
         patch.setenv("RERANK_PRECISION_STORE", str(folder / "store"))
         options = {"model": tiny_checkpoint, "data": data, "path": "haystack:float16"}
+        options["formats"] = ["bfloat16", "torch:float64"]
         with pytest.raises(ChaptersFailedError) as failed:
             report(out=folder / "site", max_length=32, device="cpu", say=said.append, **options)
     return folder / "site", said, str(failed.value)
@@ -69,7 +70,7 @@ def page_of(site: Path, name: str) -> Page:
 
 def test_every_step_is_said_and_the_failure_at_the_end(made):
     site, said, failed = made
-    assert said[0] == "scoring 24 pairs in float32, float16, bfloat16"
+    assert said[0] == "scoring 24 pairs in float32, float16, bfloat16, float64"
     assert said[1] == "measuring a pass of one query in float16 and float32"
     assert said[2] == f"answer: {site / INDEX}"
     assert said[3] == "01_own: running (1 of 4)"
@@ -115,6 +116,14 @@ def test_the_first_page_says_which_chapter_failed_and_why(site):
     assert f"ValueError:{HOSTILE}" in index.text
 
 
+def test_forward_formats_set_beside_stand_in_a_table_of_their_own(site):
+    section = (site / INDEX).read_text("utf-8").split('<section id="formats">')[1]
+    section = section.split("</section>")[0]
+    names = re.findall('<tr><th scope="row">(.*?)</th>', section)
+    assert names == ["float32", "float16", "bfloat16", "float64"]
+    assert "belongs to its batch" not in section
+
+
 def test_chapters_are_listed_with_their_question_and_the_background_apart(site):
     index = (site / INDEX).read_text("utf-8")
     assert index.count("How many in 0.5?") == 3
@@ -141,6 +150,7 @@ def test_notebooks_get_what_was_asked_for(site):
     given: dict[str, object] = {}
     exec(notebook.cells[2].source, given)
     assert given["loading"] == {"device": "cpu", "max_length": 32}
+    assert given["formats"] == ["float64"]
     assert given["your_path"] == "haystack:float16"
     assert given["data"] == str(site.parent / "own.jsonl")
 
@@ -149,6 +159,7 @@ def test_the_command_makes_the_report_again(site):
     text = page_of(site, SHEET).text
     assert "rerank-precision report --model" in text
     assert "--path haystack:float16" in text
+    assert "--format float64" in text
     assert "--device cpu --max-length 32" in text
 
 

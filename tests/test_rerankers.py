@@ -294,7 +294,7 @@ def test_an_audit_of_a_repository_with_a_logit_score(
     monkeypatch.setenv("RERANK_PRECISION_STORE", str(tmp_path / "store"))
     folder = Path(shutil.copytree(language_models["qwen3"], tmp_path / "model"))
     add_logit_score(folder, 296, 283)  # with Identity as its activation
-    found = sources.from_model(str(folder), tiny_pairs, dtype=dtype)
+    found = sources.from_model(str(folder), tiny_pairs, format=dtype)
     assert (found.path.formula, found.path.head) == ("none", Head("difference", dtype))
     logits = score(tiny_pairs, load(folder), [dtype], progress=False)
     exact = logits["logit_yes"] - logits["logit_no"]

@@ -13,6 +13,7 @@ from reader_files import refused
 from analysis import models, timing
 from analysis.engines import find_engine, path_of
 from analysis.formats import FORMATS
+from analysis.forwardformats import format_texts, in_format, of_format
 from analysis.metrics import average, evaluate
 from analysis.studies import speed
 from analysis.studies.speed import faithfulness, instructions, layer_times, savings, trade_off
@@ -69,6 +70,19 @@ def test_ndcg_is_that_of_the_measures_and_unknown_without_grades(logits):
     assert faithfulness(ungraded, [path], k=5)["ndcg"].isna().all()
 
 
+def test_every_forward_format_of_a_path_has_rows_of_its_own(logits):
+    logits = logits.assign(forward_format=format_texts(logits))
+    float32 = of_format(logits, "float32")
+    other = in_format(float32, "openvino:bf16").assign(logit=-float32["logit"])
+    path = path_of("haystack", "2.31.0", "float32")
+    kept = faithfulness(pd.concat([logits, other]), [path], k=5)
+    assert kept["forward_format"].tolist() == ["torch:float32"] * 2 + ["openvino:bf16"] * 2
+    assert kept["order"].tolist() == ["scores", "raw logits"] * 2
+    assert kept["overlap"].iloc[1] == 1 > kept["overlap"].iloc[3]
+    times = costs(1.0, 60).assign(forward_format=["torch:float32"] * 2 + ["openvino:bf16"] * 2)
+    assert trade_off(times, kept)["forward_format"].tolist() == kept["forward_format"].tolist()
+
+
 def test_float32_logits_are_needed_to_say_what_is_kept(logits):
     half = logits[logits["forward_dtype"] != "float32"]
     assert "float32" in str(refused(faithfulness, half, [path_of("haystack", "2.31.0", "float16")]))
@@ -102,7 +116,7 @@ def test_the_trade_off_has_one_row_per_dtype_and_order_that_was_measured(logits)
 )
 def test_a_dtype_is_slower_or_faster_only_beyond_the_spread(seconds, pace):
     (row,) = savings(costs(seconds, 60)).to_dict("records")
-    assert row == {"forward_dtype": "float16", "time": seconds, "pace": pace, "memory": 0.6}
+    assert row == {"forward_format": "torch:float16", "time": seconds, "pace": pace, "memory": 0.6}
 
 
 def test_float32_alone_saves_nothing():

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from analysis.engines import path_of
 from analysis.errors import InputError
+from analysis.forwardformats import in_format
 from analysis.scorepath import TIE_RULES, ScorePath
 from analysis.ties import apply, first_ranks, tie_groups, tied_in_top
 
@@ -66,6 +67,14 @@ def test_a_group_counts_in_a_top_that_it_reaches_into():
     assert first_ranks(scored).tolist() == [3, 1, 5, 1, 3, 6]
     assert tied_in_top(scored, 2).tolist() == [False, True, False, True, False, False]
     assert tied_in_top(scored, 3).tolist() == [True, True, False, True, True, False]
+
+
+def test_formats_of_one_dtype_are_ranked_apart_whatever_the_index():
+    own = in_format(frame([9, 8, 7], dtype="float32"), "float32")
+    other = in_format(own.assign(logit=[7, 8, 9]), "openvino:bf16")
+    scored = apply(pd.concat([own, other]), ScorePath("float32").raw())
+    assert scored["rank"].tolist() == [1, 2, 3, 3, 2, 1]
+    assert scored.index.tolist() == [0, 1, 2, 0, 1, 2]
 
 
 @given(

@@ -181,6 +181,21 @@ def test_every_dtype_and_batch_is_measured(reranker, tiny_pairs, monkeypatch):
     assert (found["peak_bytes"] == found["weight_bytes"] + found["pass_bytes"]).all()
 
 
+def test_another_runtime_has_times_and_no_memory(reranker, tiny_pairs, monkeypatch):
+    monkeypatch.setattr(timing, "_LEAST_SECONDS", 0.0)
+    asked = []
+
+    def forward(reranker, forward_format):
+        return lambda batch: asked.append((forward_format.text, batch["input_ids"].shape[0]))
+
+    monkeypatch.setattr(timing.runtimes, "forward", forward)
+    found = measure_speed(tiny_pairs, reranker, ["onnxruntime:w8"], [3], repeats=2)
+    assert found["forward_format"].tolist() == ["onnxruntime:w8"] * 2
+    assert found["forward_dtype"].tolist() == ["float32"] * 2
+    assert found[["weight_bytes", "pass_bytes", "peak_bytes"]].isna().all(axis=None)
+    assert asked[:3] == [("onnxruntime:w8", 3)] * 3  # the first warms up
+
+
 def test_memory_is_the_same_in_every_run(reranker, tiny_pairs, monkeypatch):
     monkeypatch.setattr(timing, "_LEAST_SECONDS", 0.0)
     runs = [measure_speed(tiny_pairs, reranker, ["float32"], [2], repeats=1) for _ in range(2)]

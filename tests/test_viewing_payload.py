@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pandas as pd
 import pytest
-from few_rows import few_logits, few_pairs
+from few_rows import INT8, few_logits, few_logits_of_runtimes, few_pairs
 from made_logits import german_logits, german_set
 
 from analysis.formats import HALVES, format_of
@@ -98,8 +98,26 @@ def test_engines_have_their_paths_and_whether_they_were_run(few):
 
 def test_paths_of_absent_forward_dtypes_are_left_out():
     header, _ = read(payload(rows_of(few_logits(few_pairs(), "float32"), few_pairs())))
-    assert header["forwardDtypes"] == ["float32"]
+    assert header["forwardFormats"] == ["float32"]
     assert {path[0] for engine in header["engines"] for path in engine["paths"]} == {"float32"}
+
+
+def test_a_format_of_another_runtime_has_a_name_a_dtype_and_a_hint():
+    rows = rows_of(few_logits_of_runtimes(few_pairs()), few_pairs())
+    header, arrays = read(payload(rows))
+    assert header["forwardFormats"] == ["float32", "float16", "bfloat16", INT8]
+    *dtypes, own = header["formats"]
+    assert [one["name"] for one in dtypes] == ["float64", "float32", "float16", "bfloat16"]
+    assert not any("dtype" in one for one in dtypes)
+    assert (own["name"], own["dtype"], own["bits"]) == (INT8, "float32", 32)
+    assert own["hint"].startswith("int8 weights, uint8 activations with one scale for the whole")
+    np.testing.assert_array_equal(arrays[f"logits|{INT8}"], rows.logits[INT8])
+    path = ScorePath("float32").raw()
+    assert key(path, INT8) == f"{INT8}|none|float32|float32"
+    assert header["checksums"][key(path, INT8)] == checksum(path, rows, INT8)
+    assert {path[0] for engine in header["engines"] for path in engine["paths"]} == {
+        *("float32", "float16", "bfloat16")
+    }
 
 
 def test_spans_are_left_out_of_large_sets(monkeypatch, rows):

@@ -12,13 +12,14 @@ import ipywidgets as ipw
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
-from few_rows import NASTY, few_logits, few_pairs
+from few_rows import INT8, NASTY, few_logits, few_logits_of_runtimes, few_pairs
 from shown_pages import Page
 
 from analysis.datasets import RerankingSet
 from analysis.engines import path_of
 from analysis.errors import InputError
 from analysis.figures.looks import Look
+from analysis.forwardformats import as_format, of_format
 from analysis.policies import hash_of
 from analysis.reporting.running import WIDGET_VIEW
 from analysis.scorepath import FLOAT32_REFERENCE, ScorePath
@@ -105,6 +106,26 @@ def test_the_browser_moves_the_traits_and_hears_no_echo(shown):
     assert shown.path == ScorePath("bfloat16", "fused", "float32", "float32", "expected")
     assert sorted(change["name"] for change in heard) == ["path", "query", "selected"]
     assert not [data for data in sent if data["method"] == "update"]
+
+
+def test_path_and_forward_format_follow_each_other(monkeypatch):
+    monkeypatch.setattr(widgets, "payload", lambda _: b"")
+    pairs = few_pairs()
+    shown = view(few_logits_of_runtimes(pairs), pairs, path=OLD, forward_format=INT8)
+    assert shown.path == OLD.within("float32")
+    assert shown._state["path"] == [INT8, "stepwise", "float16", "float16", "input order"]
+    own = apply(of_format(shown.rows.frame("q1"), INT8), shown.path)
+    pd.testing.assert_frame_equal(shown.orders()[1], own)
+    assert f"{INT8}, float32 logits" in shown._table(inline=True)
+    shown.path = OLD
+    assert shown.forward_format == as_format("float16")
+    shown.against_format = INT8
+    assert shown._state["against"] == [INT8, "none", "float32", "float32", "input order"]
+    assert shown.figure().caption.startswith(f"“Frage q1 <b>&”: {INT8}, float32 logits → ")
+    from_browser(shown, path=[INT8, "fused", "float32", "float32", "input order"])
+    assert (shown.path, shown.forward_format) == (FLOAT32_REFERENCE, as_format(INT8))
+    with pytest.raises(InputError, match="openvino:f32"):
+        shown.forward_format = "openvino:f32"
 
 
 def test_a_path_keeps_its_name_while_it_is_the_same(shown):

@@ -11,10 +11,18 @@ import pandas as pd
 
 from analysis import progress
 from analysis.auditing.findings import Findings, findings
-from analysis.auditing.sources import Scored, from_file, from_frame, from_model, from_server
+from analysis.auditing.sources import (
+    Scored,
+    from_file,
+    from_frame,
+    from_model,
+    from_server,
+    one_format,
+)
 from analysis.auditing.transport import Limits
 from analysis.engines import path_of
 from analysis.errors import InputError
+from analysis.forwardformats import ForwardFormat
 from analysis.scorepath import ScorePath
 
 
@@ -25,6 +33,7 @@ def audit(
     model: str | None = None,
     data: str | Path = "german",
     dtype: str | None = None,
+    format: str | ForwardFormat | None = None,
     path: ScorePath | str | None = None,
     server_model: str | None = None,
     timeout: float = 300.0,
@@ -55,6 +64,7 @@ def audit(
         )
     for name, value, source in (
         ("dtype", dtype, "model"),
+        ("format", format, "model"),
         ("path", path, "model"),
         ("trust_remote_code", trust_remote_code or None, "model"),
         ("allow_pickle", allow_pickle or None, "model"),
@@ -69,7 +79,8 @@ def audit(
         scored = _of_server(url, data, server_model, limits)
     else:
         trust = {"trust_remote_code": trust_remote_code, "allow_pickle": allow_pickle}
-        scored = _of_model(str(model), data, dtype, path, trust)
+        chosen = one_format(dtype, format)
+        scored = _of_model(str(model), data, chosen, path, trust)
     with progress.busy(f"judging {len(scored.frame):,} scores"):
         return findings(scored)
 
@@ -103,17 +114,11 @@ def _of_server(url: str, data: str | Path, model: str | None, limits: Limits) ->
 def _of_model(
     model: str,
     data: str | Path,
-    dtype: str | None,
+    format: ForwardFormat | None,
     path: ScorePath | str | None,
     trust: Mapping[str, bool],
 ) -> Scored:
     from analysis.readers import read
 
     chosen = None if path is None else path_of(path)
-    if chosen is not None and dtype not in (None, chosen.forward_dtype):
-        raise InputError(
-            f"the path runs in {chosen.forward_dtype}, and {dtype} is asked for",
-            "leave one of the two out",
-            field="dtype",
-        )
-    return from_model(model, read(data), chosen, dtype=dtype or "float32", **trust)
+    return from_model(model, read(data), chosen, format=format, **trust)

@@ -87,7 +87,8 @@ class Findings:
             if self.scored.batch_shift is None:
                 raise InputError(
                     "no batch shift was measured",
-                    "audit a running server whose scores are no constants",
+                    "audit a running server whose scores are no constants, or a model in a forward "
+                    "format of another runtime",
                     field="condition",
                 )
             return self.scored.batch_shift
@@ -121,8 +122,16 @@ def findings(scored: Scored) -> Findings:
     if scored.float32_logits is not None:
         exactly = int(tied_in_top(frame.assign(score=scored.float32_logits), TOP_K).sum())
         apart = told_apart(frame, scored.float32_logits, TOP_K)
+    own = scored.forward_format
     situation = Situation(
-        path, effects, shared, k=TOP_K, exactly=exactly, apart=apart, verdict=verdict
+        path,
+        effects,
+        shared,
+        k=TOP_K,
+        exactly=exactly,
+        apart=apart,
+        verdict=verdict,
+        forward_format=None if own is None or own.is_torch else own,
     )
     return Findings(
         scored=scored,

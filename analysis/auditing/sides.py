@@ -14,12 +14,20 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.auditing.asking import limits_of
-from analysis.auditing.sources import Scored, from_file, from_frame, from_model, from_server
+from analysis.auditing.sources import (
+    Scored,
+    from_file,
+    from_frame,
+    from_model,
+    from_server,
+    one_format,
+)
 from analysis.auditing.transport import Limits
 from analysis.datasets import RerankingSet
 from analysis.discrepancies import Comparison, Side, compare_sides
 from analysis.discrepancies.noise import Noise, noise_of
 from analysis.errors import InputError
+from analysis.forwardformats import ForwardFormat
 from analysis.frames import KEYS
 from analysis.places import named_path
 from analysis.readers import read
@@ -42,6 +50,7 @@ def compare(
     dtype: str | None = None,
     server_model: str | None = None,
     timeout: float | None = None,
+    format: str | ForwardFormat | None = None,
     trust_remote_code: bool = False,
     allow_pickle: bool = False,
 ) -> Comparison:
@@ -49,11 +58,12 @@ def compare(
 
     ``a`` and ``b`` are each a frame (``query_id, passage_id, score`` and perhaps ``logit``), a file
     or folder of scores, a recording of an engine (``"infinity@0.0.78:float16"``), the address of a
-    running server, or a model to be run here in the forward ``dtype`` (float32). Only pairs of both
-    are compared. ``data`` names the set of these pairs: a server and a model are asked for it (the
-    German set, if none is named), its texts tell long pairs from short ones and its grades what the
-    difference is worth. ``server_model`` is the name a server knows its model by, ``timeout`` the
-    seconds that one answer may take (300); ``trust_remote_code`` and ``allow_pickle`` are those of
+    running server, or a model to be run here in the forward ``dtype`` (float32), or in a forward
+    ``format`` of another runtime. Only pairs of both are compared. ``data`` names the set of these
+    pairs: a server and a model are asked for it (the German set, if none is named), its texts tell
+    long pairs from short ones and its grades what the difference is worth. ``server_model`` is the
+    name a server knows its model by, ``timeout`` the seconds that one answer may take (300);
+    ``trust_remote_code`` and ``allow_pickle`` are those of
     :func:`analysis.models.load`.
 
     Returns a :class:`~analysis.discrepancies.Comparison`: ``answer``, ``sentence`` with the
@@ -66,7 +76,8 @@ def compare(
     kinds = [_kind(source) for source in (a, b)]
     trust = {"trust_remote_code": trust_remote_code, "allow_pickle": allow_pickle}
     asked = {
-        "model": {"dtype": dtype} | {name: it or None for name, it in trust.items()},
+        "model": {"dtype": dtype, "format": format}
+        | {name: it or None for name, it in trust.items()},
         "server": {"server_model": server_model, "timeout": timeout},
     }
     for kind, options in asked.items():
@@ -74,17 +85,18 @@ def compare(
     is_asked = bool({"server", "recording", "model"}.intersection(kinds))
     dataset = read("german" if data is None else data) if is_asked or data is not None else None
     limits = Limits() if timeout is None else limits_of(timeout)
+    chosen = one_format(dtype, format)
     scorers = {
         "frame": _of_frame,
         "file": from_file,
         "recording": _of_recording,
         "server": partial(from_server, dataset=dataset, model=server_model, limits=limits),
-        "model": partial(from_model, dataset=dataset, dtype=dtype or "float32", **trust),
+        "model": partial(from_model, dataset=dataset, format=chosen, **trust),
     }
     sources = (one if isinstance(one, pd.DataFrame) else str(one) for one in (a, b))
     scored = [scorers[kind](source) for kind, source in zip(kinds, sources, strict=True)]
     return compare_sides(
-        *(Side(one.name, one.frame, one.path, one.decimals) for one in scored),
+        *(Side(_called(one), one.frame, one.path, one.decimals) for one in scored),
         lengths=None if dataset is None else _lengths(dataset),
         grades=None if dataset is None or not dataset.has_grades else dataset.pairs,
         measured=_measured(scored),
@@ -116,6 +128,12 @@ def _check_applies(kind: str, options: Mapping[str, object], kinds: list[str]) -
             )
 
 
+def _called(one: Scored) -> str:
+    """Name of a side, with the forward format where another runtime than torch ran a model."""
+    own = one.forward_format
+    return one.name if own is None or own.is_torch else f"{one.name} in {own.name}"
+
+
 def _of_frame(frame: pd.DataFrame) -> Scored:
     if set(frame.columns) >= _MEASURES:
         raise InputError(
@@ -139,10 +157,14 @@ def _lengths(dataset: RerankingSet) -> pd.DataFrame:
 
 
 def _measured(scored: list[Scored]) -> dict[str, Noise]:
-    """Noise of the dtypes that models were run in here, beside float32."""
+    """Noise of the dtypes that models were run in here, beside float32.
+
+    Only torch's rounding is noise: what a quantised network differs by is no rounding of a dtype.
+    """
     found = {}
     for one in scored:
-        if one.path is not None and one.float32_logits is not None:
+        is_rounding = one.forward_format is None or one.forward_format.is_torch
+        if is_rounding and one.path is not None and one.float32_logits is not None:
             difference = one.frame["logit"].to_numpy() - one.float32_logits.to_numpy()
             found[one.path.forward_dtype] = noise_of(difference).of_two
     return {dtype: noise for dtype, noise in found.items() if noise.largest > 0}

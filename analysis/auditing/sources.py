@@ -16,8 +16,9 @@ from analysis.auditing.kept import Answer, KeptAnswers
 from analysis.auditing.probing import measure_batch_shift
 from analysis.auditing.servers import Server, find_server
 from analysis.auditing.transport import Limits, Transport, parsed_url, shown
-from analysis.datasets import RerankingSet
+from analysis.datasets import RerankingSet, from_pairs
 from analysis.errors import InputError
+from analysis.forwardformats import ForwardFormat, as_format, of_format
 from analysis.readers import check_scores, read_scores
 from analysis.scorepath import PathFormula, ScorePath
 from analysis.ties import apply
@@ -36,10 +37,11 @@ class Scored:
     ``frame`` has one row per (query, passage), columns ``query_id, passage_id, score, logit``;
     ``logit`` is NaN in all rows if the source does not give it. ``kind`` is ``url``, ``scores``
     or ``model``, ``name`` what may be shown of it, ``details`` more of that (texts). ``path`` is
-    the score path if the audit itself applied it, ``float32_logits`` the same pairs' logits of a
-    float32 forward pass, where they were computed. ``decimals`` says that the source prints every
-    score with so many, ``batch_shift`` how far a passage of a server moves in other company
-    (:mod:`.probing`), in logits.
+    the score path if the audit itself applied it, ``forward_format`` what it ran the model in,
+    ``float32_logits`` the same pairs' logits of torch's float32, where they were computed.
+    ``decimals`` says that the source prints every score with so many, ``batch_shift`` how far a
+    passage moves in other company, in logits: of a server (:mod:`.probing`), or of a model that
+    another runtime than torch ran.
     """
 
     kind: str
@@ -50,6 +52,7 @@ class Scored:
     float32_logits: pd.Series | None = None
     decimals: int | None = None
     batch_shift: float | None = None
+    forward_format: ForwardFormat | None = None
 
     @property
     def has_logits(self) -> bool:
@@ -108,32 +111,72 @@ def from_model(
     dataset: RerankingSet,
     path: ScorePath | None = None,
     *,
-    dtype: str = "float32",
+    format: str | ForwardFormat | None = None,
     trust_remote_code: bool = False,
     allow_pickle: bool = False,
 ) -> Scored:
-    """Run a model in a path's forward dtype and put its logits through the path.
+    """Run a model in a forward format and put its logits through a path.
 
-    Without a path it runs in ``dtype``, and the checkpoint's own activation decides: a
-    float32 sigmoid, also where it names none, or no sigmoid (``Identity``). The two logits of a
-    yes/no language model are subtracted in ``dtype`` then, as sentence-transformers does it.
-    In a dtype other than float32 the pairs are scored in float32 as well, for comparison. Logits
-    come from the store where it has them.
+    ``format`` is a dtype, which torch runs, or another forward format; left out, it is the path's
+    forward dtype, else float32. Without a path the checkpoint's own activation decides: a float32
+    sigmoid, also where it names none, or no sigmoid (``Identity``). The two logits of a yes/no
+    language model are subtracted in the dtype that they leave the network in then, as
+    sentence-transformers does it. In another format than torch's float32 the pairs are scored in
+    that as well, for comparison. Logits come from the store where it has them. Raises
+    :class:`InputError` for a format whose logits are of another dtype than the path's.
     """
     from analysis import models, scoring  # torch and transformers: other sources need neither
     from analysis.store import Store
 
     trust = {"trust_remote_code": trust_remote_code, "allow_pickle": allow_pickle}
     reranker = models.load(model, **trust)
-    path = path or _own_path(reranker, dtype)
-    dtype = path.forward_dtype
-    dtypes = list(dict.fromkeys([dtype, "float32"]))
-    logits = scoring.score(dataset, reranker, dtypes, store=Store())
-    float32 = logits.loc[logits["forward_dtype"] == "float32", "logit"].reset_index(drop=True)
-    scored = apply(logits, path).reset_index(drop=True)
+    usual = "float32" if path is None else path.forward_dtype
+    chosen = as_format(usual if format is None else format)
+    path = path or _own_path(reranker, chosen.forward_dtype)
+    if path.forward_dtype != chosen.forward_dtype:
+        raise InputError(
+            f"the path takes {path.forward_dtype} logits, and those of {chosen.name} are "
+            f"{chosen.forward_dtype}",
+            "leave one of the two out",
+            field="format",
+        )
+    formats = list(dict.fromkeys([chosen, as_format("float32")]))
+    logits = scoring.score(dataset, reranker, formats, store=Store())
+    float32 = of_format(logits, "float32")["logit"].reset_index(drop=True)
+    scored = apply(of_format(logits, chosen), path).reset_index(drop=True)
     frame = scored[["query_id", "passage_id", "score", "logit"]]
     details = {"data": dataset.name, "score path applied": str(path)}
-    return Scored("model", model, frame, details, path, float32)
+    shift = None
+    if not chosen.is_torch:
+        shift = _shift_alone(dataset, reranker, chosen, frame)
+        details |= {"forward format": str(chosen), "batch shift": f"{shift:.2g} logits"}
+    known = {"path": path, "float32_logits": float32, "forward_format": chosen}
+    return Scored("model", model, frame, details, batch_shift=shift, **known)
+
+
+def _shift_alone(
+    dataset: RerankingSet, reranker: Reranker, chosen: ForwardFormat, frame: pd.DataFrame
+) -> float:
+    """The farthest that a candidate of the first query moves where it is scored alone."""
+    from analysis.scoring import score
+    from analysis.store import Store
+
+    is_first = (dataset.pairs["query_id"] == dataset.pairs["query_id"].iloc[0]).to_numpy()
+    query = from_pairs(dataset.name, dataset.pairs[is_first].reset_index(drop=True))
+    alone = score(query, reranker, [chosen], batch_tokens=1, store=Store(), progress=False)
+    return float(np.abs(alone["logit"].to_numpy() - frame.loc[is_first, "logit"]).max())
+
+
+def one_format(dtype: str | None, format: str | ForwardFormat | None) -> ForwardFormat | None:
+    """The forward format that a dtype or a format asks for; None for neither."""
+    if dtype is not None and format is not None:
+        raise InputError(
+            "a dtype and a forward format are named",
+            "leave one of the two out: a dtype is the format in which torch runs all of it",
+            field="format",
+        )
+    asked = dtype if format is None else format
+    return None if asked is None else as_format(asked)
 
 
 def _own_path(reranker: Reranker, dtype: str) -> ScorePath:

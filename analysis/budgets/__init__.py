@@ -4,7 +4,8 @@ The reference is a float32 forward pass with the sigmoid in float64. What a stag
 swapped for what and in which orders stands in :mod:`analysis.budgets.stages`; when a tie comes from
 a stage, in :mod:`analysis.budgets.origins`; how far logits move without any change of precision,
 in :mod:`analysis.budgets.noise`; what a logit owes to its batch, in
-:mod:`analysis.budgets.batching`; and what float32 logits alone foretell, in
+:mod:`analysis.budgets.batching`; what weights, activations, head and batch of any forward format
+add to its error, in :mod:`analysis.budgets.networks`; and what float32 logits alone foretell, in
 :mod:`analysis.budgets.prediction`.
 """
 

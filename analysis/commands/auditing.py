@@ -33,6 +33,10 @@ def audit(
     dtype: Annotated[
         str | None, typer.Option(help="Forward dtype (--model); float32 if not given.")
     ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(help="Forward format (--model), such as onnxruntime:int8-dynamic."),
+    ] = None,
     path: Annotated[
         str | None,
         typer.Option(help='Score path to apply (--model), such as "infinity@0.0.32:float16".'),
@@ -77,6 +81,7 @@ def audit(
             model=model,
             data=of_split(data, split),
             dtype=dtype,
+            format=format,
             path=path,
             server_model=server_model,
             timeout=timeout,

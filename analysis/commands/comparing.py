@@ -36,6 +36,10 @@ def compare(
     timeout: Annotated[
         float | None, typer.Option(help="Seconds for one answer of a server; 300 if not given.")
     ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(help="Forward format of a model, such as onnxruntime:int8-dynamic."),
+    ] = None,
     trust_remote_code: Trust = False,
     allow_pickle: Pickle = False,
     json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
@@ -56,6 +60,7 @@ def compare(
             data=None if data is None else of_split(data, split),
             dtype=dtype,
             server_model=server_model,
+            format=format,
             timeout=timeout,
             trust_remote_code=trust_remote_code,
             allow_pickle=allow_pickle,

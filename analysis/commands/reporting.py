@@ -10,7 +10,17 @@ from typing import Annotated
 import typer
 
 from analysis import sinks
-from analysis.commands.options import DTYPES, Data, Dtypes, Model, Pickle, Split, Trust, of_split
+from analysis.commands.options import (
+    DTYPES,
+    Data,
+    Dtypes,
+    Formats,
+    Model,
+    Pickle,
+    Split,
+    Trust,
+    of_split,
+)
 from analysis.commands.output import echo, resuming
 from analysis.errors import counted
 
@@ -27,6 +37,7 @@ def report(
         typer.Option(help='Score path of your engine, such as "haystack:float16"; see `paths`.'),
     ] = None,
     dtype: Dtypes = DTYPES,
+    format: Formats = [],  # noqa: B006 -- typer's way to say "none"
     out: Annotated[
         Path | None, typer.Option(help="Folder for pages, figures and notebooks.")
     ] = None,
@@ -57,6 +68,7 @@ def report(
             model=model,
             data=of_split(data, split),
             dtypes=dtype,
+            formats=format,
             path=path,
             out=out,
             revision=revision,

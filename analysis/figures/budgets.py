@@ -12,10 +12,13 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter
 
 from analysis.budgets import ErrorBudget
+from analysis.budgets.networks import STAGES as NETWORK_STAGES
+from analysis.budgets.networks import NetworkBudget
 from analysis.figures.bars import longest, stacked_bars
 from analysis.figures.canvas import canvas, grid, key, name_rows, panels
 from analysis.figures.looks import look
-from analysis.figures.style import MARKS, OKABE_ITO, Picture, drawn
+from analysis.figures.style import MARKS, OKABE_ITO, Picture, drawn, mark_of
+from analysis.forwardformats import as_format, format_names
 from analysis.scorepath import ScorePath
 
 _COLORS = {
@@ -66,14 +69,42 @@ def stages_beside_noise(budgets: Sequence[ErrorBudget], noise: pd.DataFrame) -> 
     )
 
 
-def magnitudes(ax: Axes, table: pd.DataFrame, limits: tuple[float, float]) -> list[Line2D]:
-    """Mean and largest difference per row and dtype on a log axis; zeros stand in a lane.
+@drawn
+def network_stages(budgets: Sequence[NetworkBudget]) -> Picture:
+    """Draw what each stage of a network moves a logit by, in several forward formats."""
+    tables = [budget.table.assign(forward_format=budget.forward_format.text) for budget in budgets]
+    table = pd.concat(tables)
+    order = [stage for stage in (*NETWORK_STAGES, "total") if stage in table.index]
+    table = table.loc[order].pipe(lambda rows: rows.set_axis(rows.index.astype(str)))
+    figure, ax = canvas(9.5, 1.9 + (0.3 + 0.12 * len(budgets)) * len(order))
+    magnitudes(ax, table, _limits(table))
+    ax.set_xlabel("absolute difference of a logit: mean, and a line to the largest (log scale)")
+    names = [budget.forward_format.name for budget in budgets]
+    key(figure, [_handle(name) for name in names], names)
+    totals = ", ".join(
+        f"{budget.forward_format.name} {budget.table.loc['total', 'mean_abs']:.2g}"
+        for budget in budgets
+    )
+    return Picture(
+        figure,
+        "What moves a logit in another forward format: weights, activations, the head, and what "
+        "shares its batch.",
+        f"Mean and largest change of a logit by stage and forward format. Mean error: {totals}.",
+    )
 
-    The index of ``table`` names the rows, its columns are ``forward_dtype, mean_abs, largest``;
-    ``limits`` are the ends of the axis, the lane for exact zeros lies left of the first.
+
+def magnitudes(ax: Axes, table: pd.DataFrame, limits: tuple[float, float]) -> list[Line2D]:
+    """Mean and largest difference per row and format on a log axis; zeros stand in a lane.
+
+    The index of ``table`` names the rows, its columns are ``mean_abs, largest`` and
+    ``forward_format`` or ``forward_dtype``; ``limits`` are the ends of the axis, the lane for exact
+    zeros lies left of the first.
     """
-    names, dtypes = list(dict.fromkeys(table.index)), list(dict.fromkeys(table["forward_dtype"]))
-    offsets = dict(zip(dtypes, 0.2 * (np.arange(len(dtypes)) - (len(dtypes) - 1) / 2), strict=True))
+    table = table.assign(format=format_names(table))
+    names, formats = (list(dict.fromkeys(one)) for one in (table.index, table["format"]))
+    step = min(0.2, 0.8 / len(formats))
+    places = step * (np.arange(len(formats)) - (len(formats) - 1) / 2)
+    offsets = dict(zip(formats, places, strict=True))
     lane = limits[0] / 10**_LANE_DECADES
     zero = np.sqrt(lane * limits[0])
     ax.set_xscale("log")
@@ -90,7 +121,8 @@ def magnitudes(ax: Axes, table: pd.DataFrame, limits: tuple[float, float]) -> li
     )
     drawn = []
     for row in table.itertuples():
-        height, mark = names.index(row.Index) + offsets[row.forward_dtype], MARKS[row.forward_dtype]
+        height = names.index(row.Index) + offsets[row.format]
+        mark = mark_of(as_format(row.format))
         ends = [value or zero for value in (row.mean_abs, row.largest)]
         ax.plot(ends, [height, height], color=mark.color, linewidth=1.6, alpha=0.6)
         drawn += ax.plot(ends[:1], [height], mark.marker, color=mark.color, markersize=6)
@@ -267,6 +299,6 @@ def _limits(table: pd.DataFrame) -> tuple[float, float]:
     return 10 ** np.floor(np.log10(sizes.min())), 10 ** np.ceil(np.log10(sizes.max()) + 1e-9)
 
 
-def _handle(dtype: str) -> Line2D:
-    mark = MARKS[dtype]
-    return Line2D([], [], linestyle="", marker=mark.marker, color=mark.color, label=dtype)
+def _handle(name: str) -> Line2D:
+    mark = mark_of(as_format(name))
+    return Line2D([], [], linestyle="", marker=mark.marker, color=mark.color, label=name)

@@ -24,6 +24,7 @@ from matplotlib.lines import Line2D
 from analysis import sinks
 from analysis.errors import InputError, quoted
 from analysis.figures.looks import ON_SCREEN, Look, look, using
+from analysis.forwardformats import FORWARD_FORMATS, ForwardFormat
 from analysis.places import named_path
 
 OKABE_ITO = mpl.color_sequences["okabe_ito"]
@@ -92,6 +93,23 @@ MARKS: dict[str, Mark] = {
     "float8_e4m3fn": Mark(OKABE_ITO[7], "D", ":"),
     "float8_e5m2": Mark(OKABE_ITO[1], "v", ":"),
 }
+_RUNTIMES = {
+    "onnxruntime": OKABE_ITO[1],
+    "openvino": OKABE_ITO[2],
+    "llama.cpp": OKABE_ITO[7],
+    "torchao": None,
+}
+"""Hues of the runtimes other than torch: one each, and a marker for each of its formats."""
+_MARKERS = "X<>P*hdDv"
+
+
+def mark_of(forward_format: ForwardFormat) -> Mark:
+    """The mark of a forward format: of torch's formats that of the dtype."""
+    if forward_format.is_torch:
+        return MARKS[forward_format.forward_dtype]
+    others = [one for one in FORWARD_FORMATS.values() if not one.is_torch]
+    marker = _MARKERS[others.index(forward_format) % len(_MARKERS)]
+    return Mark(_RUNTIMES[forward_format.runtime], marker, ":")
 
 
 @contextmanager

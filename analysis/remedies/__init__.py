@@ -1,8 +1,10 @@
 """What to do about precision: the remedies, what each changes on given logits, which one to take.
 
 :mod:`~analysis.remedies.table` says of each remedy what it repairs, leaves and costs, and how it is
-spelled in the engines; :func:`measure` measures them on the logits of a set; :func:`recommend` says
-which one to take, and why. Verified top k has a room of its own, :mod:`analysis.verifying`.
+spelled in the engines, :mod:`~analysis.remedies.networks` of those that change the network's
+forward format or its batches. :func:`measure` measures them on the logits of a set;
+:func:`recommend` says which one to take, and why. Verified top k has a room of its own,
+:mod:`analysis.verifying`.
 """
 
 from analysis.remedies.measuring import (

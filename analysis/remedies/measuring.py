@@ -12,11 +12,13 @@ from analysis.comparisons import compare_measures
 from analysis.counting import count, effects, effects_table
 from analysis.errors import InputError
 from analysis.formats import format_of
-from analysis.forwardformats import as_format, in_format, of_format
+from analysis.forwardformats import ForwardFormat, as_format, in_format, of_format
 from analysis.metrics import evaluate
 from analysis.remedies import table
+from analysis.remedies.networks import measure_networks
+from analysis.remedies.situation import Situation, told_apart
 from analysis.scorepath import ScorePath
-from analysis.ties import apply
+from analysis.ties import apply, tied_in_top
 from analysis.verifying import Trial
 
 FORETOLD, MEASURED = "foretold from float32", "measured"
@@ -41,6 +43,7 @@ def measure(
     logits: pd.DataFrame,
     path: ScorePath,
     *,
+    forward_format: ForwardFormat | str | None = None,
     k: int = 10,
     trial: Trial | None = None,
     factor: float | None = None,
@@ -48,12 +51,16 @@ def measure(
     """Measure the remedies on logits that are there: one row per remedy, the path itself first.
 
     ``logits`` is what :func:`analysis.scoring.score` returns, with rows of the path's forward dtype
-    and, for what is counted against the reference and for float32 throughout, of float32.
+    and, for what is counted against the reference and for float32 throughout, of float32. Where
+    another runtime than torch gives the path its logits, ``forward_format`` says so.
     ``trial`` adds verified top k, ``factor`` a calibration factor. The first column, ``remedy``, is
     a name of :mod:`analysis.remedies.table`; the others are those of
     :func:`analysis.counting.effects`. A path without a sigmoid has none to be upcast: its logits
     stay logits in float32 too. Raises :class:`InputError` as ``effects`` does.
     """
+    own_format = format_for(path, forward_format)
+    if not own_format.is_torch:  # then the frame may hold many formats of the path's dtype
+        logits = pd.concat([of_format(logits, one) for one in ("float32", own_format)])
     known = not of_format(logits, "float32").empty
     float32 = path.within("float32")
     paths = {table.AS_IT_IS: path}
@@ -62,7 +69,8 @@ def measure(
     paths[table.RAW.name] = path.raw()
     if known:
         paths[table.FLOAT32.name] = float32.hps() if path.has_sigmoid else float32.raw()
-    own, reference = apply(logits, path), apply(logits, float32.raw()) if known else None
+    own = apply_to(logits, path, own_format)
+    reference = apply_to(logits, float32.raw(), as_format("float32")) if known else None
     counted = {}
     if trial is not None:
         ids = own[["query_id", "passage_id", "grade"]]
@@ -76,11 +84,92 @@ def measure(
             own.assign(score=scores), reference, k=k, tie_rule=path.tie_rule
         )
     by_path = effects(logits, paths, k=k).rename(columns={"path": "remedy"})
+    is_full = by_path["remedy"] == table.FLOAT32.name
+    wanted = is_full.map({True: as_format("float32").text, False: own_format.text})
+    by_path = by_path[by_path["forward_format"] == wanted].reset_index(drop=True)
     if not counted:
         return by_path
     others = effects_table(counted.items(), "remedy")
-    others["forward_format"] = as_format(path.forward_dtype).text
+    others["forward_format"] = own_format.text
     return pd.concat([by_path, others], ignore_index=True)
+
+
+def format_for(path: ScorePath, forward_format: ForwardFormat | str | None) -> ForwardFormat:
+    """The forward format that gives a path its logits: torch's, if none is named.
+
+    Raises :class:`InputError` for a format whose logits are of another dtype than the path's.
+    """
+    chosen = as_format(path.forward_dtype if forward_format is None else forward_format)
+    if chosen.forward_dtype != path.forward_dtype:
+        raise InputError(
+            f"the path takes {path.forward_dtype} logits, and those of {chosen.name} are "
+            f"{chosen.forward_dtype}",
+            "name a format of the path's forward dtype",
+            field="forward_format",
+        )
+    return chosen
+
+
+def apply_to(logits: pd.DataFrame, path: ScorePath, forward_format: ForwardFormat) -> pd.DataFrame:
+    """Put the logits of one forward format through a path: what :func:`analysis.apply` returns.
+
+    Raises :class:`InputError` where there are none, and as ``apply`` does.
+    """
+    scored = of_format(apply(logits, path), forward_format)
+    if scored.empty and not logits.empty:
+        raise InputError(
+            f"there are no logits of {forward_format.name}",
+            f"score with formats including {forward_format.name!r}",
+            field="forward_format",
+        )
+    return scored
+
+
+def situation_of(
+    logits: pd.DataFrame,
+    path: ScorePath,
+    *,
+    forward_format: ForwardFormat | str | None = None,
+    batched: pd.DataFrame | None = None,
+    k: int = 10,
+    trial: Trial | None = None,
+    seconds: Mapping[str, float] | None = None,
+) -> Situation:
+    """Measure everything that :func:`analysis.remedies.recommend` weighs, which says what is given.
+
+    Raises :class:`InputError` for a trial of another format or k, and as :func:`measure` does.
+    """
+    chosen = format_for(path, forward_format)
+    if trial is not None and (trial.forward_format, trial.k) != (chosen, k):
+        raise InputError(
+            f"the trial is of the top {trial.k} of {trial.name}, not of the top {k} of "
+            f"{chosen.name}",
+            "try out the path's forward format with the same k",
+            field="trial",
+        )
+    own = apply_to(logits, path, chosen)
+    exact = path.within("float32").raw()
+    known = not of_format(logits, "float32").empty
+    ids, float32, exactly = ["query_id", "passage_id"], None, None
+    if known:
+        best = apply_to(logits, exact, as_format("float32"))
+        float32 = own[ids].merge(best[[*ids, "logit"]], on=ids)
+        exactly = int(tied_in_top(best, k).sum())
+    networks = None
+    if known and not chosen.is_torch:
+        networks = measure_networks(logits, chosen, batched=batched, k=k).set_index("remedy")
+    return Situation(
+        path=path,
+        measured=measure(logits, path, forward_format=chosen, k=k, trial=trial).set_index("remedy"),
+        shared=own.loc[tied_in_top(own, k), "score"].unique(),
+        k=k,
+        exactly=exactly,
+        apart=told_apart(own, float32["logit"].set_axis(own.index), k) if known else None,
+        rescored=None if trial is None else trial.rescored,
+        seconds=seconds or {},
+        forward_format=None if chosen.is_torch else chosen,
+        networks=networks,
+    )
 
 
 def measure_versions(

@@ -14,17 +14,16 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.counting import effects
 from analysis.engines import path_of
-from analysis.errors import InputError, counted
+from analysis.errors import counted
 from analysis.formats import is_wide
-from analysis.forwardformats import of_format
+from analysis.forwardformats import ForwardFormat
 from analysis.remedies import table
 from analysis.remedies.kinds import of_kind, of_ties
-from analysis.remedies.measuring import measure
-from analysis.remedies.situation import SATURATED, TIES, Harm, Situation, told_apart
+from analysis.remedies.measuring import situation_of
+from analysis.remedies.networks import best_network, network_action, network_reasons
+from analysis.remedies.situation import SATURATED, TIES, Harm, Situation
 from analysis.scorepath import ScorePath
-from analysis.ties import apply, tied_in_top
 from analysis.verifying import Trial
 
 _FLOAT32_SCORES = "float32 scores"
@@ -59,6 +58,8 @@ def recommend(
     logits: pd.DataFrame,
     path: ScorePath | str,
     *,
+    forward_format: ForwardFormat | str | None = None,
+    batched: pd.DataFrame | None = None,
     k: int = 10,
     trial: Trial | None = None,
     seconds: Mapping[str, float] | None = None,
@@ -66,35 +67,15 @@ def recommend(
     """Return the remedy for a path (or its plain text) on a set.
 
     ``logits`` is what :func:`analysis.scoring.score` returns, with rows of the path's forward dtype
-    and, if float32 is to be weighed, of that; ``trial`` (:func:`analysis.verifying.try_out`) and
-    ``seconds`` (per pair, by forward dtype) say what verified top k would cost. Raises
-    :class:`InputError` for a trial of another dtype or k, and as
-    :func:`analysis.remedies.measuring.measure` does.
+    and, if float32 is to be weighed, of that. Where another runtime than torch gives the path its
+    logits, ``forward_format`` says so, rows of further formats let remedies that lead to these be
+    weighed, and ``batched`` (:func:`analysis.shifts.batch_shifts`) what shares a batch. ``trial``
+    (:func:`analysis.verifying.try_out`) and ``seconds`` (per pair, by the names of forward formats)
+    say what verified top k would cost. Raises :class:`InputError` for a trial of another format or
+    k, and as :func:`analysis.remedies.measuring.measure` does.
     """
-    path = path_of(path)
-    if trial is not None and (trial.name, trial.k) != (path.forward_dtype, k):
-        raise InputError(
-            f"the trial is of the top {trial.k} of {trial.name}, not of the top {k} of "
-            f"{path.forward_dtype}",
-            "try out the path's forward dtype with the same k",
-            field="trial",
-        )
-    own = apply(logits, path)
-    exact = path.within("float32").raw()
-    known = not of_format(logits, "float32").empty
-    ids = ["query_id", "passage_id"]
-    float32 = own[ids].merge(apply(logits, exact)[[*ids, "logit"]], on=ids) if known else None
-    situation = Situation(
-        path=path,
-        measured=measure(logits, path, k=k, trial=trial).set_index("remedy"),
-        shared=own.loc[tied_in_top(own, k), "score"].unique(),
-        k=k,
-        exactly=int(effects(logits, exact, k=k)["tied_in_top"].item()) if known else None,
-        apart=told_apart(own, float32["logit"].set_axis(own.index), k) if known else None,
-        rescored=None if trial is None else trial.rescored,
-        seconds=seconds or {},
-    )
-    return recommended(situation)
+    about = {"forward_format": forward_format, "batched": batched, "trial": trial}
+    return recommended(situation_of(logits, path_of(path), k=k, seconds=seconds, **about))
 
 
 def recommended(situation: Situation) -> Recommendation:
@@ -124,11 +105,29 @@ def _of_ties(situation: Situation) -> Recommendation | None:
     return Recommendation(*found, _counts(situation))
 
 
+def _of_network(situation: Situation) -> Recommendation | None:
+    """Another forward format, or other batches, where the network's own numbers move the order.
+
+    Only what was measured to mend is named; ties in the top come first.
+    """
+    if situation.networks is None or situation.left(table.AS_IT_IS):
+        return None
+    found = best_network(situation.networks)
+    if found is None:
+        return None
+    remedy, other = found
+    return Recommendation(
+        remedy.name, network_action(remedy, other), network_reasons(situation.networks, situation.k)
+    )
+
+
 def _nothing(situation: Situation) -> Recommendation | None:
     if any(situation.left(table.AS_IT_IS, harm) for harm in (TIES, SATURATED)):
         return None
-    action = f"Nothing to mend: no score is saturated and nothing ties in the top {situation.k}."
     path, reasons = situation.path, _order_lost(situation)
+    is_lost_before = situation.forward_format is not None and bool(reasons)
+    what = "Nothing to mend after the network" if is_lost_before else "Nothing to mend"
+    action = f"{what}: no score is saturated and nothing ties in the top {situation.k}."
     if path is not None and path.has_narrow_sigmoid:
         reasons = (
             f"The sigmoid is evaluated in {path.activation_dtype}, though: higher logits would "
@@ -219,7 +218,7 @@ def _more(situation: Situation) -> Recommendation | None:
         return None
     if situation.path is None:
         return _unknown(situation)
-    if situation.was_measured(table.FLOAT32.name) or is_wide(situation.path.forward_dtype):
+    if situation.was_measured(table.FLOAT32.name) or situation.is_float32:
         return None
     action = (
         "Score the same pairs in float32 as well: whether that tells the tied candidates apart was "
@@ -303,7 +302,7 @@ def _rest(situation: Situation, remedy: str) -> tuple[str, ...]:
 def _order_lost(situation: Situation) -> tuple[str, ...]:
     """Where narrow logits order the top otherwise than float32 ones, whatever ties."""
     raw, path = table.RAW.name, situation.path
-    if path is None or not situation.was_measured(raw) or is_wide(path.forward_dtype):
+    if path is None or not situation.was_measured(raw) or situation.is_float32:
         return ()
     lost = situation.measured.loc[raw, "reordered"]
     if pd.isna(lost) or not lost:
@@ -320,6 +319,8 @@ def _order_lost(situation: Situation) -> tuple[str, ...]:
 def _exactly(situation: Situation) -> tuple[str, str]:
     """The remedy that restores the float32 order at the lower price, and how to say it."""
     verify, run = f"verify the top {situation.k} in float32", "run the model in float32"
+    if not situation.is_bounded:  # an error measured in one batch bounds none in another
+        return table.FLOAT32.name, run
     if situation.saved is None:
         return table.FLOAT32.name, f"{run}, or {verify}"
     return (table.VERIFIED.name, verify) if situation.saved > 0 else (table.FLOAT32.name, run)
@@ -341,6 +342,7 @@ _Rule = Callable[[Situation], Recommendation | None]
 _RULES: tuple[_Rule, ...] = (
     _twice,
     _of_kind,
+    _of_network,
     _nothing,
     _mixture,
     _of_ties,

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.formats import is_wide
+from analysis.forwardformats import ForwardFormat
 from analysis.remedies import table
 from analysis.scorepath import ScorePath
 from analysis.steps import NOISE, sets_apart
@@ -36,7 +38,9 @@ class Situation:
     sigmoid may tie again; ``apart`` tells whether these logits keep any of the tied candidates
     apart, by more than float32's own noise. ``rescored`` is the share of candidates that verified
     top k rescores, ``seconds`` what a pair takes by forward dtype, ``verdict`` the fingerprint of
-    the scores, where the path comes from that.
+    the scores, where the path comes from that. ``forward_format`` gives the path its logits, where
+    that is known and is not torch in the path's dtype; ``networks`` is a table of
+    :func:`analysis.remedies.networks.measure_networks` about it, by remedy.
     """
 
     path: ScorePath | None
@@ -48,6 +52,8 @@ class Situation:
     rescored: float | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     verdict: Verdict | None = None
+    forward_format: ForwardFormat | None = None
+    networks: pd.DataFrame | None = None
 
     @property
     def paths(self) -> tuple[ScorePath, ...]:
@@ -59,9 +65,22 @@ class Situation:
 
     @property
     def logits(self) -> str:
-        """What to call the logits: by their forward dtype, where that is known."""
+        """What to call the logits: by their forward format, or its dtype, where that is known."""
+        if self.forward_format is not None:
+            return f"{self.forward_format.name} logits"
         dtypes = {path.forward_dtype for path in self.paths}
         return f"{dtypes.pop()} logits" if len(dtypes) == 1 else "logits"
+
+    @property
+    def is_float32(self) -> bool:
+        """Whether torch gives the path its logits in float32 or wider: nothing is more exact."""
+        is_torch = self.forward_format is None or self.forward_format.is_torch
+        return is_torch and self.path is not None and is_wide(self.path.forward_dtype)
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether the errors of logits belong to their pairs, so that a bound can hold for them."""
+        return self.forward_format is None or not self.forward_format.depends_on_batch
 
     def was_measured(self, remedy: str) -> bool:
         """Whether the remedy was measured on these candidates."""
@@ -100,7 +119,8 @@ class Situation:
         """Share of float32's time that verified top k saves; None where it was not measured."""
         if self.rescored is None or self.path is None:
             return None
-        own, float32 = (self.seconds.get(name) for name in (self.path.forward_dtype, "float32"))
+        name = self.path.forward_dtype if self.forward_format is None else self.forward_format.name
+        own, float32 = (self.seconds.get(one) for one in (name, "float32"))
         if own is None or float32 is None:
             return None
         return time_saved(self.rescored, own, float32)

@@ -14,6 +14,7 @@ from pathlib import Path
 from analysis import places
 from analysis.errors import InputError
 from analysis.formats import FORWARD_DTYPES, check_forward_dtypes
+from analysis.forwardformats import ForwardFormat, formats_to_run
 from analysis.models import load
 from analysis.places import named_path
 from analysis.readers import read
@@ -40,6 +41,7 @@ def report(
     model: str | Path = "demo",
     data: str | Path = "german",
     dtypes: Sequence[str] = FORWARD_DTYPES,
+    formats: Sequence[str | ForwardFormat] = (),
     path: str | None = None,
     out: str | Path | None = None,
     revision: str | None = None,
@@ -53,31 +55,37 @@ def report(
 
     ``model`` is what :func:`analysis.models.load` takes, with ``revision``, ``device``,
     ``max_length``, ``trust_remote_code`` and ``allow_pickle``; ``data`` what
-    :func:`analysis.readers.read` takes; ``dtypes`` are forward dtypes. ``path`` is the score path
-    of one's own engine, as text of :func:`analysis.path_of`: the answer is about it. ``out`` is the
-    folder for the site: the pages, ``figures/`` and ``notebooks/``; left out, it is ``report/`` of
-    a checkout, which shows the shipped model and set. What was scored, and notebooks whose inputs
-    are those of the last run into that folder, are not run again: an interrupted report goes on
-    where it was, and its pages show what is done. ``say`` receives one line per step.
+    :func:`analysis.readers.read` takes; ``dtypes`` are forward dtypes, ``formats`` further
+    forward formats, such as ``"onnxruntime:int8-dynamic"``, that the first page and the notebooks
+    set beside them. ``path`` is the score path of one's own engine, as text of
+    :func:`analysis.path_of`: the answer is about it. ``out`` is the folder for the site: the pages, ``figures/`` and ``notebooks/``; left out, it
+    is ``report/`` of a checkout, which shows the shipped model and set. What was scored, and
+    notebooks whose inputs are those of the last run into that folder, are not run again: an
+    interrupted report goes on where it was, and its pages show what is done. ``say`` receives one
+    line per step.
 
     Raises :class:`InputError` for bad input, and where ``out`` is missing; once the site is
     written, :class:`ChaptersFailedError` if a notebook failed.
     """
     check_forward_dtypes(dtypes, field="dtypes")
     about = subject(path, dtypes)
-    dtypes = list(dict.fromkeys([*dtypes, about.forward_dtype]))
+    named = [one.name for one in formats_to_run(formats)] if formats else []
+    dtypes = [*dtypes, about.forward_dtype, *(name for name in named if name in FORWARD_DTYPES)]
+    dtypes = list(dict.fromkeys(dtypes))
+    others = [name for name in named if name not in FORWARD_DTYPES]
     trust = {"trust_remote_code": trust_remote_code, "allow_pickle": allow_pickle}
     loading = loading_options(revision, device, max_length, trust)
-    parameters = notebook_parameters(model, data, dtypes, path, loading)
+    parameters = notebook_parameters(model, data, dtypes, path, loading, formats=others)
     folder = _folder(out, parameters)
     candidates, reranker = read(data), load(model, **loading)
     run = Run(folder, parameters)
-    say(f"scoring {candidates.n_pairs:,} pairs in {', '.join(dtypes)}")
-    forward = list(dict.fromkeys([*dtypes, "float32"]))
+    say(f"scoring {candidates.n_pairs:,} pairs in {', '.join([*dtypes, *others])}")
+    forward = list(dict.fromkeys([*dtypes, "float32", *others]))
     logits = score(candidates, reranker, forward, store=Store())
     say(f"measuring a pass of one query in {about.forward_dtype} and float32")
     found = answer(candidates, reranker, about, logits, run.executed, is_named=path is not None)
-    command = _command(model=model, data=data, path=path, dtype=dtypes, out=out, **loading)
+    asked = {"path": path, "dtype": dtypes, "format": others, "out": out}
+    command = _command(model=model, data=data, **asked, **loading)
     write_site(folder, found, [], command)
     say(f"answer: {folder / INDEX}")
     chapters: list[Chapter] = []
@@ -117,4 +125,4 @@ def _command(**options: object) -> str:
     return shlex.join(words)
 
 
-_DEFAULTS = {"model": "demo", "data": "german", "dtype": list(FORWARD_DTYPES)}
+_DEFAULTS = {"model": "demo", "data": "german", "dtype": list(FORWARD_DTYPES), "format": []}

@@ -22,12 +22,14 @@ from analysis.counting import effects
 from analysis.datasets import RerankingSet
 from analysis.devices import describe, libraries
 from analysis.engines import path_of, run_engines
-from analysis.formats import is_wide
+from analysis.formats import FORWARD_DTYPES, is_wide
+from analysis.forwardformats import as_format, format_texts
 from analysis.metrics import evaluate
 from analysis.models import Reranker
 from analysis.remedies import Recommendation, measure, recommend
 from analysis.remedies.table import AS_IT_IS, FLOAT32, REMEDIES, VERIFIED, Remedy
 from analysis.scorepath import ScorePath
+from analysis.shifts import format_shifts
 from analysis.ties import apply
 from analysis.timing import measure_speed
 from analysis.verifying import Trial, try_out
@@ -61,7 +63,8 @@ class Answer:
 
     ``logits`` has rows of the path's forward dtype and of float32; ``speed`` is what
     :func:`analysis.timing.measure_speed` returns for both. ``is_named`` says that the user named
-    the path; otherwise it is assumed.
+    the path; otherwise it is assumed. ``beside`` are the same pairs' logits in forward formats that
+    are set beside: they change nothing of the answer.
     """
 
     candidates: RerankingSet
@@ -71,6 +74,7 @@ class Answer:
     speed: pd.DataFrame
     is_named: bool = False
     k: int = K
+    beside: pd.DataFrame | None = None
 
     @property
     def name(self) -> str:
@@ -209,6 +213,36 @@ class Answer:
         paths = [path for path in dict.fromkeys(known) if path.forward_dtype in scored]
         return effects(self.logits, paths, k=self.k)
 
+    @cached_property
+    def formats(self) -> pd.DataFrame:
+        """Every forward format held to float32, by :func:`analysis.shifts.format_shifts`.
+
+        ``format`` is the format itself. No rows where none is set beside.
+        """
+        if self.beside is None:
+            return pd.DataFrame(columns=["format"])
+        table = format_shifts(self.everything, k=self.k)
+        return table.assign(format=table["forward_format"].map(as_format))
+
+    @cached_property
+    def advice(self) -> dict[str, Recommendation]:
+        """What to do about each forward format set beside, by its name.
+
+        Weighed on a float32 sigmoid of its logits, with the formats that were scored.
+        """
+        path = ScorePath("float32")
+        return {
+            one.name: recommend(self.everything, path, forward_format=one, k=self.k)
+            for one in self.formats["format"]
+            if not one.is_torch
+        }
+
+    @property
+    def everything(self) -> pd.DataFrame:
+        """The logits of the answer and those set beside."""
+        parts = [self.logits] if self.beside is None else [self.logits, self.beside]
+        return pd.concat(parts, ignore_index=True)
+
     @property
     def ungraded(self) -> int:
         """Pairs whose grade is not known."""
@@ -239,7 +273,7 @@ def answer(
     *,
     is_named: bool = False,
 ) -> Answer:
-    """Answer for a path; ``logits`` are those of the set.
+    """Answer for a path; ``logits`` are those of the set, in every forward format.
 
     The forward passes are measured once: the folder ``kept`` holds what they took.
     """
@@ -252,4 +286,8 @@ def answer(
         kept.mkdir(parents=True, exist_ok=True)
         speed = measure_speed(candidates, reranker, dtypes, batch_sizes=(), repeats=1)
         speed.to_parquet(file, index=False)
-    return Answer(candidates, reranker, path, logits, pd.read_parquet(file), is_named)
+    is_usual = pd.Series([as_format(text).name in FORWARD_DTYPES for text in format_texts(logits)])
+    own, others = logits[is_usual], logits[~is_usual]
+    speed = pd.read_parquet(file)
+    beside = None if others.empty else others
+    return Answer(candidates, reranker, path, own, speed, is_named, beside=beside)

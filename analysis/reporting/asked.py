@@ -28,10 +28,13 @@ def notebook_parameters(
     dtypes: Sequence[str],
     path: str | None,
     loading: Mapping[str, object],
+    *,
+    formats: Sequence[str] = (),
 ) -> dict[str, object]:
     """Parameters of the notebooks that differ from what they have by themselves."""
     chosen = {"model": _absolute(model), "data": _absolute(data), "dtypes": list(dtypes)}
     parameters = {name: value for name, value in chosen.items() if value != SHIPPED[name]}
+    parameters |= {"formats": list(formats)} if formats else {}
     parameters |= {"loading": dict(loading)} if loading else {}
     return parameters | ({"your_path": path} if path is not None else {})
 

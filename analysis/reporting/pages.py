@@ -187,7 +187,7 @@ def _view(context: Mapping[str, object]) -> dict[str, object]:
     """The view on the worst query under the path, or why there is none."""
     answer = context["answer"]
     try:
-        shown = view(answer.logits, answer.candidates, query=answer.worst_query)
+        shown = view(answer.everything, answer.candidates, query=answer.worst_query)
         if shown.rows.has(answer.path):
             shown.path = answer.path
         return {"view": Markup(shown.element()), "no_view": None}

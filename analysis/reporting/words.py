@@ -29,6 +29,11 @@ def signed(value: float) -> str:
     return f"{value:+.4f}".replace("-", MINUS)
 
 
+def shift(logits: float) -> str:
+    """A distance of logits, to two digits."""
+    return f"{logits:.2g}"
+
+
 def count(value: float) -> str:
     """A count; missing ones as a dash."""
     return _MISSING if pd.isna(value) else f"{int(value):,}"
@@ -51,6 +56,7 @@ FILTERS = {
     "share": share,
     "measure": measure,
     "signed": signed,
+    "shift": shift,
     "count": count,
     "time": time,
     "memory": memory,

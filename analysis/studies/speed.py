@@ -13,9 +13,11 @@ import torch
 
 from analysis.agreements import agreement
 from analysis.counting import effects
+from analysis.forwardformats import as_format, format_texts
 from analysis.models import Reranker
+from analysis.recordings import recorded_runs
+from analysis.remedies.measuring import apply_to
 from analysis.scorepath import ScorePath
-from analysis.ties import apply
 from analysis.timing import QUERY, Run, time_repeats
 
 _LAYER_TOKENS = 512
@@ -61,21 +63,27 @@ def faithfulness(logits: pd.DataFrame, paths: Sequence[ScorePath], *, k: int = 1
     """What each path keeps of the float32 ranking: by its scores, and by its raw logits.
 
     ``logits`` is what :func:`analysis.scoring.score` returns, with rows of float32 and of the
-    paths' forward dtypes. Two rows per path: ``forward_dtype``; ``path``, its name; ``order``:
-    ``"scores"`` or ``"raw logits"``; the columns of :func:`analysis.counting.effects`; and means
+    paths' forward dtypes. Two rows per path and forward format that gives it logits:
+    ``forward_format, forward_dtype``; ``path``, its name; ``order``: ``"scores"`` or ``"raw
+    logits"``; the columns of :func:`analysis.counting.effects`; and means
     over queries of ``kendall_tau_b`` (queries where it is defined) and ``overlap`` (expected
     overlap@k), both with the order of the float32 logits. Raises :class:`InputError` as
     :func:`analysis.ties.apply` does.
     """
-    reference = apply(logits, ScorePath("float32").raw())
+    reference = apply_to(logits, ScorePath("float32").raw(), as_format("float32"))
     tables = []
     for path in paths:
         orders = {"scores": path, "raw logits": path.raw()}
-        agreed = [agreement(reference, apply(logits, own), k) for own in orders.values()]
+        counted = effects(logits, orders, k=k).rename(columns={"path": "order"})
+        counted = pd.concat([rows for _, rows in counted.groupby("forward_format", sort=False)])
+        agreed = [
+            agreement(
+                reference, apply_to(logits, orders[row.order], as_format(row.forward_format)), k
+            )
+            for row in counted.itertuples()
+        ]
         tables.append(
-            effects(logits, orders, k=k)
-            .rename(columns={"path": "order"})
-            .assign(
+            counted.assign(
                 forward_dtype=path.forward_dtype,
                 path=path.name or path.computation,
                 kendall_tau_b=[queries["kendall_tau_b"].mean() for queries in agreed],
@@ -86,28 +94,49 @@ def faithfulness(logits: pd.DataFrame, paths: Sequence[ScorePath], *, k: int = 1
 
 
 def trade_off(speed: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
-    """Set beside each row of :func:`faithfulness` what one query costs in its forward dtype.
+    """Set beside each row of :func:`faithfulness` what one query costs in its forward format.
 
     Adds ``seconds, fastest, slowest, pairs_per_second, peak_bytes`` of the batch ``"one query"`` of
     :func:`analysis.timing.measure_speed`, and ``saturated``, the share of the scores that are
-    exactly 1.0 or 0.0 (NaN for logits). Dtypes that were not measured are left out.
+    exactly 1.0 or 0.0 (NaN for logits). Formats that were not measured are left out.
     """
     columns = ["seconds", "fastest", "slowest", "pairs_per_second", "peak_bytes"]
-    query = speed.loc[speed["batch"] == QUERY, ["forward_dtype", *columns]]
+    speed = speed.assign(forward_format=format_texts(speed))
+    query = speed.loc[speed["batch"] == QUERY, ["forward_format", *columns]]
     saturated = (kept["ones"] + kept["zeros"]) / kept["candidates"]
     kept = kept.assign(saturated=saturated.astype("float64"))
-    return kept.merge(query, on="forward_dtype", validate="many_to_one")
+    return kept.merge(query, on="forward_format", validate="many_to_one")
+
+
+def recorded_speed(pairs: int) -> pd.DataFrame:
+    """What a query of so many candidates took in each recorded forward format, on one thread.
+
+    As :func:`analysis.timing.measure_speed` has it, each format timed once, on the machine that the
+    recording names; without memory. No rows where no times were recorded.
+    """
+    runs = recorded_runs()
+    seconds = runs["seconds"].str["1"] if "seconds" in runs else pd.Series(np.nan, runs.index)
+    timed = runs[["forward_format"]].assign(seconds=seconds * pairs / 100, batch=QUERY)
+    timed = timed.dropna(subset="seconds").reset_index(drop=True)
+    return timed.assign(
+        fastest=timed["seconds"],
+        slowest=timed["seconds"],
+        pairs_per_second=pairs / timed["seconds"],
+        peak_bytes=np.nan,
+    )
 
 
 def savings(speed: pd.DataFrame) -> pd.DataFrame:
-    """What one query costs in each narrower dtype, held to float32, which must be among them.
+    """What one query costs in each other format, held to torch's float32, which must be among them.
 
-    ``speed`` comes from :func:`analysis.timing.measure_speed`. One row per dtype:
-    ``forward_dtype``; ``time`` and ``memory``, as shares of float32's; ``pace``: ``"slower"`` or
+    ``speed`` comes from :func:`analysis.timing.measure_speed`. One row per format:
+    ``forward_format``; ``time`` and ``memory``, as shares of float32's; ``pace``: ``"slower"`` or
     ``"faster"`` if the ranges of their repeats lie apart, otherwise ``"no difference"``.
     """
-    query = speed[speed["batch"] == QUERY].set_index("forward_dtype")
-    float32, others = query.loc["float32"], query.drop("float32")
+    speed = speed.assign(forward_format=format_texts(speed))
+    query = speed[speed["batch"] == QUERY].set_index("forward_format")
+    float32 = as_format("float32").text
+    float32, others = query.loc[float32], query.drop(float32)
     slower = others["fastest"] > float32["slowest"]
     faster = others["slowest"] < float32["fastest"]
     return pd.DataFrame(

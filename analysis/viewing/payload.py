@@ -30,7 +30,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.catalogue import CATALOGUE, Engine
-from analysis.figures.style import MARKS
+from analysis.figures.style import MARKS, mark_of
 from analysis.formats import HALVES, Format, format_of, is_wide
 from analysis.frames import KEYS
 from analysis.scorepath import FLOAT32_REFERENCE, TIE_RULES, ScorePath
@@ -44,7 +44,8 @@ MOST_SPANS = 20_000
 """Sets of more rows go without spans: they would take longer than the scores themselves."""
 REFERENCE = replace(FLOAT32_REFERENCE.raw(), name="float32 logits")
 """What a path is held against unless another is chosen: the order of the float32 logits."""
-_GLYPHS = {"P": "✚", "o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼"}
+GLYPHS = {"P": "✚", "o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼"}
+GLYPHS |= {"X": "✖", "<": "◀", ">": "▶", "*": "★", "h": "⬢", "d": "♦"}
 """The figures' markers as characters."""
 
 _Arrays = dict[str, NDArray]
@@ -56,8 +57,8 @@ def payload(rows: Rows) -> bytes:
     header = {
         "version": _VERSION,
         "k": TOP_K,
-        "formats": [_format(format_of(d)) for d in dict.fromkeys([*rows.dtypes, *rows.logits])],
-        "forwardDtypes": list(rows.logits),
+        "formats": _formats(rows),
+        "forwardFormats": list(rows.logits),
         "dtypes": rows.dtypes,
         "tieRules": TIE_RULES,
         "reference": stages(REFERENCE),
@@ -67,29 +68,54 @@ def payload(rows: Rows) -> bytes:
         "passages": rows.pairs["passage_id"].map(str).tolist(),
         "grades": [None if pd.isna(grade) else int(grade) for grade in rows.pairs["grade"]],
         "wholeNumbers": [pd.api.types.is_integer_dtype(rows.pairs[name]) for name in KEYS],
-        "checksums": {key(path): checksum(path, rows) for path in rows.paths},
+        "checksums": {key(path, name): checksum(path, rows, name) for name, path in rows.shown},
     }
-    wide = [path for path in rows.paths if path.has_sigmoid and is_wide(path.activation_dtype)]
+    wide = [
+        (name, path)
+        for name, path in rows.shown
+        if path.has_sigmoid and is_wide(path.activation_dtype)
+    ]
     arrays = _of_rows(rows) | _staircases() | _wide_scores(wide, rows)
     if len(rows.pairs) <= MOST_SPANS:
-        for path in wide:
-            arrays |= _spans(path, rows.logits[path.forward_dtype])
+        for name, path in wide:
+            arrays |= _spans(path, name, rows.logits[name])
     return _packed(header, arrays)
 
 
-def stages(path: ScorePath) -> list[str]:
-    """A path as the browser knows it: its five stages in their order."""
-    return [*path.stages.values(), path.tie_rule]
+def stages(path: ScorePath, name: str = "") -> list[str]:
+    """A path as the browser knows it: its five stages in their order.
+
+    The first is the ``name`` of the forward format; of torch's, if none is given.
+    """
+    forward, *others = path.stages.values()
+    return [name or forward, *others, path.tie_rule]
 
 
-def key(path: ScorePath) -> str:
-    """What the browser calls a path without what changes no score."""
-    return "|".join(path.reduced().stages.values())
+def key(path: ScorePath, name: str = "") -> str:
+    """What the browser calls a path over a forward format, without what changes no score."""
+    return "|".join(stages(path.reduced(), name)[:-1])
 
 
-def checksum(path: ScorePath, rows: Rows) -> int:
+def checksum(path: ScorePath, rows: Rows, name: str = "") -> int:
     """CRC-32 of all scores of a path, in the order of the rows, as float64."""
-    return zlib.crc32(path.scores(rows.logits[path.forward_dtype]).astype("<f8").tobytes())
+    logits = rows.logits[name or path.forward_dtype]
+    return zlib.crc32(path.scores(logits).astype("<f8").tobytes())
+
+
+def _formats(rows: Rows) -> list[dict[str, Any]]:
+    """Limits of every dtype, and of each forward format that is called otherwise than its dtype."""
+    named = [name for name, one in rows.formats.items() if not one.is_torch]
+    dtypes = dict.fromkeys([*rows.dtypes, *(name for name in rows.logits if name not in named)])
+    return [_format(format_of(dtype)) for dtype in dtypes] + [
+        {
+            **_format(format_of(rows.formats[name].forward_dtype)),
+            "name": name,
+            "dtype": rows.formats[name].forward_dtype,
+            "mark": GLYPHS[mark_of(rows.formats[name]).marker],
+            "hint": str(rows.formats[name]).removeprefix(f"{name}: "),
+        }
+        for name in named
+    ]
 
 
 def _format(number_format: Format) -> dict[str, Any]:
@@ -100,12 +126,12 @@ def _format(number_format: Format) -> dict[str, Any]:
         "precision": int(limits.nmant) + 1,
         "lowest": int(limits.minexp),
         "max": number_format.max,
-        "mark": _GLYPHS[MARKS[name].marker],
+        "mark": GLYPHS[MARKS[name].marker],
     }
 
 
 def _engine(engine: Engine, rows: Rows) -> dict[str, Any]:
-    """An engine's name, its paths in the forward dtypes at hand, and what is known of it."""
+    """An engine's name, its paths in torch's dtypes at hand, and what is known of it."""
     paths = [stages(path) for path in engine.paths.values() if rows.has(path)]
     return {"name": engine.name, "wasRun": engine.was_run, "note": engine.note, "paths": paths}
 
@@ -123,8 +149,9 @@ def _of_rows(rows: Rows) -> _Arrays:
         "textEnds": np.cumsum([len(text) for text in texts]).astype("<u4"),
         "texts": np.frombuffer(b"".join(texts), dtype="<u1"),
     }
-    for dtype, logits in rows.logits.items():
-        arrays[f"logits|{dtype}"] = logits.astype("<f8" if dtype == "float64" else "<f4")
+    for name, logits in rows.logits.items():
+        kind = "<f8" if rows.formats[name].forward_dtype == "float64" else "<f4"
+        arrays[f"logits|{name}"] = logits.astype(kind)
     return arrays
 
 
@@ -148,18 +175,18 @@ def _staircases() -> _Arrays:
     return arrays
 
 
-def _wide_scores(paths: list[ScorePath], rows: Rows) -> _Arrays:
+def _wide_scores(paths: list[tuple[str, ScorePath]], rows: Rows) -> _Arrays:
     """Scores of the rows as a wide sigmoid returns them, before they are stored."""
     arrays = {}
-    for path in paths:
-        name = "|".join(["scores", path.forward_dtype, path.formula, path.activation_dtype])
+    for name, path in paths:
         if path.stored_dtype == path.activation_dtype:
             kind = "<f8" if path.activation_dtype == "float64" else "<f4"
-            arrays[name] = path.scores(rows.logits[path.forward_dtype]).astype(kind)
+            called = "|".join(["scores", name, path.formula, path.activation_dtype])
+            arrays[called] = path.scores(rows.logits[name]).astype(kind)
     return arrays
 
 
-def _spans(path: ScorePath, logits: NDArray[np.float64]) -> _Arrays:
+def _spans(path: ScorePath, name: str, logits: NDArray[np.float64]) -> _Arrays:
     """Which logits share each score of a set, and the next scores that the path can return.
 
     ``span|…`` has, for each distinct score in ascending order, how many logits of the forward
@@ -172,12 +199,13 @@ def _spans(path: ScorePath, logits: NDArray[np.float64]) -> _Arrays:
     scores, lowest = np.unique(path.scores(ascending), return_index=True)
     own = forward.ordinals(ascending[lowest])
     first, last = spans(path, ascending[lowest])
-    arrays = {f"span|{key(path)}": _whole(np.concatenate([own - first, last - own]))}
+    called = key(path, name)
+    arrays = {f"span|{called}": _whole(np.concatenate([own - first, last - own]))}
     if stored.bits <= 32:
         ends = np.clip([first - 1, last + 1], *forward.ordinals([-forward.max, forward.max]))
         below, above = stored.ordinals(path.scores(forward.from_ordinals(ends)))
         here = stored.ordinals(scores)
-        arrays[f"neighbours|{key(path)}"] = _whole(np.concatenate([here - below, above - here]))
+        arrays[f"neighbours|{called}"] = _whole(np.concatenate([here - below, above - here]))
     return arrays
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from analysis.datasets import RerankingSet
 from analysis.errors import InputError
 from analysis.formats import FORWARD_DTYPES, format_of
+from analysis.forwardformats import ForwardFormat, as_format, format_texts, in_format, of_format
 from analysis.frames import (
     KEYS,
     check_columns,
@@ -32,7 +33,8 @@ class Rows:
     """Candidates, the queries' rows together, in the order in which they were given.
 
     ``pairs`` has the columns ``query_id, passage_id, grade, query, passage`` and a fresh index;
-    ``logits`` holds, for each forward dtype, the logits of these rows, shape (n_pairs,).
+    ``logits`` holds, for each forward format by its name, the logits of these rows, shape
+    (n_pairs,); torch's formats are called by their dtypes.
     """
 
     pairs: pd.DataFrame
@@ -44,10 +46,26 @@ class Rows:
         return ["float64", *FORWARD_DTYPES]
 
     @cached_property
+    def formats(self) -> dict[str, ForwardFormat]:
+        """The forward formats by their names."""
+        return {name: as_format(name) for name in self.logits}
+
+    @cached_property
     def paths(self) -> list[ScorePath]:
         """Every path that can be shown, once for all that score alike (:meth:`.reduced`)."""
-        chosen = product(self.logits, (*FORMULAS, "none"), self.dtypes, self.dtypes)
+        dtypes = dict.fromkeys(one.forward_dtype for one in self.formats.values())
+        chosen = product(dtypes, (*FORMULAS, "none"), self.dtypes, self.dtypes)
         return list(dict.fromkeys(ScorePath(*stages).reduced() for stages in chosen))
+
+    @cached_property
+    def shown(self) -> list[tuple[str, ScorePath]]:
+        """Every path with the name of each forward format that it can be shown over."""
+        return [
+            (name, path)
+            for name, own in self.formats.items()
+            for path in self.paths
+            if path.forward_dtype == own.forward_dtype
+        ]
 
     @cached_property
     def candidates(self) -> dict[object, list]:
@@ -61,22 +79,18 @@ class Rows:
 
     def frame(self, query_id: object = None) -> pd.DataFrame:
         """Return the logits in long form, of one query or of all: for :func:`analysis.apply`."""
-        long = pd.concat(
-            [
-                self.pairs[[*KEYS, "grade"]].assign(forward_dtype=dtype, logit=logits)
-                for dtype, logits in self.logits.items()
-            ],
-            ignore_index=True,
-        )
+        pairs = self.pairs[[*KEYS, "grade"]]
+        frames = [in_format(pairs, one).assign(logit=own) for one, own in self.logits.items()]
+        long = pd.concat(frames, ignore_index=True)
         return long if query_id is None else long[long["query_id"] == query_id]
 
 
 def rows_of(logits: pd.DataFrame, candidates: RerankingSet | pd.DataFrame) -> Rows:
     """Bring logits and candidates into one order; :class:`InputError` where they do not belong.
 
-    ``logits`` is what :func:`analysis.score` returns, float32 among its forward dtypes;
+    ``logits`` is what :func:`analysis.score` returns, float32 among its forward formats;
     ``candidates`` a set, or its frame with ``query`` and ``passage`` texts. Both have the same
-    pairs, in every forward dtype.
+    pairs, in every forward format.
     """
     check_columns(logits, [*KEYS, "grade", "forward_dtype", "logit"], "frame of logits")
     pairs = candidates.pairs if isinstance(candidates, RerankingSet) else candidates
@@ -90,8 +104,8 @@ def rows_of(logits: pd.DataFrame, candidates: RerankingSet | pd.DataFrame) -> Ro
     pairs = pairs.iloc[np.argsort(place, kind="stable")][[*KEYS, *_TEXTS]].reset_index(drop=True)
     pairs = pairs.assign(**{name: [_text(value) for value in pairs[name]] for name in _TEXTS})
     columns = {
-        str(dtype): _aligned(scored, pairs, f"frame of {dtype} logits")
-        for dtype, scored in logits.groupby("forward_dtype", sort=False)
+        name: _aligned(of_format(logits, name), pairs, f"frame of {name} logits")
+        for name in (as_format(text).name for text in format_texts(logits).unique())
     }
     if "float32" not in columns:
         raise InputError(
@@ -100,8 +114,8 @@ def rows_of(logits: pd.DataFrame, candidates: RerankingSet | pd.DataFrame) -> Ro
             field="forward_dtype",
         )
     held = {
-        dtype: format_of(dtype).round(one["logit"]).astype(np.float64)
-        for dtype, one in columns.items()
+        name: format_of(as_format(name).forward_dtype).round(one["logit"]).astype(np.float64)
+        for name, one in columns.items()
     }
     grade = _grades(columns["float32"]["grade"])
     return Rows(pairs.assign(grade=grade)[[*KEYS, "grade", *_TEXTS]], held)
@@ -125,7 +139,7 @@ def _text(value: object) -> str:
 
 
 def _aligned(scored: pd.DataFrame, pairs: pd.DataFrame, what: str) -> pd.DataFrame:
-    """Grades and logits of one forward dtype in the order of the pairs."""
+    """Grades and logits of one forward format in the order of the pairs."""
     check_ids(scored, what)
     check_once(scored, what)
     check_numbers(scored, "logit", what)

@@ -20,6 +20,7 @@ from analysis.errors import InputError
 from analysis.figures.looks import Look, look, using
 from analysis.figures.reranking import reranking
 from analysis.figures.style import Picture
+from analysis.forwardformats import ForwardFormat, as_format, of_format
 from analysis.scorepath import FLOAT32_REFERENCE, ScorePath
 from analysis.ties import apply
 from analysis.viewing.module import module
@@ -33,7 +34,9 @@ _STANDING_STILL = "This is one order, standing still; {host} shows it with its t
 _MOST_STANDING = 100
 """Rows of that order."""
 FRAME_HEIGHT = 1500
-_SHOWN = ("path", "query", "selected", "against")
+_FORMATS = {"path": "forward_format", "against": "against_format"}
+"""The trait of each path's forward format."""
+_SHOWN = ("path", "query", "selected", "against", "forward_format", "against_format")
 
 
 class _Path(traitlets.TraitType):
@@ -51,6 +54,18 @@ class _Path(traitlets.TraitType):
                 field=self.name,
             )
         return path
+
+
+class _Format(traitlets.TraitType):
+    """A forward format that a view has the logits of; its text, or a dtype, becomes one."""
+
+    info_text = "a forward format, or its text"
+
+    def validate(self, obj: RerankToggle, value: object) -> ForwardFormat:
+        """The format; :class:`InputError` for one that the view has no logits of."""
+        forward_format = as_format(value)
+        _one_of(obj.rows.logits, forward_format.name, self.name)
+        return forward_format
 
 
 class _Query(traitlets.TraitType):
@@ -88,7 +103,7 @@ def _some(ids: Collection) -> str:
 class RerankToggle(anywidget.AnyWidget):
     """Toggle the stages of a score path over stored logits; nothing is scored again.
 
-    ``logits`` is a frame of logits (any forward dtypes, float32 among them), ``candidates`` the
+    ``logits`` is a frame of logits (any forward formats, float32 among them), ``candidates`` the
     set, or its frame with ``query`` and ``passage`` texts, both with the same pairs: otherwise
     :class:`~analysis.errors.InputError`. Everything that the browser needs is computed here, once;
     from then on it answers by itself, also while the kernel is busy.
@@ -96,18 +111,23 @@ class RerankToggle(anywidget.AnyWidget):
     These traits move the view, and are moved by it:
 
     - ``path``: the score path, also as a text of :func:`analysis.path_of`;
+    - ``forward_format``: whose logits it takes, also as its text; torch's, if none is given. Of
+      path and format, the one set last decides about the forward dtype;
     - ``query``: the id of the query that is shown;
     - ``selected``: the id of the passage that is taken apart, or None for the first;
-    - ``against``: the path that it is compared with; its tie rule does not count.
+    - ``against``: the path that it is compared with; its tie rule does not count;
+    - ``against_format``: whose logits that takes.
 
     What cannot be shown raises :class:`~analysis.errors.InputError`. It is an ipywidgets
     ``DOMWidget``: it composes in boxes, and ``observe`` and ``link`` work.
     """
 
     path = _Path(FLOAT32_REFERENCE)
+    forward_format = _Format("float32")
     query = _Query()
     selected = _Passage(None, allow_none=True)
     against = _Path(REFERENCE)
+    against_format = _Format("float32")
     _data = traitlets.Bytes().tag(sync=True)
     _state = traitlets.Dict().tag(sync=True)
     _esm = module()
@@ -118,14 +138,20 @@ class RerankToggle(anywidget.AnyWidget):
         candidates: RerankingSet | pd.DataFrame,
         *,
         path: ScorePath | str = FLOAT32_REFERENCE,
+        forward_format: ForwardFormat | str | None = None,
         query: object = None,
         selected: object = None,
         against: ScorePath | str = REFERENCE,
+        against_format: ForwardFormat | str | None = None,
     ) -> None:
         self.rows = rows_of(logits, candidates)
         super().__init__(_data=payload(self.rows))
         first = next(iter(self.rows.candidates))
         self._set(path=path, against=against, query=first if query is None else query)
+        if forward_format is not None:
+            self.forward_format = forward_format
+        if against_format is not None:
+            self.against_format = against_format
         self.selected = selected
 
     def _set(self, **shown: object) -> None:
@@ -133,6 +159,21 @@ class RerankToggle(anywidget.AnyWidget):
         with self.hold_trait_notifications():
             for name, value in shown.items():
                 setattr(self, name, value)
+
+    @traitlets.observe("path", "against")
+    def _follow_path(self, change: dict[str, Any]) -> None:
+        """A path over another forward dtype takes torch's logits of it."""
+        name, path = _FORMATS[change["name"]], change["new"]
+        if getattr(self, name).forward_dtype != path.forward_dtype:
+            setattr(self, name, path.forward_dtype)
+
+    @traitlets.observe("forward_format", "against_format")
+    def _follow_format(self, change: dict[str, Any]) -> None:
+        """A format whose logits are of another dtype takes the path there."""
+        name = next(path for path, own in _FORMATS.items() if own == change["name"])
+        path, dtype = getattr(self, name), change["new"].forward_dtype
+        if path.forward_dtype != dtype:
+            setattr(self, name, path.within(dtype))
 
     @traitlets.observe("query")
     def _begin_query(self, _: object) -> None:
@@ -153,9 +194,12 @@ class RerankToggle(anywidget.AnyWidget):
         queries = {str(query): query for query in self.rows.candidates}
         query = queries[said["query"]]
         passages = {str(passage): passage for passage in self.rows.candidates[query]}
+        (path, own), (against, other) = (_read(said[name]) for name in ("path", "against"))
         self._set(
-            path=_same(ScorePath(*said["path"]), self.path),
-            against=_same(ScorePath(*said["against"]), self.against),
+            path=_same(path, self.path),
+            forward_format=own,
+            against=_same(against, self.against),
+            against_format=other,
             query=query,
             selected=passages.get(said["selected"]),
         )
@@ -163,7 +207,10 @@ class RerankToggle(anywidget.AnyWidget):
     def _said(self) -> dict[str, object]:
         """The state in the browser's words."""
         selected = None if self.selected is None else str(self.selected)
-        paths = {"path": stages(self.path), "against": stages(self.against)}
+        paths = {
+            name: stages(getattr(self, name), getattr(self, own).name)
+            for name, own in _FORMATS.items()
+        }
         return {"query": str(self.query), **paths, "selected": selected}
 
     def orders(self, against: ScorePath | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -174,7 +221,8 @@ class RerankToggle(anywidget.AnyWidget):
         """
         logits = self.rows.frame(self.query)
         other = replace(against or self.against, tie_rule=self.path.tie_rule)
-        return apply(logits, other), apply(logits, self.path)
+        own = apply(of_format(logits, self.forward_format), self.path)
+        return apply(of_format(logits, self.against_format), other), own
 
     def figure(self, style: str | None = None, width: str | None = None) -> Picture:
         """Draw what is shown with Matplotlib, for print: the orders, and the scores.
@@ -188,7 +236,12 @@ class RerankToggle(anywidget.AnyWidget):
             against = _same(against.hps(), FLOAT32_REFERENCE)
         now = look()
         with using(Look(style or now.style, width or now.width)):
-            return reranking(*self.orders(against), self.path, self._query_text(), against)
+            return reranking(
+                *self.orders(against),
+                _called(self.path, self.forward_format),
+                self._query_text(),
+                _called(against, self.against_format),
+            )
 
     def html(self, title: str = TITLE) -> str:
         """A page of its own with the view as it is now: needs no kernel and no network."""
@@ -214,14 +267,16 @@ class RerankToggle(anywidget.AnyWidget):
 
     def _table(self, *, inline: bool) -> str:
         """What is shown, standing still: for whoever shows no widget and runs no script."""
-        words = (
-            f"{self._query_text()}: {self.path.computation}, equal scores by {self.path.tie_rule}."
-        )
+        what = self.path.computation
+        if not self.forward_format.is_torch:
+            what = f"{self.forward_format.name}, {what}"
+        words = f"{self._query_text()}: {what}, equal scores by {self.path.tie_rule}."
         reference, scored = self.orders()
         first = scored.sort_values("rank", kind="stable").head(_MOST_STANDING)
         if len(first) < len(scored):
             words += f" The first {_MOST_STANDING} of {len(scored):,}."
-        other = self.against.name or self.against.computation
+        against = _called(self.against, self.against_format)
+        other = against.name or against.computation
         table = table_html(reference, first, self.rows.pairs, other=other, inline=inline)
         host = "JupyterLab" if inline else "a browser that runs scripts"
         return f"<p>{sinks.html(words)} {_STANDING_STILL.format(host=host)}</p>{table}"
@@ -244,6 +299,20 @@ def view(
 ) -> RerankToggle:
     """Show the interactive view of a set: a :class:`RerankToggle`, which says what it takes."""
     return RerankToggle(logits, candidates, **shown)
+
+
+def _read(stages_said: list[str]) -> tuple[ScorePath, ForwardFormat]:
+    """A path and its forward format, from the browser's stages."""
+    name, *others = stages_said
+    forward_format = as_format(name)
+    return ScorePath(forward_format.forward_dtype, *others), forward_format
+
+
+def _called(path: ScorePath, forward_format: ForwardFormat) -> ScorePath:
+    """The path with a name that says whose logits it takes, where these are not torch's."""
+    if forward_format.is_torch:
+        return path
+    return replace(path, name=f"{forward_format.name}, {path.computation}")
 
 
 def _same(new: ScorePath, old: ScorePath) -> ScorePath:

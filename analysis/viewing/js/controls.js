@@ -10,13 +10,14 @@ const HINTS = {
 
 function pathControls(view) {
   const { payload, uid } = view;
-  const lines = [...new Set([...payload.dtypes, ...payload.forwardDtypes])]; // a line for each dtype
-  const dtype = (name) => [name, dtypeLabel(payload.formats[name])];
+  const lines = [...new Set([...payload.dtypes, ...payload.forwardFormats])]; // a line for each dtype
+  const dtype = (name) => [name, dtypeLabel(payload.formats[name]), payload.formats[name].hint];
+  const hasRuntimes = payload.forwardFormats.some((name) => !isDtype(payload, name));
   const columns = [
     column(
       FORWARD,
-      "Network runs in",
-      lines.filter((name) => payload.forwardDtypes.includes(name)).map(dtype),
+      hasRuntimes ? "Forward format" : "Network runs in",
+      lines.filter((name) => payload.forwardFormats.includes(name)).map(dtype),
     ),
     column(
       FORMULA,
@@ -79,10 +80,17 @@ function pathControls(view) {
   }
   const inner = columns.flatMap(({ node }, stage) => [node, wires[stage]]);
   return {
-    node: make("div", { class: "path", role: "group", "aria-label": "Score path" }, ...inner),
+    node: make(
+      "div",
+      { class: hasRuntimes ? "path runtimes" : "path", role: "group", "aria-label": "Score path" },
+      ...inner,
+    ),
     show,
   };
 }
+
+/** Whether torch runs the network as it is, all of it in the dtype that the format is called by. */
+const isDtype = ({ formats }, name) => formats[name].dtype === undefined;
 
 function dtypeLabel(format) {
   return make(

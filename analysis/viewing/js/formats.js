@@ -12,7 +12,7 @@ function exponentOf(x) {
 /** A floating-point format: `analysis.formats.Format`, as far as a view asks it. */
 class Format {
   constructor(limits) {
-    Object.assign(this, limits); // name, bits, precision, lowest (exponent), max, mark
+    Object.assign(this, limits); // name, bits, precision, lowest (exponent), max, mark; of a forward format dtype and hint as well
     this.half = 2n ** BigInt(this.precision - 1);
     this.exponentBits = this.bits - this.precision;
   }
@@ -94,6 +94,9 @@ class Format {
     return /^−?\d+$/.test(text) ? `${text}.0` : text;
   }
 }
+
+/** The dtype of a forward format's logits; dtypes are called by their own names. */
+const dtypeOf = (format) => format.dtype ?? format.name;
 
 /** A number as readers write it: with a minus sign. */
 function plain(x) {

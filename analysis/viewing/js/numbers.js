@@ -66,11 +66,14 @@ function numbers(view) {
   }
   function sayPath(takers) {
     const names = takers.slice(0, 3).join("; ");
+    const hasNone = isDtype(view.payload, view.state.path[FORWARD])
+      ? " No engine in the catalogue does this."
+      : "";
     const more = takers.length > 3 ? ` and ${takers.length - 3} more` : "";
     words.replaceChildren(
       make("b", { text: pathWords(view.state.path) }),
       make("span", {
-        text: names ? ` So do ${names}${more}.` : " No engine in the catalogue does this.",
+        text: names ? ` So do ${names}${more}.` : hasNone,
       }),
     );
   }

@@ -13,7 +13,7 @@ class Scores {
   /** A path without what changes no score: as `ScorePath.reduced`. */
   reduced(path) {
     const { formats } = this.payload;
-    const last = path[hasSigmoid(path) ? ACTIVATION : FORWARD];
+    const last = hasSigmoid(path) ? path[ACTIVATION] : dtypeOf(formats[path[FORWARD]]);
     const idle = formats[path[STORED]].holds(formats[last]);
     return [path[FORWARD], path[FORMULA], last, idle ? last : path[STORED]];
   }

@@ -5,18 +5,26 @@ const PROOF_MS = 250;
 
 /** Python that shows the same again; `logits` and `candidates` are the reader's own names. */
 function pythonOf({ payload, state, from }) {
+  const { formats, reference } = payload;
+  const hasRuntimes = payload.forwardFormats.some((name) => !isDtype(payload, name));
   const id = (text, isNumber) => (isNumber ? text : JSON.stringify(text));
   const [queries, passages] = payload.wholeNumbers;
-  const path = (stages) => `ScorePath(${stages.map((stage) => JSON.stringify(stage)).join(", ")})`;
+  const path = ([forward, ...others]) =>
+    `ScorePath(${[dtypeOf(formats[forward]), ...others].map((stage) => JSON.stringify(stage)).join(", ")})`;
+  const own = JSON.stringify(state.path[FORWARD]);
   const shown = [`query=${id(payload.queries[state.query], queries)}`, "path=path"];
   if (state.selected !== null)
     shown.push(`selected=${id(payload.passages[from + state.selected], passages)}`);
-  if (!samePath(state.against, payload.reference)) shown.push(`against=${path(state.against)}`);
+  if (!samePath(state.against, reference)) shown.push(`against=${path(state.against)}`);
+  if (!isDtype(payload, state.path[FORWARD])) shown.push(`forward_format=${own}`);
+  if (!isDtype(payload, state.against[FORWARD]))
+    shown.push(`against_format=${JSON.stringify(state.against[FORWARD])}`);
   const lines = [
     "from analysis import ScorePath, apply, effects, view",
+    ...(hasRuntimes ? ["from analysis.forwardformats import of_format"] : []),
     "",
     `path = ${path(state.path)}`,
-    "ranked = apply(logits, path)",
+    `ranked = apply(${hasRuntimes ? `of_format(logits, ${own})` : "logits"}, path)`,
     "counts = effects(logits, path)",
     `view(logits, candidates, ${shown.join(", ")})`,
     "",
