@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TOOLS := $(VENV)/.tools
 INFINITY := build/engines/infinity-0.0.78
+INFINITY_ONNX := build/engines/infinity-optimum
 LLAMA_CPP := build/engines/llama-cpp
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
@@ -29,8 +30,9 @@ test-wheel: $(TOOLS)  ## Test the wheel in an environment of its own
 	RERANK_PRECISION_WHEEL=1 $(BIN)/python -m pytest tests/test_wheel.py
 
 .PHONY: test-engines
-test-engines: $(TOOLS) $(INFINITY)/.ready $(LLAMA_CPP)/.ready  ## Audit real servers: Infinity in two dtypes, llama.cpp
-	RERANK_PRECISION_INFINITY=$(INFINITY)/bin/infinity_emb \
+test-engines: $(TOOLS) $(INFINITY)/.ready $(INFINITY_ONNX)/.ready $(LLAMA_CPP)/.ready  ## Audit real servers: Infinity in two dtypes and in int8, llama.cpp
+	RERANK_PRECISION_INFINITY=$(abspath $(INFINITY)/bin/infinity_emb) \
+	RERANK_PRECISION_INFINITY_ONNX=$(abspath $(INFINITY_ONNX)) \
 	RERANK_PRECISION_LLAMA_CPP=$(LLAMA_CPP)/bin/python \
 	  $(BIN)/python -m pytest tests/test_engines_live.py
 
@@ -79,6 +81,11 @@ ENGINES_READY := $(patsubst tools/engines/requirements/%.txt,$(ENGINES)/%/.ready
 engines: $(READY) $(ENGINES_READY)  ## Record real engines again (maintainers; gigabytes, an hour)
 	$(BIN)/python tools/read_disable_half.py
 	$(BIN)/python tools/record_engines.py
+
+.PHONY: formats
+formats: $(TOOLS) $(LLAMA_CPP)/.ready $(ENGINES)/torchao-0.18.0/.ready  ## Record every forward format again (maintainers; an hour), then time them
+	$(BIN)/python tools/record_formats.py
+	$(BIN)/python tools/record_formats.py --times
 
 # Torch comes first and with what it needs; then only what is listed, since some engines pin more.
 $(ENGINES)/%/.ready: tools/engines/requirements/%.txt

@@ -28,6 +28,7 @@ _DATA = CHECKOUT / "data" if CHECKOUT else _IN_WHEEL
 GERMAN = _DATA / "german" / "german.jsonl"
 MODELS = _DATA / "models"
 ENGINES = _DATA / "engines"
+FORMATS = _DATA / "formats"
 GPU = _DATA / "gpu"
 HOLDOUTS = _DATA / "holdouts"
 NOTEBOOKS = CHECKOUT / "notebooks" if CHECKOUT else _IN_WHEEL / "notebooks"

@@ -2,6 +2,7 @@
 
 Recorded by ``make engines`` (``tools/record_engines.py``); the card in that folder says how. A
 run is one engine in one version, behind one interface, in one forward dtype, on the German set.
+``data/formats`` has the same set in every forward format, recorded by ``make formats``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from analysis.engines import find_engine
 from analysis.errors import InputError
-from analysis.places import ENGINES, HOLDOUTS
+from analysis.places import ENGINES, FORMATS, HOLDOUTS
 from analysis.scorepath import ScorePath
 
 FOLDER = ENGINES
@@ -31,6 +32,17 @@ COLUMNS = (
     "score_dtype",
     "rank",
 )
+FORMAT_COLUMNS = (
+    "query_id",
+    "passage_id",
+    "grade",
+    "forward_format",
+    "forward_dtype",
+    "batching",
+    "threads",
+    "logit",
+)
+ONE_PASSAGE_COLUMNS = ("query_id", "passage_id", "forward_format", "company", "logit")
 JSON_NUMBER = "json"
 """In place of a dtype: the number came as decimal text, and is kept as float64 reads that."""
 
@@ -43,7 +55,7 @@ def recordings() -> pd.DataFrame:
     public interface returned, the latter often wider than the scores' own. ``rank`` (Int64) is the
     place in the engine's own order within the query, missing where the engine does not order.
     """
-    return pd.read_parquet(_file("engines.parquet"))
+    return _table(FOLDER / "engines.parquet", "make engines")
 
 
 def recording(
@@ -77,7 +89,7 @@ def runs() -> pd.DataFrame:
 
 def about() -> dict[str, Any]:
     """What all runs share: command, date, CPU, threads, batch size, checksums; and the runs."""
-    return _read("runs.json")
+    return _json(FOLDER / "runs.json", "make engines")
 
 
 def disable_half() -> pd.DataFrame:
@@ -86,7 +98,7 @@ def disable_half() -> pd.DataFrame:
     One row per version, oldest first: ``version, advertised, read, works, condition`` (the test
     in Infinity's source that reads it, or None).
     """
-    return pd.DataFrame(_read("disable_half.json"))
+    return pd.DataFrame(_json(FOLDER / "disable_half.json", "make engines"))
 
 
 def trust_remote_code() -> pd.DataFrame:
@@ -94,7 +106,7 @@ def trust_remote_code() -> pd.DataFrame:
 
     One row per attempt: ``infinity, sentence_transformers, trust_remote_code, loads, error``.
     """
-    return pd.DataFrame(_read("trust_remote_code.json"))
+    return pd.DataFrame(_json(FOLDER / "trust_remote_code.json", "make engines"))
 
 
 def holdouts() -> pd.DataFrame:
@@ -109,6 +121,54 @@ def holdouts() -> pd.DataFrame:
 def changes() -> dict[str, str]:
     """What was changed in each of the :func:`holdouts`."""
     return json.loads((HOLDOUTS / "holdouts.json").read_text("utf-8"))
+
+
+def recorded_formats(batching: str = "request", *, threads: int = 1) -> pd.DataFrame:
+    """Logits of the German set in every forward format, computed in batches of one kind.
+
+    Columns :data:`FORMAT_COLUMNS` but for ``batching`` and ``threads``: what
+    :func:`analysis.scoring.score` returns, one row per format and pair, and so fit for
+    ``apply`` and ``effects``. ``request`` has the whole set, each query's candidates together, on
+    one thread. The others show what a batch does to a logit, for the queries that they have:
+    ``repeated``, ``alone``, ``shuffled`` (sixteen pairs of any queries), ``padded``, and
+    ``request`` on two threads. InputError names what there is, if it is none.
+    """
+    everything = _table(FORMATS / "formats.parquet", "make formats")
+    kinds = everything[["batching", "threads"]]
+    chosen = everything[(kinds == [batching, threads]).all(axis=1)]
+    if chosen.empty:
+        known = kinds.drop_duplicates().itertuples(index=False)
+        raise InputError(
+            f"no format is recorded in batches called {batching!r} on {threads} threads",
+            f"choose one of {', '.join(f'{one.batching!r} on {one.threads}' for one in known)}",
+            field="batching",
+        )
+    return chosen.drop(columns=["batching", "threads"]).reset_index(drop=True)
+
+
+def one_passage() -> pd.DataFrame:
+    """One pair's logit in a hundred companies of fifteen other pairs each, in several formats.
+
+    Columns :data:`ONE_PASSAGE_COLUMNS`; ``company`` counts from 0 and has the same pairs in every
+    format. It is the pair that dynamic int8 moves as far as the median pair, from its request to
+    alone.
+    """
+    return _table(FORMATS / "one_passage.parquet", "make formats")
+
+
+def recorded_runs() -> pd.DataFrame:
+    """The recorded forward formats, one row each, in the order of :func:`recorded_formats`.
+
+    ``forward_format``; ``file, bytes, sha256`` of the weights it was loaded from; ``recipe``, how
+    they were made, or None; ``precision``, the arithmetic as the runtime reports it, or None;
+    ``versions``; and, once they are timed, ``seconds`` per 100 pairs by the number of threads.
+    """
+    return pd.DataFrame(formats_about()["runs"])
+
+
+def formats_about() -> dict[str, Any]:
+    """What all forward formats share: command, date, CPU, batches, checksums; and the runs."""
+    return _json(FORMATS / "runs.json", "make formats")
 
 
 def recorded_path(engine: str, version: str, forward_dtype: str) -> ScorePath:
@@ -145,13 +205,16 @@ def _name(engine: str, version: str, api: str, forward_dtype: str) -> str:
     return f"{engine}@{version}:{forward_dtype}" + (":http" if api == "http" else "")
 
 
-def _read(name: str) -> Any:  # noqa: ANN401
-    return json.loads(_file(name).read_text("utf-8"))
+def _table(file: Path, target: str) -> pd.DataFrame:
+    return pd.read_parquet(_there(file, target))
 
 
-def _file(name: str) -> Path:
-    """Path of a recorded file; InputError says how to make it, if it is not there."""
-    file = FOLDER / name
+def _json(file: Path, target: str) -> Any:  # noqa: ANN401
+    return json.loads(_there(file, target).read_text("utf-8"))
+
+
+def _there(file: Path, target: str) -> Path:
+    """The path of a recorded file; InputError says how to make it, if it is not there."""
     if not file.exists():
-        raise InputError("there are no recordings of engines here", "run `make engines`", file=file)
+        raise InputError("there are no recordings here", f"run `{target}`", file=file)
     return file

@@ -1,12 +1,14 @@
-"""Real servers on loopback, audited: Infinity in two dtypes, and llama.cpp: `make test-engines`.
+"""Real servers on loopback, audited: Infinity by torch and by ONNX Runtime, and llama.cpp.
 
-The target builds an environment for each and names its program; without them nothing here runs.
+`make test-engines` builds an environment for each and names its program; without them nothing here
+runs.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -23,10 +25,14 @@ from analysis.auditing.kept import FOLDER_VARIABLE
 from analysis.readers import GERMAN
 
 INFINITY = os.environ.get("RERANK_PRECISION_INFINITY")
+INFINITY_ONNX = os.environ.get("RERANK_PRECISION_INFINITY_ONNX")
 LLAMA_CPP = os.environ.get("RERANK_PRECISION_LLAMA_CPP")
 SERVE_LLAMA_CPP = Path(__file__).parent.parent / "tools/engines/serve_llama_cpp.py"
 needs_infinity = pytest.mark.skipif(
     not INFINITY, reason="NO INFINITY HERE: no real server is audited. Run 'make test-engines'."
+)
+needs_infinity_onnx = pytest.mark.skipif(
+    not INFINITY_ONNX, reason="NO OPTIMUM HERE: no int8 is audited. Run 'make test-engines'."
 )
 needs_llama_cpp = pytest.mark.skipif(
     not LLAMA_CPP, reason="NO LLAMA.CPP HERE: no real server is audited. Run 'make test-engines'."
@@ -59,12 +65,29 @@ def some_queries(tmp_path_factory) -> Path:
     return file
 
 
+@pytest.fixture(scope="module")
+def onnx_checkpoint(checkpoint) -> Path:
+    """The checkpoint with its network for ONNX Runtime, in float32 and in dynamic int8."""
+    from analysis import models
+    from analysis.forwardformats import ForwardFormat
+    from analysis.runtimes.quantising import network_file
+
+    reranker = models.load(checkpoint, device="cpu")
+    for recipe, name in {"float32": "model.onnx", "int8-dynamic": "model_quantized.onnx"}.items():
+        network = network_file(reranker, ForwardFormat.of_text(f"onnxruntime:{recipe}"))
+        shutil.copyfile(network, checkpoint / name)
+    return checkpoint
+
+
 @contextmanager
-def served(command: Sequence[object], port: int, log: Path) -> Iterator[str]:
-    """Address of a server that a command runs; the process ends with the block."""
+def served(
+    command: Sequence[object], port: int, log: Path, folder: Path | None = None, **settings: str
+) -> Iterator[str]:
+    """Address of a server that a command runs in a folder; the process ends with the block."""
+    environment = os.environ | QUIET | settings
     with log.open("w") as output:
         process = subprocess.Popen(
-            [*map(str, command)], env=os.environ | QUIET, stdout=output, stderr=output
+            [*map(str, command)], cwd=folder, env=environment, stdout=output, stderr=output
         )
         try:
             url = f"http://127.0.0.1:{port}"
@@ -86,6 +109,15 @@ def infinity(checkpoint: Path, dtype: str, port: int) -> list[object]:
     command = [INFINITY, "v2", "--model-id", checkpoint, "--device", "cpu", "--engine", "torch"]
     command += ["--dtype", dtype, "--no-bettertransformer", "--no-model-warmup"]
     return [*command, "--host", "127.0.0.1", "--port", port]
+
+
+def infinity_onnx(port: int, *options: str) -> list[object]:
+    """Command that serves the folder it is run in by Infinity and ONNX Runtime.
+
+    Infinity names a file of another folder in a way that optimum does not find.
+    """
+    command = [INFINITY, "v2", "--model-id", ".", "--device", "cpu", "--engine", "optimum"]
+    return [*command, "--no-model-warmup", *options, "--host", "127.0.0.1", "--port", port]
 
 
 def await_health(url: str, process: subprocess.Popen, log: Path) -> None:
@@ -122,6 +154,24 @@ def test_the_audit_of_infinity_names_its_forward_dtype(
     assert (path["forward_dtype"], path["activation_dtype"]) == (dtype, "float32")
     # So few scores do not always tell the two formulas apart, which differ in last bits.
     assert "stepwise" in {left["formula"] for left in found["verdict"]["paths"]}
+
+
+@needs_infinity
+@needs_infinity_onnx
+@pytest.mark.parametrize(
+    ("options", "moves"), [([], True), (["--onnx-do-not-prefer-quantized"], False)]
+)
+def test_the_audit_of_infinity_tells_dynamic_int8_from_float32(
+    onnx_checkpoint, some_queries, tmp_path, monkeypatch, options, moves
+):
+    """On a CPU Infinity takes a quantised file unless it is told not to; nothing else says so."""
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "audits"))
+    port, log = free_port(), tmp_path / "log"
+    settings = {"PYTHONPATH": INFINITY_ONNX, "HF_HOME": str(tmp_path)}
+    command = infinity_onnx(port, *options)
+    with served(command, port, log, folder=onnx_checkpoint, **settings) as url:
+        found = audited(url, some_queries, tmp_path)
+    assert (float(found["source"]["details"]["batch shift"].split()[0]) > 0.01) == moves
 
 
 @needs_llama_cpp

@@ -36,6 +36,7 @@ def test_what_is_shipped_is_there():
     assert places.GERMAN.is_file()
     assert (places.MODELS / "demo" / "adapter_model.safetensors").is_file()
     assert (places.ENGINES / "engines.parquet").is_file()
+    assert (places.FORMATS / "formats.parquet").is_file()
     assert (places.NOTEBOOKS / "01_logit_to_score.ipynb").is_file()
 
 

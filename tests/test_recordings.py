@@ -237,7 +237,7 @@ def test_recordings_that_are_not_there_are_missed_by_name(tmp_path, monkeypatch)
     monkeypatch.setattr("analysis.recordings.FOLDER", tmp_path)
     for read, name in [(recordings, "engines.parquet"), (about, "runs.json")]:
         with pytest.raises(
-            InputError, match=f"{name}: there are no recordings .* Run `make engines`"
+            InputError, match=f"{name}: there are no recordings here. Run `make engines`"
         ):
             read()
 

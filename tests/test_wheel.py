@@ -119,6 +119,7 @@ def test_wheel_is_small_and_holds_the_package_alone(wheel):
         "auditing/audit.schema.json",
         "shipped/german/german.jsonl",
         "shipped/engines/engines.parquet",
+        "shipped/formats/formats.parquet",
         "shipped/gpu/README.md",
         "shipped/holdouts/holdouts.parquet",
         "shipped/models/demo/adapter_model.safetensors",

@@ -1,0 +1,60 @@
+"""Which forward formats are recorded, by which runner and in which environment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine_runs import ROOT, RUNNERS, Environment
+
+from analysis.forwardformats import FORWARD_FORMATS, RUN_HERE
+
+PADDED = "padded"
+
+
+class Own(Environment):
+    """The project's own environment, with its extra ``runtimes``."""
+
+    def run(self, runner: str, *arguments: Path, settings: Mapping[str, str]) -> None:
+        """Run one of ``tools/engines/``, to which ``analysis`` is known."""
+        command = [sys.executable, str(RUNNERS / runner), *map(str, arguments)]
+        ahead = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        environment = {**os.environ, **settings, "PYTHONPATH": ahead}
+        subprocess.run(command, env=environment, check=True)
+
+
+@dataclass(frozen=True)
+class FormatRun:
+    """A runtime's formats, and what its runner is made of, the runner itself first.
+
+    ``left_out`` names the batchings that the runtime does not have.
+    """
+
+    formats: tuple[str, ...]
+    environment: Environment
+    files: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+
+
+def _of(runtime: str) -> tuple[str, ...]:
+    return tuple(text for text, one in FORWARD_FORMATS.items() if one.runtime == runtime)
+
+
+RUNS = (
+    FormatRun(tuple(RUN_HERE), Own("own"), ("run_analysis.py", "passes.py")),
+    FormatRun(
+        _of("llama.cpp"),
+        Environment("llama-cpp"),
+        ("run_llama_cpp.py", "bert_gguf.py", "llama_cpp_server.py", "passes.py", "llama-cpp.txt"),
+        left_out=(PADDED,),  # it packs pairs one behind the other
+    ),
+    FormatRun(
+        _of("torchao"),
+        Environment("torchao-0.18.0"),
+        ("run_torchao.py", "passes.py", "requirements/torchao-0.18.0.txt"),
+    ),
+)
