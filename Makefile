@@ -73,6 +73,11 @@ model: $(TOOLS)  ## Train the demo reranker again (under three hours; goes on wh
 	$(BIN)/python tools/soften_demo_reranker.py
 	$(BIN)/python tools/evaluate_demo_reranker.py
 
+.PHONY: yes-no
+yes-no: $(TOOLS)  ## Train the yes/no demo again, record and measure it (under an hour; goes on where it was cut)
+	$(BIN)/python tools/train_yes_no_reranker.py
+	$(BIN)/python tools/evaluate_yes_no_reranker.py
+
 ENGINES := build/engines
 ENGINES_READY := $(patsubst tools/engines/requirements/%.txt,$(ENGINES)/%/.ready,$(wildcard tools/engines/requirements/*.txt)) \
   $(patsubst tools/engines/overlays/%.txt,$(ENGINES)/%/.ready,$(wildcard tools/engines/overlays/*.txt))

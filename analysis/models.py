@@ -23,7 +23,7 @@ from analysis.checkpoints import (
     stored_dtype,
     weight_files,
 )
-from analysis.demo import adapter_of, demo_base
+from analysis.demo import adapter_of, base_of
 from analysis.devices import pick
 from analysis.errors import InputError, checked_name
 from analysis.prompts import YesNo, yes_no
@@ -42,7 +42,8 @@ def load(
 ) -> Reranker:
     """Find a reranker: ``"demo"``, a local folder or a Hub id, tried in this order.
 
-    ``"demo-softened"`` is the demo reranker trained out of saturation, on the same base.
+    ``"demo-softened"`` is the demo reranker trained out of saturation, on the same base;
+    ``"demo-yes-no"`` is a language model that answers yes or no.
     ``revision`` pins a Hub model's commit, tag or branch. ``trust_remote_code`` runs the code
     that some checkpoints bring; ``allow_pickle`` takes pickled weights where there are no
     safetensors, and unpickling can run code. ``device`` is ``"cuda"``, ``"cuda:1"``, ``"mps"``
@@ -60,7 +61,7 @@ def load(
     trust = {"trust_remote_code": trust_remote_code, "allow_pickle": allow_pickle}
     adapter = adapter_of(model)
     if adapter is not None:
-        return _checked(demo_base(), adapter=adapter, **given)
+        return _checked(base_of(model), adapter=adapter, **given)
     folder = local_folder(model)
     if folder is not None:
         if revision is not None:
@@ -87,11 +88,11 @@ def _checked(
     labels = {"num_labels": 1} if adapter else {}
     trust = {"trust_remote_code": trust_remote_code}
     config = called(AutoConfig.from_pretrained, folder, folder, **trust, **labels)
-    answers = not adapter and is_language_model(config, folder)
+    answers = is_language_model(config, folder)
     if not adapter and not answers:
         check_head(config, folder)
     tokenizer = load_tokenizer(folder, config, trust_remote_code=trust_remote_code)
-    asked = yes_no(folder, config, tokenizer, name) if answers else None
+    asked = yes_no(adapter or folder, config, tokenizer, name) if answers else None
     if asked and not config.is_encoder_decoder:
         tokenizer.padding_side = "left"  # so that the last place is a token of every text
     return Reranker(

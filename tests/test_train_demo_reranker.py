@@ -79,9 +79,12 @@ def test_a_run_that_was_cut_ends_with_the_bits_of_one_that_was_not(
 
 
 def test_another_recipe_does_not_go_on_from_this_one(tools, tmp_path):
-    recipes = {tools.recipe(tools.TEXT, steps, seed) for steps in (1, 2) for seed in (1, 2)}
+    def recipe(steps: int, seed: int) -> str:
+        return tools.recipe(tools.TEXT, tools.PROGRAMS, steps, seed)
+
+    recipes = {recipe(steps, seed) for steps in (1, 2) for seed in (1, 2)}
     (tools.TEXT / "more.jsonl").write_text("{}")
-    assert len(recipes | {tools.recipe(tools.TEXT, 1, 1)}) == 5
+    assert len(recipes | {recipe(1, 1)}) == 5
 
 
 def test_the_loss_is_the_squared_shortfall_to_ten_on_the_right_side(tools):
@@ -114,10 +117,10 @@ def assert_head_alone_differs(weights: dict[str, torch.Tensor]) -> None:
 
 
 @pytest.fixture
-def drawn(tools) -> ModuleType:
+def drawn(tools):
     """Batches of the shortened topics."""
-    text, pairs = (importlib.import_module(n) for n in ("training_text", "training_pairs"))
-    return pairs.Batches(text.kept(text.read_text(tools.TEXT)), seed=1)
+    text = importlib.import_module("training_text")
+    return tools.batches_of(text.kept(text.read_text(tools.TEXT)), seed=1)
 
 
 def test_a_batch_is_the_same_whatever_was_drawn_before(drawn):
@@ -151,7 +154,7 @@ def test_one_wrong_passage_is_among_the_nearest_by_the_bases_cosine(drawn, monke
     topic, group = drawn.groups[0]
     question = group.questions[0]
     order = drawn.nearest_first(question, topic.wrong_passages(group))
-    cosines = [float(drawn.questions[question] @ drawn.passages[p]) for p in order]
+    cosines = drawn.nearness(question, order)
     assert cosines == sorted(cosines, reverse=True)
     hard = {
         p

@@ -124,6 +124,8 @@ def test_wheel_is_small_and_holds_the_package_alone(wheel):
         "shipped/holdouts/holdouts.parquet",
         "shipped/models/demo/adapter_model.safetensors",
         "shipped/models/demo-softened/adapter_model.safetensors",
+        "shipped/models/demo-yes-no/1_LogitScore/config.json",
+        "shipped/models/demo-yes-no/pair_logits.parquet",
         "shipped/notebooks/01_logit_to_score.ipynb",
     ):
         assert f"analysis/{name}" in names

@@ -15,9 +15,11 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import normalize
+from training_pairs import Nearness
+from training_text import Topic
 from transformers import AutoModel, AutoTokenizer
 
-from analysis.demo import demo_base
+from analysis.demo import base_of
 
 KEPT = Path(__file__).parent.parent / "build" / "model"
 BATCH = 64
@@ -36,6 +38,19 @@ def passage_embeddings(texts: Sequence[str]) -> Embeddings:
     return _embeddings([f"passage: {text}" for text in texts])
 
 
+def cosine_nearness(topics: Sequence[Topic]) -> Nearness:
+    """How near the passages of topics are to their questions, by cosine."""
+    questions = question_embeddings(
+        [q for topic in topics for group in topic.groups for q in group.questions]
+    )
+    known = passage_embeddings([p for topic in topics for p in topic.passages()])
+
+    def nearness(question: str, passages: list[str]) -> list[float]:
+        return [float(questions[question] @ known[passage]) for passage in passages]
+
+    return nearness
+
+
 def _embeddings(texts: Sequence[str]) -> Embeddings:
     """Embeddings of texts with their prefixes, by the texts without them."""
     by_length = sorted(set(texts), key=lambda text: (len(text), text))
@@ -51,7 +66,7 @@ def _embeddings(texts: Sequence[str]) -> Embeddings:
 
 def _computed(texts: list[str]) -> torch.Tensor:
     """Embeddings of texts, shape (n_texts, width), each of length one."""
-    base = demo_base()
+    base = base_of("demo")
     network = AutoModel.from_pretrained(base, add_pooling_layer=False).eval()
     tokenizer = AutoTokenizer.from_pretrained(base)
     found = []

@@ -9,23 +9,20 @@ rounded when they are written: nDCG and shares to three digits, logits to two, w
 move to four.
 
 There are two baselines. One is the cosine of the base model's embeddings, as its authors use it.
-The other is BM25 as bm25s has it by default (Lucene's variant, k1 = 1.5, b = 0.75), with all
-passages of the set as its collection and lower-case words as they stand: no stop words, no
-stemming; a query word that no passage has is ignored. Both rank each query's own candidates, as
-the reranker does.
+The other is BM25 (:mod:`bm25`), with all passages of the set as its collection. Both rank each
+query's own candidates, as the reranker does.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
-import bm25s
 import numpy as np
 import pandas as pd
 from base_cosine import passage_embeddings, question_embeddings
+from bm25 import Bm25
 from demo_card import figures_text, fill, recipe_text, softened_text, training_counts
 from numpy.typing import NDArray
 from safetensors import safe_open
@@ -58,12 +55,11 @@ Figures = dict[str, Any]
 
 def bm25_scores(dataset: RerankingSet) -> Values:
     """BM25 score of each pair, shape (n_pairs,); the collection is every passage of the set."""
-    index = bm25s.BM25()
-    index.index([words(text) for text in dataset.pairs["passage"]], show_progress=False)
+    bm25 = Bm25(dataset.pairs["passage"])
     scores = np.zeros(dataset.n_pairs)
     for query_id, rows in dataset.pairs.groupby("query_id", sort=False).indices.items():
-        ids = index.get_tokens_ids(words(dataset.query_text(query_id)))
-        scores[rows] = index.get_scores_from_ids(ids)[rows]
+        passages = dataset.pairs["passage"].iloc[rows].tolist()
+        scores[rows] = bm25.scores(dataset.query_text(query_id), passages)
     return scores
 
 
@@ -73,11 +69,6 @@ def base_cosines(dataset: RerankingSet) -> Values:
     passages = passage_embeddings(dataset.pairs["passage"].tolist())
     pairs = zip(dataset.pairs["query"], dataset.pairs["passage"], strict=True)
     return np.array([float(queries[query] @ passages[passage]) for query, passage in pairs])
-
-
-def words(text: str) -> list[str]:
-    """Lower-case words of a text, in order."""
-    return re.findall(r"\w+", text.lower())
 
 
 def ndcg(dataset: RerankingSet, scores: Values) -> Values:
@@ -200,7 +191,7 @@ def described(reranker: Reranker) -> Figures:
     """Which network the figures belong to, and the machine and libraries that ran it."""
     identity = reranker.identity()
     return {
-        "adapter": adapter_size(DEMO),
+        "adapter": adapter_size(reranker.adapter),
         "sha256": {
             "base": identity["weights"]["model.safetensors"],
             "adapter": identity["adapter"]["adapter_model.safetensors"],

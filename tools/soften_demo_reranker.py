@@ -13,17 +13,18 @@ from __future__ import annotations
 
 import argparse
 import warnings
+from functools import partial
 from pathlib import Path
 
 import torch
 from peft import PeftModel
 from torch.nn.functional import binary_cross_entropy_with_logits
-from train_demo_reranker import ROOT, SEED, encoded, save_adapter, trained, watch
-from training_pairs import Batches
+from train_demo_reranker import SEED, batches_of, encoded, logits_of
+from training_runs import ROOT, save_adapter, trained, watch
 from training_text import TEXT, Pair, held_out, kept, read_text
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerBase
 
-from analysis.demo import demo_base
+from analysis.demo import base_of
 
 MODELS = ROOT / "data" / "models"
 SMOOTHING = 0.1
@@ -35,7 +36,7 @@ POOLER_RATE, CLASSIFIER_RATE = 1e-4, 1e-2
 def demo_model(adapter: Path) -> torch.nn.Module:
     """The demo reranker, its adapter and head open to training."""
     encoder = AutoModelForSequenceClassification.from_pretrained(
-        demo_base(), num_labels=1, dtype=torch.float32, use_safetensors=True
+        base_of("demo"), num_labels=1, dtype=torch.float32, use_safetensors=True
     )
     with warnings.catch_warnings():
         # peft 0.21 reads an attribute that transformers 5 renames
@@ -83,13 +84,13 @@ def main() -> None:
     args = parser.parse_args()
     torch.manual_seed(SEED)
     torch.use_deterministic_algorithms(True)
-    model, tokenizer = demo_model(args.demo), AutoTokenizer.from_pretrained(demo_base())
+    model, tokenizer = demo_model(args.demo), AutoTokenizer.from_pretrained(base_of("demo"))
     domains = read_text(TEXT)
-    drawn = Batches(kept(domains), seed=SEED)
+    drawn = batches_of(kept(domains), SEED)
     batches = [drawn.batch(number) for number in range(args.batches)]
     labels = torch.tensor([label for pairs in batches for *_, label in pairs])
     soften(model, hidden_states(model, tokenizer, batches), labels)
-    print(watch(model, tokenizer, held_out(domains)))
+    print(watch(model, partial(logits_of, model, tokenizer), held_out(domains)))
     save_adapter(model, args.out)
     # It is the demo's; peft lists the head's names once more with every load.
     (args.out / "adapter_config.json").write_bytes((args.demo / "adapter_config.json").read_bytes())

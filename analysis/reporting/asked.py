@@ -9,7 +9,7 @@ from analysis.formats import FORWARD_DTYPES
 from analysis.places import named_path
 
 # What is shipped under these names comes before a local file or folder of the same name.
-_NAMES = ("demo", "demo-softened", "german")
+_NAMES = ("demo", "demo-softened", "demo-yes-no", "german")
 SHIPPED = {"model": "demo", "data": "german", "dtypes": list(FORWARD_DTYPES)}
 
 
