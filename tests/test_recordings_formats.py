@@ -77,8 +77,9 @@ def test_logits_are_values_of_the_dtype_that_they_leave_in(text):
     assert DTYPES[as_format(text).forward_dtype].round(values).tolist() == values.tolist()
 
 
-@every_format
+@pytest.mark.parametrize("text", [text for text in TEXTS if not text.startswith("llama.cpp:")])
 def test_the_same_batches_again_give_the_same_logits(text):
+    """llama.cpp's server makes its own batches, of what has arrived when it looks."""
     assert shift(text, "repeated").max() == 0
 
 

@@ -29,14 +29,14 @@ class Own(Environment):
 
 @dataclass(frozen=True)
 class FormatRun:
-    """A runtime's formats, and what its runner is made of, the runner itself first.
+    """A runtime's formats, and the files that decide what its runner answers, the runner first.
 
     ``left_out`` names the batchings that the runtime does not have.
     """
 
     formats: tuple[str, ...]
     environment: Environment
-    files: tuple[str, ...]
+    files: tuple[Path, ...]
     left_out: tuple[str, ...] = ()
 
 
@@ -44,17 +44,23 @@ def _of(runtime: str) -> tuple[str, ...]:
     return tuple(text for text, one in FORWARD_FORMATS.items() if one.runtime == runtime)
 
 
+def _files(*names: str) -> tuple[Path, ...]:
+    return tuple(RUNNERS / name for name in (*names, "passes.py"))
+
+
+_OWN_FILES = (ROOT / "constraints.txt", *sorted((ROOT / "analysis" / "runtimes").glob("*.py")))
+
 RUNS = (
-    FormatRun(tuple(RUN_HERE), Own("own"), ("run_analysis.py", "passes.py")),
+    FormatRun(tuple(RUN_HERE), Own("own"), (*_files("run_analysis.py"), *_OWN_FILES)),
     FormatRun(
         _of("llama.cpp"),
         Environment("llama-cpp"),
-        ("run_llama_cpp.py", "bert_gguf.py", "llama_cpp_server.py", "passes.py", "llama-cpp.txt"),
+        _files("run_llama_cpp.py", "bert_gguf.py", "llama_cpp_server.py", "llama-cpp.txt"),
         left_out=(PADDED,),  # it packs pairs one behind the other
     ),
     FormatRun(
         _of("torchao"),
         Environment("torchao-0.18.0"),
-        ("run_torchao.py", "passes.py", "requirements/torchao-0.18.0.txt"),
+        _files("run_torchao.py", "requirements/torchao-0.18.0.txt"),
     ),
 )

@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 import torch
 from demo_card import fill, table
-from engine_runs import ENVIRONMENTS, RUNNERS
+from engine_runs import ENVIRONMENTS
 from format_runs import PADDED, RUNS, FormatRun
 from record_engines import write_json
 
@@ -111,8 +111,8 @@ class Recorder:
         """What a runner answers; kept, and read again while nothing has changed."""
         request = self._request(forward_format, batchings)
         digest = hashlib.sha256(json.dumps([request, self._weights]).encode())
-        for name in run.files:
-            digest.update((RUNNERS / name).read_bytes())
+        for file in run.files:
+            digest.update(file.read_bytes())
         kept = ENVIRONMENTS / "answers" / f"{digest.hexdigest()}.json"
         if not kept.exists():
             self._ask(run, request, kept)
@@ -158,7 +158,7 @@ class Recorder:
         asked, answered = answer.with_suffix(".request"), answer.with_suffix(".answer")
         asked.write_text(json.dumps({"model": str(self.checkpoint), **request}), "utf-8")
         threads = {"OMP_NUM_THREADS": str(request["threads"])}
-        run.environment.run(run.files[0], asked, answered, settings=threads)
+        run.environment.run(run.files[0].name, asked, answered, settings=threads)
         answered.rename(answer)
         asked.unlink()
 
