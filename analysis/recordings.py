@@ -151,8 +151,8 @@ def recorded_formats(batching: str = "request", *, threads: int = 1) -> pd.DataF
     if chosen.empty:
         known = kinds.drop_duplicates().itertuples(index=False)
         raise InputError(
-            f"no format is recorded in batches called {batching!r} on {threads} threads",
-            f"choose one of {', '.join(f'{one.batching!r} on {one.threads}' for one in known)}",
+            f"no format is recorded in batches {batching!r}, threads={threads}",
+            "choose " + "; ".join(f"{one.batching!r}, threads={one.threads}" for one in known),
             field="batching",
         )
     return chosen.drop(columns=["batching", "threads"]).reset_index(drop=True)

@@ -161,3 +161,20 @@ def test_seconds_leave_the_first_query_out(record, recorder, monkeypatch, tmp_pa
     monkeypatch.setattr(record.Recorder, "_ask", ask)
     run = run_of(record, "torch:float32")
     assert recorder.seconds(run, "torch:float32", threads=2) == 100 * 3 / 12
+
+
+def test_times_go_into_the_runs_and_the_card(record, recorder, monkeypatch, tmp_path):
+    text, card = "torch:float32", "<!-- runs: written by the tool -->\n<!-- end of runs -->\n"
+    (tmp_path / "README.md").write_text(card, "utf-8")
+    run = {"forward_format": text, "file": "model.safetensors", "bytes": 272_855_548}
+    shared = {**record.about(recorder.dataset), "runs": [run]}
+    record.write_about(tmp_path, shared)
+    assert f"| `{text}` | `model.safetensors` | 273 |\n" in (tmp_path / "README.md").read_text(
+        "utf-8"
+    )
+    monkeypatch.setattr(record, "every_format", lambda: iter([(run_of(record, text), text)]))
+    monkeypatch.setattr(record.Recorder, "seconds", lambda self, run, text, threads: 5 / threads)
+    record.add_times(recorder, tmp_path)
+    timed = json.loads((tmp_path / "runs.json").read_text("utf-8"))
+    assert timed == {**shared, "runs": [{**run, "seconds": {"1": 5.0, "2": 2.5}}]}
+    assert "| 273 | 5.0 | 2.5 |\n" in (tmp_path / "README.md").read_text("utf-8")

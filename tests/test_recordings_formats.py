@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from analysis.checkpoints import sha256_of
 from analysis.errors import InputError
@@ -125,6 +126,31 @@ def test_fewer_bits_of_a_weight_are_worse():
     assert error["f16"] < error["q8_0"] < error["q4_0"]
 
 
+def test_q8_0_errs_by_as_much_as_its_rounded_weights_let_expect():
+    """To an order of magnitude: llama.cpp rounds activations too, and has a table for GELU."""
+    reranker, pairs = load("demo", device="cpu"), load_german().pairs
+    pairs = pairs[pairs["query_id"] == pairs["query_id"].iloc[0]]
+    network = reranker.network("float32")
+    for name, parameter in network.named_parameters():
+        if min(parameter.shape) > 1 and parameter.ndim == 2 and "position" not in name:
+            parameter.data = in_q8_0(parameter.data)
+    texts = pairs["query"].tolist(), pairs["passage"].tolist()
+    inputs = reranker.batch(reranker.tokens(*texts, reranker.length))
+    with torch.inference_mode():
+        rounded = network(**{name: torch.from_numpy(rows) for name, rows in inputs.items()})
+    exact = logits("torch:float32").head(len(pairs))
+    expected = np.abs(reranker.logits(rounded)[:, 0] - exact).mean()
+    recorded = (logits("llama.cpp:q8_0").head(len(pairs)) - exact).abs().mean()
+    assert expected / 10 < recorded < 10 * expected
+
+
+def in_q8_0(weights: torch.Tensor) -> torch.Tensor:
+    """Blocks of 32 in 8 bits, each with a float16 scale."""
+    blocks = weights.reshape(-1, 32)
+    scale = (blocks.abs().amax(1, keepdim=True) / 127).half().float().clamp(min=1e-12)
+    return ((blocks / scale).round() * scale).reshape(weights.shape)
+
+
 def test_one_passage_is_spread_by_its_company_as_its_format_has_it():
     strips = one_passage()
     assert tuple(strips) == ONE_PASSAGE_COLUMNS
@@ -168,7 +194,7 @@ def test_the_card_lists_every_format():
 
 
 def test_batches_that_nobody_made_are_answered_with_those_there_are():
-    with pytest.raises(InputError, match=r"choose one of 'request' on 1, .*'request' on 2"):
+    with pytest.raises(InputError, match=r"Choose 'request', threads=1; .*; 'request', threads=2"):
         recorded_formats("backwards")
 
 

@@ -5,7 +5,6 @@ It needs ``analysis`` with its extra ``runtimes``, and runs in the project's own
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,8 @@ from analysis import runtimes
 from analysis.forwardformats import ForwardFormat
 from analysis.models import load as load_reranker
 from analysis.rerankers import Reranker
-from analysis.runtimes import calibrating, open_vino, quantising
+from analysis.runtimes import calibrating, keeping, open_vino, quantising
 from analysis.runtimes.exporting import exported
-from analysis.runtimes.keeping import KEY
 
 
 def load(request: Request) -> Network:
@@ -49,9 +47,8 @@ def facts(reranker: Reranker, chosen: ForwardFormat) -> dict[str, Any]:
 
 def made(file: Path) -> dict[str, Any]:
     """The largest of a network's files, which holds its weights, and what made the network."""
-    beside = [one for one in file.parent.iterdir() if one.name != KEY]
-    largest = max(beside, key=lambda one: one.stat().st_size)
-    return {**weighed(largest), "recipe": json.loads((file.parent / KEY).read_text("utf-8"))}
+    largest = max(file.parent.iterdir(), key=lambda one: one.stat().st_size)
+    return {**weighed(largest), "recipe": keeping.identity(file)["made_of"]}
 
 
 if __name__ == "__main__":
