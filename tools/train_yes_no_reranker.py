@@ -125,7 +125,7 @@ def main() -> None:
     train(training, batches, watched, kept_state, keep_every=KEEP_EVERY, watch_every=args.steps)
     save_adapter(model.to(torch.bfloat16), args.out)
     told = {"steps": args.steps, "pairs": args.steps * QUESTIONS * PASSAGES, "seed": args.seed}
-    (args.out / "training.json").write_text(json.dumps(told, indent=2) + "\n", "utf-8")
+    (args.out / "trained.json").write_text(json.dumps(told, indent=2) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
