@@ -63,14 +63,14 @@ def test_strips_have_a_dot_for_each_company(ax):
 
 
 @pytest.mark.parametrize("panels", [1, 3])
-def test_the_top_has_a_panel_for_each_format(panels):
+def test_static_scales_have_a_panel_for_each_format(panels):
     texts = [
         "openvino:int8-static@relevant",
         "openvino:int8-static-head-f32@relevant",
         "openvino:int8-static@random",
     ]
     own = pd.DataFrame({"logit": [0.0, 9.0], "other": [0.0, 6.0]})
-    picture = views.clipped_tops(dict.fromkeys(texts[:panels], own))
+    picture = views.static_scales(dict.fromkeys(texts[:panels], own))
     with drawn(picture) as figure:
         titles = [ax.get_title(loc="left").replace("\n", " ") for ax in figure.axes]
         assert titles[0] == "relevant pairs, head in int8"

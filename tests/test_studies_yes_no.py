@@ -37,13 +37,14 @@ def test_an_upcast_restores_nothing_and_rows_do(pairs):
 
 
 def test_heads_are_told_apart_by_name():
-    names = [yes_no.name_of(head) for head in yes_no.heads_of("bfloat16")]
+    names = [yes_no.name_of(head, "bfloat16") for head in yes_no.heads_of("bfloat16")]
     assert names == [
         "yes − no in bfloat16",
         "yes − no in float32, after an upcast",
         "rows of the head subtracted in float32",
     ]
-    assert len(yes_no.heads_of("float32")) == 2
+    names = [yes_no.name_of(head, "float32") for head in yes_no.heads_of("float32")]
+    assert names == ["yes − no in float32", "rows of the head subtracted in float32"]
 
 
 def test_rows_are_what_the_network_gave(pairs):

@@ -124,9 +124,8 @@ def _int8_and_company(values: Values) -> dict[str, bool]:
         ]
         > widths["torch:bfloat16"]
         > widths["torch:float32"],
-        "a head in float32 keeps the top": all(
-            highest[f"-head-f32@{pairs}"] > highest[f"@{pairs}"] for pairs in ("relevant", "random")
-        ),
+        "random pairs keep less of the top than relevant ones": highest["@random"]
+        < highest["@relevant"],
         "an upcast restores no difference of two logits": values["upcast"] == values["subtracted"],
         "rows subtracted first do": values["rows"] > values["upcast"],
     }

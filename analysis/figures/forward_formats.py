@@ -156,7 +156,7 @@ def strip_rows(ax: Axes, strips: pd.DataFrame) -> list[PathCollection]:
 
 
 @drawn
-def clipped_tops(errors: dict[str, pd.DataFrame]) -> Picture:
+def static_scales(errors: dict[str, pd.DataFrame]) -> Picture:
     """A panel per static format: its logits over float32's, and the line on which both agree.
 
     ``errors`` are :func:`analysis.studies.formats.errors` by the format's plain text.
@@ -179,8 +179,9 @@ def clipped_tops(errors: dict[str, pd.DataFrame]) -> Picture:
     )
     return Picture(
         figure,
-        "Logits with fixed 8-bit scales over those in float32, each pair a dot. Line: both agree. "
-        "Dashes: the highest logit in 8 bits.",
+        "Logits with fixed 8-bit scales over those in float32, each pair a dot; above each panel "
+        "the pairs that the scales were found on. Line: both agree. Dashes: the highest logit in "
+        "8 bits.",
         f"Highest logit in 8 bits, and in float32. {largest}.",
     )
 

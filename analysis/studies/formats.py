@@ -38,6 +38,7 @@ EXTRA = ("nncf", "onnx", "onnxruntime", "onnxscript", "openvino")
 """What formats outside torch need, the extra ``runtimes``."""
 REFERENCE = ForwardFormat.of_text("float32")
 _QUERIES = ("queries", "reordered", "first_lost")
+_TESTED = ("difference", "low", "high", "p_value", "detectable")
 BATCHINGS = {
     ("repeated", 1): "again",
     ("request", 2): "on 2 threads",
@@ -150,10 +151,8 @@ def side_by_side(logits: pd.DataFrame, k: int = 10) -> pd.DataFrame:
         }
         for text in _others(logits)
     ]
-    return pd.DataFrame(rows)
-
-
-_TESTED = ("difference", "low", "high", "p_value", "detectable")
+    counted = ["forward_format", "mean_abs", "largest", *_QUERIES, "ndcg"]
+    return pd.DataFrame(rows, columns=[*counted, *_TESTED])
 
 
 def _raw_paths(logits: pd.DataFrame) -> list[ScorePath]:
@@ -219,7 +218,8 @@ def gains_and_losses(logits: pd.DataFrame, k: int = 10) -> pd.DataFrame:
                 "most_lost": max(0.0, -difference.min()),
             }
         )
-    return pd.DataFrame(rows)
+    columns = ["forward_format", "gained", "lost", "most_gained", "most_lost"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def costs() -> pd.DataFrame:
@@ -296,11 +296,12 @@ def static_formats(logits: pd.DataFrame) -> list[str]:
     return [text for text in texts if FORWARD_FORMATS[text].activation_scale == "static"]
 
 
-def clipped(logits: pd.DataFrame) -> pd.DataFrame:
+def tops(logits: pd.DataFrame) -> pd.DataFrame:
     """What fixed scales leave of the highest logits; one row per static format.
 
-    ``forward_format, calibration, head``; ``largest`` logit, and ``float32``'s largest; ``high``,
-    the mean error of the tenth of the pairs that float32 puts highest, ``low``, of all others.
+    ``forward_format, calibration, head``; ``largest`` logit, and ``float32``'s largest; ``top``,
+    the mean error of the tenth of the pairs that float32 puts highest, below 0 where scales cut it;
+    ``scatter``, the mean size of the errors of all others.
     """
     rows = []
     for text in static_formats(logits):
@@ -313,8 +314,8 @@ def clipped(logits: pd.DataFrame) -> pd.DataFrame:
                 "head": named.head,
                 "largest": own["other"].max(),
                 "float32": own["logit"].max(),
-                "high": own.loc[top, "error"].mean(),
-                "low": own.loc[~top, "error"].mean(),
+                "top": own.loc[top, "error"].mean(),
+                "scatter": own.loc[~top, "error"].abs().mean(),
             }
         )
     return pd.DataFrame(rows)

@@ -39,9 +39,10 @@ def heads_of(dtype: str) -> tuple[Head, ...]:
     return tuple(dict.fromkeys([Head("difference", dtype), UPCAST, ROWS]))
 
 
-def name_of(head: Head) -> str:
-    """What a head does, in words that tell an upcast from a float32 network."""
-    return "yes − no in float32, after an upcast" if head == UPCAST else str(head)
+def name_of(head: Head, forward_dtype: str) -> str:
+    """What a head does to the logits of a network, in words that name an upcast."""
+    upcast = head == UPCAST and forward_dtype != UPCAST.dtype
+    return f"{head}, after an upcast" if upcast else str(head)
 
 
 def left_by(head: Head, own: pd.DataFrame) -> NDArray[np.float64]:
@@ -66,7 +67,7 @@ def by_head(pairs: pd.DataFrame) -> pd.DataFrame:
             rows.append(
                 {
                     "forward_dtype": dtype,
-                    "head": name_of(head),
+                    "head": name_of(head, dtype),
                     "pairs": len(own),
                     "distinct": len(np.unique(logits)),
                     "mean_abs": error.mean(),
