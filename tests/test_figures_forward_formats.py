@@ -35,7 +35,7 @@ def test_formats_stand_by_how_many_queries_they_reorder():
         assert names == ["openvino:f32", "onnxruntime:int8-dynamic"]
         assert [label.get_text() for label in measure.get_yticklabels()] == ["", ""]
     assert "onnxruntime:int8-dynamic: 3 of 4, nDCG -0.0200" in picture.alt
-    assert "Right" in picture.caption
+    assert "nDCG@10 less float32's" in picture.caption
 
 
 def test_without_a_measure_there_is_one_panel():

@@ -62,9 +62,9 @@ def order_and_measure(table: pd.DataFrame, k: int) -> Picture:
 
 
 def _order_caption(k: int, graded: bool) -> str:
-    order = f"Left: queries whose first {k} places differ from float32's; ring: the first place."
-    measure = " Right: nDCG less float32's, mean over queries, with its 95 % interval."
-    return order.removeprefix("Left: ").capitalize() if not graded else order + measure
+    order = f"Queries whose first {k} places are not float32's; ring: whose first place is not."
+    measure = f" nDCG@{k} less float32's, mean over queries, with its 95 % interval."
+    return order + measure if graded else order
 
 
 def _order_alt(rows: pd.DataFrame, k: int) -> str:
