@@ -37,9 +37,9 @@ def two_logits(
     return Picture(
         figure,
         f"The logit that each head makes of {pairs} recorded pairs, over float32's; and how many "
-        " differences a range as wide as theirs has, by the size of the two logits "
-        "(lines), and how many are found among these pairs, moved to that size (marks; rounding "
-        "both ends may add one or two).",
+        "differences a range as wide as theirs has, by the size of the two logits (lines), and how "
+        "many are found among these pairs, moved to that size (marks; rounding both ends may add "
+        "one or two).",
         f"Distinct logits of {pairs} pairs in {dtype}, by head. {distinct}.",
     )
 
