@@ -110,6 +110,27 @@ def _two_engines(values: Values) -> dict[str, bool]:
     }
 
 
+def _int8_and_company(values: Values) -> dict[str, bool]:
+    errors, widths = _named(values, "mean error: "), _named(values, "width: ")
+    highest, dynamic = _named(values, "highest: openvino:int8-static"), "onnxruntime:int8-dynamic"
+    return {
+        "float32 is float32 in other runtimes": max(
+            errors["onnxruntime:float32"], errors["openvino:f32"]
+        )
+        < 1e-4,
+        "8-bit weights err less than 8-bit activations": errors["onnxruntime:w8"] < errors[dynamic],
+        "another batch moves dynamic int8 more than bfloat16, and that more than float32": widths[
+            dynamic
+        ]
+        > widths["torch:bfloat16"]
+        > widths["torch:float32"],
+        "random pairs keep less of the top than relevant ones": highest["@random"]
+        < highest["@relevant"],
+        "an upcast restores no difference of two logits": values["upcast"] == values["subtracted"],
+        "rows subtracted first do": values["rows"] > values["upcast"],
+    }
+
+
 EXPECTATIONS: dict[str, Callable[[Values], dict[str, bool]]] = {
     "01_logit_to_score": _logit_to_score,
     "02_fp16_steps_near_one": _steps_near_one,
@@ -117,4 +138,5 @@ EXPECTATIONS: dict[str, Callable[[Values], dict[str, bool]]] = {
     "04_infinity_issue_203": _issue_203,
     "05_read_the_precision": _read_the_precision,
     "10_two_engines": _two_engines,
+    "11_int8_and_company": _int8_and_company,
 }

@@ -58,11 +58,11 @@ def report(
     :func:`analysis.readers.read` takes; ``dtypes`` are forward dtypes, ``formats`` further
     forward formats, such as ``"onnxruntime:int8-dynamic"``, that the first page and the notebooks
     set beside them. ``path`` is the score path of one's own engine, as text of
-    :func:`analysis.path_of`: the answer is about it. ``out`` is the folder for the site: the pages, ``figures/`` and ``notebooks/``; left out, it
-    is ``report/`` of a checkout, which shows the shipped model and set. What was scored, and
-    notebooks whose inputs are those of the last run into that folder, are not run again: an
-    interrupted report goes on where it was, and its pages show what is done. ``say`` receives one
-    line per step.
+    :func:`analysis.path_of`: the answer is about it. ``out`` is the folder for the site: the pages,
+    ``figures/`` and ``notebooks/``; left out, it is ``report/`` of a checkout, which shows the
+    shipped model and set. What was scored, and notebooks whose inputs are those of the last run
+    into that folder, are not run again: an interrupted report goes on where it was, and its pages
+    show what is done. ``say`` receives one line per step.
 
     Raises :class:`InputError` for bad input, and where ``out`` is missing; once the site is
     written, :class:`ChaptersFailedError` if a notebook failed.

@@ -126,12 +126,13 @@ def _alone() -> Iterator[None]:
     from rich import get_console
 
     console, quiet_before = get_console(), get_console().quiet
+    jupyter_before = console.is_jupyter  # a quiet console still shows widgets in a notebook
     ci_before = os.environ.get("NNCF_CI")
-    console.quiet, os.environ["NNCF_CI"] = True, "1"
+    console.quiet, console.is_jupyter, os.environ["NNCF_CI"] = True, False, "1"
     try:
         yield
     finally:
-        console.quiet = quiet_before
+        console.quiet, console.is_jupyter = quiet_before, jupyter_before
         del os.environ["NNCF_CI"]
         if ci_before is not None:
             os.environ["NNCF_CI"] = ci_before
