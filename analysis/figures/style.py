@@ -98,6 +98,7 @@ _RUNTIMES = {
     "openvino": OKABE_ITO[2],
     "llama.cpp": OKABE_ITO[7],
     "torchao": None,
+    "onednn": OKABE_ITO[5],  # torch's network, so float32's hue
 }
 """Hues of the runtimes other than torch: one each, and a marker for each of its formats."""
 _MARKERS = "X<>P*hdDv"
