@@ -108,9 +108,9 @@ def mark_of(forward_format: ForwardFormat) -> Mark:
     """The mark of a forward format: of torch's formats that of the dtype."""
     if forward_format.is_torch:
         return MARKS[forward_format.forward_dtype]
-    others = [one for one in FORWARD_FORMATS.values() if not one.is_torch]
-    marker = _MARKERS[others.index(forward_format) % len(_MARKERS)]
-    return Mark(_RUNTIMES[forward_format.runtime], marker, ":")
+    runtime = forward_format.runtime
+    alike = [one for one in FORWARD_FORMATS.values() if one.runtime == runtime]
+    return Mark(_RUNTIMES[runtime], _MARKERS[alike.index(forward_format)], ":")
 
 
 @contextmanager
