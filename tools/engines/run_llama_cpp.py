@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import Any
+from unicodedata import normalize
 from urllib import request as http
 
 from bert_gguf import write_gguf
@@ -48,9 +49,15 @@ def load(request: Request) -> Network:
 
 def rerank(server: Any, query: str, passages: list[str]) -> list[float]:  # noqa: ANN401
     """Raw logits of a query's passages, in their order."""
-    results = server.handle_rerank({"query": query, "documents": passages})["results"]
+    texts = {"query": normalised(query), "documents": list(map(normalised, passages))}
+    results = server.handle_rerank(texts)["results"]
     logits = {result["index"]: result["relevance_score"] for result in results}
     return [logits[number] for number in range(len(passages))]
+
+
+def normalised(text: str) -> str:
+    """The text as the tokeniser has it before it looks for pieces; a GGUF of ours cannot say so."""
+    return normalize("NFKC", text)
 
 
 def check_tokens(url: str, pairs: set[Pair]) -> None:
@@ -66,7 +73,7 @@ def check_tokens(url: str, pairs: set[Pair]) -> None:
 
 def tokenized(url: str, text: str) -> list[int]:
     """Tokens of a text, without special ones."""
-    body = json.dumps({"content": text, "add_special": False}).encode()
+    body = json.dumps({"content": normalised(text), "add_special": False}).encode()
     headers = {"Content-Type": "application/json"}
     with http.urlopen(http.Request(f"{url}/tokenize", body, headers)) as response:
         return json.load(response)["tokens"]
