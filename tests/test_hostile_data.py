@@ -15,8 +15,8 @@ from analysis.reporting.running import notebooks
 ATTACK = '<img src="x" onerror=alert(1)><script>alert(2)</script>**&amp;** $x$'
 YOURS = "forward=float16,sigmoid=none"
 """A path of the user's own, without a sigmoid: no chapter may take one for granted."""
-WITHOUT_YOURS = ("02_fp16_steps_near_one",)
-"""Chapters that such a path has nothing to say to: its scores have no steps of their own."""
+WITHOUT_YOURS = ("02_fp16_steps_near_one", "11_int8_and_company")
+"""Chapters that such a path has nothing to say to: one is about steps, one about logits alone."""
 READERS = [path for path in notebooks() if "read(data)" in path.read_text(encoding="utf-8")]
 
 

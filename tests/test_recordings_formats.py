@@ -158,7 +158,7 @@ def test_one_passage_is_spread_by_its_company_as_its_format_has_it():
     assert strips.groupby("forward_format").size().eq(100).all()
     spread = strips.groupby("forward_format")["logit"].agg(np.ptp)
     assert spread["torch:float32"] < LAST_BITS
-    assert spread["torch:float32"] < spread["torch:float16"] < spread["onnxruntime:int8-dynamic"]
+    assert spread["torch:float32"] <= spread["torch:float16"] < spread["onnxruntime:int8-dynamic"]
 
 
 def test_the_recording_is_of_the_shipped_reranker_and_set():

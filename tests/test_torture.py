@@ -28,6 +28,12 @@ SAMPLES = {kind.name: 1 for kind in (*KILLS, damage.KINDS[-1])}
 QUICK = (*damage.KINDS, *disks.KINDS[:2], *KILLS)
 
 
+@pytest.fixture(autouse=True)
+def main_module(monkeypatch):
+    """Let ``__main__`` say where it came from, which multiprocessing asks: other tests replace it."""
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None, raising=False)
+
+
 @pytest.mark.parametrize("kind", QUICK, ids=lambda kind: kind.name)
 def test_a_sample_comes_out_right(kind: Kind, tmp_path: Path):
     sample = SAMPLES.get(kind.name, 8)
