@@ -30,7 +30,7 @@ QUICK = (*damage.KINDS, *disks.KINDS[:2], *KILLS)
 
 @pytest.fixture(autouse=True)
 def main_module(monkeypatch):
-    """Let ``__main__`` say where it came from, which multiprocessing asks: other tests replace it."""
+    """Let ``__main__`` say where it is from, which multiprocessing asks: other tests replace it."""
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", None, raising=False)
 
 
