@@ -73,6 +73,7 @@ def _naming_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def run(**given: object) -> None:
+        """The command."""
         try:
             command(**given)
         except InputError as error:

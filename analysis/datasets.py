@@ -153,8 +153,7 @@ def from_pairs(
 
     ``file`` and ``lines`` (one line number per row) say where the rows came from; without lines
     an error names the row, counted from ``first_row``. Other columns are dropped. ``notes`` are
-    kept. Raises
-    :class:`InputError` for what the module's docstring calls an error.
+    kept. Raises :class:`InputError` for what the module's docstring calls an error.
     """
     absent = [column for column in COLUMNS if column not in pairs and column != "grade"]
     if absent:

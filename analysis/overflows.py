@@ -46,6 +46,7 @@ def locate_overflow(network: torch.nn.Module, inputs: Mapping[str, Any]) -> Over
     found: list[Overflow] = []
 
     def look(layer: str, given: object, returned: object | None) -> None:
+        """Note the first number that is not finite, before a layer or after it."""
         seen = _tensors(given if returned is None else returned)
         bad = [_not_finite(tensor, masks=returned is None) for tensor in seen]
         values = [value for value in bad if value]

@@ -28,11 +28,17 @@ _SUFFIX = ".parquet"
 
 
 def is_parquet(source: object) -> bool:
-    """Whether a source is the path of a Parquet file, or of a folder that has some."""
-    if not isinstance(source, str | Path):
+    """Whether a source is the path of a Parquet file, or of a folder that has nothing else.
+
+    ``"german"`` is the shipped set, whatever else is called so.
+    """
+    if not isinstance(source, str | Path) or source == "german":
         return False
     path = Path(source)
-    return path.suffix.lower() == _SUFFIX or (path.is_dir() and any(path.glob(f"*{_SUFFIX}")))
+    if not path.is_dir():
+        return path.suffix.lower() == _SUFFIX
+    inside = [one for one in path.iterdir() if not one.name.startswith(".")]
+    return bool(inside) and all(one.is_file() and one.suffix == _SUFFIX for one in inside)
 
 
 def pieces(

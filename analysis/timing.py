@@ -152,6 +152,7 @@ def _loaded(reranker: Reranker, forward_format: ForwardFormat) -> _Network:
     module, device = reranker.network(forward_format.forward_dtype), reranker.device
 
     def prepare(batch: Inputs) -> Run:
+        """Put a batch on the device, which is not part of a pass."""
         inputs = {name: torch.from_numpy(rows).to(device) for name, rows in batch.items()}
 
         def run() -> object:

@@ -75,6 +75,20 @@ def test_a_folder_is_read_in_the_order_of_names(tmp_path):
     pd.testing.assert_frame_equal(found, run, check_dtype=False)
 
 
+def test_a_folder_of_a_collection_or_called_like_the_shipped_set_is_none_of_parquet(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("german", "collection"):
+        (tmp_path / folder).mkdir()
+        written(run_of([2]), tmp_path / folder / "part.parquet")
+    assert is_parquet("collection")
+    (tmp_path / "collection" / "queries.jsonl").touch()
+    assert not is_parquet("collection")
+    assert not is_parquet("german")
+    assert is_parquet(tmp_path / "german")
+
+
 def test_a_query_that_comes_back_is_an_error(tmp_path):
     run = run_of([5, 5, 5])
     file = written(pd.concat([run, run.iloc[:1]]), tmp_path / "run.parquet")

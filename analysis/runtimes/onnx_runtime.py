@@ -42,6 +42,7 @@ def forward(reranker: Reranker, forward_format: ForwardFormat) -> Forward:
     session = onnxruntime.InferenceSession(str(file), options, providers=_PROVIDERS)
 
     def run(inputs: Inputs) -> NDArray[np.float64]:
+        """Logits of a batch."""
         (logits,) = session.run([OUTPUT], inputs)
         return logits.astype(np.float64)
 

@@ -47,6 +47,7 @@ def forward(reranker: Reranker, forward_format: ForwardFormat) -> Forward:
     model = core.compile_model(_file(reranker, forward_format), "CPU", settings)
 
     def run(inputs: Inputs) -> NDArray[np.float64]:
+        """Logits of a batch."""
         return model(inputs)[OUTPUT].astype(np.float64)
 
     return run

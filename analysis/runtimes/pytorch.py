@@ -27,6 +27,7 @@ def runner(reranker: Reranker, network: torch.nn.Module) -> Forward:
     """What gives a batch to a network on the reranker's device and returns its logits."""
 
     def run(inputs: Inputs) -> NDArray[np.float64]:
+        """Logits of a batch."""
         tensors = _tensors(reranker, inputs)
         # A caller's autocast would silently change the forward dtype.
         with torch.inference_mode(), torch.autocast(reranker.device.type, enabled=False):
