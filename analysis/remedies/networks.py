@@ -71,7 +71,7 @@ WEIGHTS = NetworkRemedy(
 )
 HEAD = NetworkRemedy(
     name="head in float32",
-    action="Leave the head unquantised, whose highest logits static scales clip",
+    action="Leave the head unquantised, where static scales may cut off the highest logits",
     repairs="logits that stop short of float32's highest",
     leaves="the error of the layers below",
     line="nncf.quantize(model, pairs, ignored_scope=nncf.IgnoredScope(names=head))  # OpenVINO",
