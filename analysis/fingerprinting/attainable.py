@@ -109,7 +109,7 @@ def in_steps(one: Hypothesis, step: float) -> Hypothesis:
 
     def widths(observed: Observed) -> Scores:
         """Those of the hypothesis, a step or more."""
-        own = one.widths(observed)
+        own = observed.ask(one.widths)
         return np.where(own > 0, np.maximum(own, step), own)
 
     return replace(one, widths=widths)

@@ -54,7 +54,7 @@ def weigh(observed: Observed, candidates: Iterable[Hypothesis]) -> list[Weighed]
     A spread of scores is probed first, so that a long list costs little for those it refutes.
     """
     probe = observed.spread(_PROBED)
-    survivors = [one for one in candidates if not (one.widths(probe) == 0).any()]
+    survivors = [one for one in candidates if not (probe.ask(one.widths) == 0).any()]
     weighed = [found for one in survivors if (found := _weigh(one, observed)) is not None]
     return best_first(weighed)
 
@@ -65,7 +65,7 @@ def best_first(weighed: Iterable[Weighed]) -> list[Weighed]:
 
 
 def _weigh(hypothesis: Hypothesis, observed: Observed) -> Weighed | None:
-    widths = hypothesis.widths(observed)
+    widths = observed.ask(hypothesis.widths)
     if (widths == 0).any():
         return None
     odds = np.log10(widths / observed.cells())
@@ -78,7 +78,7 @@ def running_odds(hypothesis: Hypothesis, observed: Observed) -> Scores:
 
     Minus infinity from the first score on that refutes the hypothesis.
     """
-    widths = hypothesis.widths(observed)
+    widths = observed.ask(hypothesis.widths)
     telling = (widths > 0) & (observed.scores != _AT_ZERO)
     telling = np.where(telling, widths / observed.cells(), 1.0)
     odds = np.nancumsum(np.log10(telling))
@@ -94,9 +94,9 @@ def near_misses(observed: Observed, candidates: Iterable[Hypothesis]) -> list[We
     probe = observed.spread(_PROBED)
     near = []
     for one in candidates:
-        misses = int((one.widths(probe) == 0).sum()) if one.wide else 0
+        misses = int((probe.ask(one.widths) == 0).sum()) if one.wide else 0
         if 0 < misses < FEWEST_AGAINST:
-            attained = _weigh(one, observed.take(one.widths(observed) != 0))
+            attained = _weigh(one, observed.take(observed.ask(one.widths) != 0))
             share = attained.telling / (attained.telling + misses)
             near.append(Weighed(one, attained.odds / max(share, 0.5), attained.telling))
     return near

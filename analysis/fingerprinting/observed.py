@@ -10,7 +10,8 @@ be as short.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,15 @@ class Observed:
     stored: Format
     decimals: int | None = None
     digits: int | None = None
+    _answers: dict[Callable[[Observed], Scores], Scores] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def ask(self, question: Callable[[Observed], Scores]) -> Scores:
+        """Answer to a question about each score, which is worked out once."""
+        if question not in self._answers:
+            self._answers[question] = question(self)
+        return self._answers[question]
 
     @property
     def exact(self) -> bool:

@@ -77,7 +77,7 @@ def _foreign(observed: Observed, odds: float) -> NDArray[np.bool_] | None:
         if one.forward not in HALVES and one.family != "smooth":
             continue
         held_to = near if one.wide else observed
-        widths = one.widths(held_to)
+        widths = held_to.ask(one.widths)
         foreign = widths == 0
         count = int(foreign.sum())
         if not 0 < count < _FEWEST_OUTSIDE:
@@ -166,7 +166,7 @@ def _chance_widths(observed: Observed, weighed: list[Weighed]) -> Scores:
     cells = observed.cells()
     if not weighed:
         return cells
-    widths = weighed[0].hypothesis.widths(observed)
+    widths = observed.ask(weighed[0].hypothesis.widths)
     return np.where(widths > 0, widths, cells)
 
 
@@ -181,7 +181,7 @@ def _excess(
     hypothesis: Hypothesis, observed: Observed, widths: Scores
 ) -> tuple[NDArray[np.bool_], float]:
     """Which scores a sparse set holds, and the odds against so many of them by chance."""
-    attained = hypothesis.widths(observed)
+    attained = observed.ask(hypothesis.widths)
     inside = ~(attained == 0)
     logits = np.nan_to_num(observed.logits(), posinf=0.0, neginf=0.0)
     steps = format_of(hypothesis.forward).spacing(np.abs(logits))
