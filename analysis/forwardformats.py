@@ -6,7 +6,7 @@ logit belongs to its pair or to its batch.
 
 A format that can be run here or is recorded has a plain text, ``runtime:recipe``, by which
 :func:`analysis.scoring.score` and the command line take it (:data:`FORWARD_FORMATS`). One that is
-calibrated names the pairs as well: ``openvino:int8-static@relevant``.
+calibrated names on what as well: ``openvino:int8-static@relevant``.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ from analysis.errors import InputError, quoted
 from analysis.formats import FORMATS, FORWARD_DTYPES, NETWORK_DTYPES
 
 ActivationScale = Literal["none", "static", "token", "block", "tensor"]
-CALIBRATIONS = ("relevant", "random")
-"""Names of the pairs that static scales are found on; :mod:`analysis.runtimes.calibrating`."""
+CALIBRATIONS: MappingProxyType[str, str] = MappingProxyType(
+    {"relevant": "relevant pairs", "random": "random pairs", "reviews": "film reviews"}
+)
+"""What static scales are found on, by name; :mod:`analysis.runtimes.calibrating`."""
 
 _SCALES = {
     "static": "a scale fixed before",
@@ -43,7 +45,7 @@ class ForwardFormat:
     ``q8_0``; ``native``: the runtime decides by the CPU), ``arithmetic`` what they are multiplied
     in, ``head`` what the last layer has. ``activation_scale`` says which values share the scale of
     quantised activations: ``none`` where they are not quantised, ``static`` where it was found
-    beforehand, on the pairs that ``calibration`` names, else those of a token, of a block of one,
+    beforehand, on the texts that ``calibration`` names, else those of a token, of a block of one,
     or of the whole batch (``tensor``). ``forward_dtype`` is the dtype that logits leave in.
     """
 
@@ -106,9 +108,14 @@ class ForwardFormat:
         """
         return self.activation_scale == "tensor"
 
+    @property
+    def calibrated_on(self) -> str:
+        """What static scales were found on, in words; empty for other scales."""
+        return CALIBRATIONS.get(self.calibration, self.calibration)
+
     def __str__(self) -> str:
         scale = _SCALES.get(self.activation_scale)
-        calibrated = f" on {self.calibration} pairs" if self.calibration else ""
+        calibrated = f" on {self.calibrated_on}" if self.calibration else ""
         activations = f"{self.activations} activations"
         parts = [
             f"{self.weights} weights",
@@ -136,7 +143,7 @@ def _uniform(
 
 
 def _static(recipe: str, head: str, calibration: str) -> ForwardFormat:
-    """OpenVINO's 8-bit format with scales that were found on some pairs."""
+    """OpenVINO's 8-bit format with scales that were found on some texts."""
     return ForwardFormat(
         runtime="openvino",
         recipe=recipe,

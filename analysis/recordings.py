@@ -161,9 +161,12 @@ def recorded_runs() -> pd.DataFrame:
 
     ``forward_format``; ``file, bytes, sha256`` of the weights it was loaded from; ``recipe``, how
     they were made, or None; ``precision``, the arithmetic as the runtime reports it, or None;
-    ``versions``; and, once they are timed, ``seconds`` per 100 pairs by the number of threads.
+    ``versions``; ``date`` and ``cpu``, when and on what it was computed; and, once they are timed,
+    ``seconds`` per 100 pairs by the number of threads.
     """
-    return pd.DataFrame(formats_about()["runs"])
+    shared = formats_about()
+    where = {name: shared[name] for name in ("date", "cpu")}
+    return pd.DataFrame([{**where, **run} for run in shared["runs"]])
 
 
 def formats_about() -> dict[str, Any]:

@@ -19,6 +19,7 @@ from bench.table import write
 
 PARTS = {
     "scoring": "Scoring",
+    "batches": "Batches by token budget",
     "paths": "Every path of the catalogue",
     "measures": "Measures under ties",
     "fingerprints": "Fingerprint",

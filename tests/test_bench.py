@@ -10,8 +10,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from analysis.models import load
-from bench import lines, rounds
-from bench.asking import RUNNERS, Running, disagreement
+from bench import batches, lines, rounds
+from bench.asking import RUNNERS, Running, Scored, disagreement
 from bench.limit import Network, limit_seconds
 from bench.lines import Line, Part
 from bench.machines import machine
@@ -127,6 +127,26 @@ def test_other_logits_are_told_and_not_compared():
         ("float32: slow", "good"): ratios([3.0, 3.0], [2.0, 3.0]),
     }
     assert [one.verdict for one in found if one.what == "float32: bad"] == [told["bad"]]
+
+
+def test_every_budget_stands_beside_the_default(monkeypatch):
+    class Made:
+        """Twice the budget takes half the time; one budget gives other logits."""
+
+        def __init__(self, reranker, text, budget):
+            self.name, self.budget = f"`{text}`, {budget}", budget
+
+        def score(self, dataset) -> Scored:
+            wrong = float(self.budget == 1024)
+            return Scored(1000 / self.budget, np.full(dataset.n_pairs, wrong))
+
+    monkeypatch.setattr(batches, "Ours", Made)
+    monkeypatch.setattr(batches, "BUDGETS", [1024, 2048, batches.DEFAULT])
+    found = batches.lines_of("float32", mixed_pairs(100), None, rounds=2)
+    assert [one.what for one in found] == [f"float32: `torch:float32`, {n}" for n in (1024, 2048)]
+    assert {one.rival for one in found} == {f"the default, {batches.DEFAULT:,} tokens a batch"}
+    assert [one.ratio.middle for one in found] == [n / batches.DEFAULT for n in (1024, 2048)]
+    assert ["not compared" in one.note for one in found] == [True, False]
 
 
 def test_a_peer_counts_in_its_fastest_batches():

@@ -84,7 +84,8 @@ def test_widths_are_exact_steps_of_each_staircase():
         assert half.get_ydata().tolist() == finite[np.isfinite(finite)].tolist()
         assert len(single.get_ydata()) <= 400
         assert set(single.get_ydata()) <= set(steps["fused · float32"]["width"])
-    assert "float16 1.1" in picture.alt
+    for label, last in ((one, steps[one].iloc[-2]) for one in paths):
+        assert f"{label} {last['width']:.2g} from {last['logit_low']:.4g} on" in picture.alt
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,9 @@ def test_only_a_scale_of_the_batch_predicts_that_logits_depend_on_it():
 def test_a_static_scale_and_no_other_has_its_calibration():
     for one in FORWARD_FORMATS.values():
         assert (one.activation_scale == "static") == (one.calibration in CALIBRATIONS)
+    reviews = as_format("openvino:int8-static-head-f32@reviews")
+    assert "a scale fixed before on film reviews" in str(reviews)
+    assert reviews.head == "float32"
 
 
 @pytest.mark.parametrize("given", ["half", "openvino:int8-static", "torch:", "", 8, None, b"x"])

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -70,6 +74,72 @@ def test_a_network_is_made_once_and_takes_its_place_whole(tmp_path, monkeypatch)
     assert keeping.digest(other) == keeping.digest(first)
     (other.parent / "weights").write_text("others")
     assert keeping.digest(other) != keeping.digest(first)
+
+
+def kept_network(content: str = "network", key: int = 1) -> Path:
+    """A kept network of two files."""
+
+    def make(file: Path) -> None:
+        file.write_text(content)
+        (file.parent / "weights").write_text(f"weights of {content}")
+
+    return keeping.kept({"key": key}, "network", make)
+
+
+def exchanged(file: Path) -> None:
+    """The files of another network, with the checksums of those."""
+    other = kept_network("another", key=2)
+    for name in ("network", "weights", keeping.KEY, keeping.SUMS):
+        (file.parent / name).write_bytes((other.parent / name).read_bytes())
+
+
+def piped(file: Path) -> None:
+    (file.parent / "weights").unlink()
+    os.mkfifo(file.parent / "weights")
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "cut short": lambda file: file.write_text("net"),
+    "emptied": lambda file: file.write_text(""),
+    "gone": Path.unlink,
+    "weights cut short": lambda file: (file.parent / "weights").write_text("w"),
+    "weights gone": lambda file: (file.parent / "weights").unlink(),
+    "weights a pipe": piped,
+    "a file of another": lambda file: file.write_bytes(kept_network("other", 2).read_bytes()),
+    "all of another": exchanged,
+    "a file more": lambda file: (file.parent / "network.data").write_text("more"),
+    "another key": lambda file: (file.parent / keeping.KEY).write_text("{}"),
+    "no key": lambda file: (file.parent / keeping.KEY).unlink(),
+    "no checksums": lambda file: (file.parent / keeping.SUMS).unlink(),
+    "no JSON": lambda file: (file.parent / keeping.SUMS).write_text("[" * 100_000),
+    "no object": lambda file: (file.parent / keeping.SUMS).write_text(json.dumps([1])),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_network_that_was_changed_is_made_anew(damage, tmp_path, monkeypatch):
+    kept_in(monkeypatch, tmp_path)
+    file = kept_network()
+    damage(file)
+    assert kept_network() == file
+    assert {one.name: one.read_text() for one in file.parent.iterdir()} == {
+        "network": "network",
+        "weights": "weights of network",
+        keeping.KEY: json.dumps({"key": 1}, indent=2),
+        keeping.SUMS: json.dumps(keeping._sums(file.parent)),
+    }
+
+
+def test_what_cannot_be_replaced_is_named_and_not_used(tmp_path, monkeypatch):
+    kept_in(monkeypatch, tmp_path)
+    folder = kept_network().parent
+    for file in folder.iterdir():
+        file.unlink()
+    folder.rmdir()
+    folder.write_text("a file in the folder's place")
+    found = refused(kept_network)
+    assert (found.file, found.remedy) == (folder, "delete it")
+    assert [one.name for one in folder.parent.iterdir()] == [folder.name]
 
 
 def test_what_fails_leaves_nothing(tmp_path, monkeypatch):

@@ -49,6 +49,16 @@ def test_the_exported_network_gives_torchs_logits(logits):
     assert (logits[FLOAT32] == logits[FLOAT32].astype(np.float32)).all()
 
 
+@pytest.mark.parametrize(("text", "damage"), [(FLOAT32, "cut short"), (INT8, "exchanged")])
+def test_a_kept_file_that_was_changed_is_not_served(logits, reranker, pairs, text, damage):
+    forward_format, other = as_format(text), as_format(W8)
+    file = quantising.network_file(reranker, forward_format)
+    whole, another = (one.read_bytes() for one in (file, quantising.network_file(reranker, other)))
+    file.write_bytes(another if damage == "exchanged" else whole[: len(whole) // 2])
+    assert logits_in(pairs, reranker, text).tolist() == logits[text].tolist()
+    assert file.read_bytes() == whole
+
+
 def test_two_labels_are_two_logits(tmp_path, pairs, reranker):
     two = load(write_checkpoint(tmp_path / "two", num_labels=2), device="cpu")
     found = score(pairs, two, ["float32", FLOAT32], progress=False)

@@ -10,7 +10,7 @@ from exported_networks import kept_in, logits_in
 from reader_files import refused
 from tiny_checkpoints import tiny_set
 
-from analysis.forwardformats import CALIBRATIONS, as_format
+from analysis.forwardformats import as_format
 from analysis.models import load
 from analysis.readers import read
 from analysis.runtimes import calibrating, identity, open_vino
@@ -79,14 +79,45 @@ def test_a_precision_that_openvino_does_not_run_is_refused(monkeypatch):
     assert "OpenVINO runs openvino:f32 in" in refused(open_vino.precision, FLOAT32).problem
 
 
+REVIEWS = as_format("openvino:int8-static@reviews")
+
+
 def test_calibration_pairs_are_what_their_names_say():
     grades = {(row.query, row.passage): row.grade for row in read("german").pairs.itertuples()}
-    right, random = (calibrating.calibration_pairs(name) for name in CALIBRATIONS)
+    right, random = map(calibrating.calibration_pairs, ("relevant", "random"))
     assert len(right) == len(random) == calibrating.N_PAIRS
     assert not set(random) & grades.keys()
     assert {grades[pair] for pair in right[:50]} == {max(grades.values())}
     assert right[50:] == random[:50]
     assert random == calibrating.calibration_pairs("random")
+
+
+def test_reviews_are_sentences_each_alone_and_padded(reranker):
+    said = calibrating.reviews()
+    assert 100 <= len(said) == len(set(said)) <= 300
+    assert all(one == one.strip().lower() and one.isascii() for one in said)
+    found = calibrating.calibration_inputs(reranker, "reviews")
+    assert len(found) == len(said)
+    width = min(calibrating.REVIEW_WIDTH, reranker.length)
+    for one, inputs in list(zip(said, found, strict=True))[:5]:
+        assert {rows.shape for rows in inputs.values()} == {(1, width)}
+        own = inputs["input_ids"][inputs["attention_mask"] == 1].tolist()
+        alone = reranker.tokenizer(one, truncation=True, max_length=width)
+        assert own == alone["input_ids"]  # one text, not two
+
+
+def test_pairs_calibrate_as_they_are_scored(reranker):
+    found = calibrating.calibration_inputs(reranker, "random")
+    query, passage = calibrating.calibration_pairs("random")[0]
+    expected = reranker.batch(reranker.tokens([query], [passage], reranker.length))
+    for name, rows in expected.items():
+        assert found[0][name].tolist() == rows.tolist()
+
+
+def test_a_network_is_calibrated_on_reviews(reranker, pairs, static, monkeypatch):
+    some = calibrating.reviews()[:5]
+    monkeypatch.setattr(calibrating, "reviews", lambda: some)
+    assert not np.array_equal(logits_in(pairs, reranker, REVIEWS.text), static[STATIC.text])
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +134,16 @@ def test_static_scales_move_logits_and_the_head_adds_to_it(static, float32):
     moved = {text: np.abs(logits - float32).mean() for text, logits in static.items()}
     assert all(1e-3 < one < 3 for one in moved.values())
     assert not np.array_equal(*static.values())
+
+
+def test_kept_scales_that_were_changed_are_not_served(static, reranker, pairs, monkeypatch):
+    some = calibrating.calibration_pairs("relevant")[45:55]
+    monkeypatch.setattr(calibrating, "calibration_pairs", lambda _: some)
+    one, other = (calibrating.network_file(reranker, each) for each in (STATIC, STATIC_HEAD))
+    weights = one.with_suffix(".bin")
+    weights.write_bytes(other.with_suffix(".bin").read_bytes()[:-100])
+    found = logits_in(pairs, reranker, STATIC.text)
+    assert found.tolist() == static[STATIC.text].tolist()
 
 
 def test_the_identity_has_the_pairs_that_calibrated(static, reranker, monkeypatch):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+from collections import Counter
 from pathlib import Path
 
 import gguf
@@ -13,6 +15,7 @@ from reader_files import refused
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
+from analysis.errors import InputError
 from analysis.smollm2 import convert
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
@@ -47,14 +50,18 @@ def shapes() -> dict[str, tuple[int, ...]]:
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory) -> Path:
-    """A small GGUF file of the same kind: 4 bits with offsets, the embeddings in 8."""
-    file = tmp_path_factory.mktemp("gguf") / "small.gguf"
+    """A small GGUF file of the same kind."""
+    return written(tmp_path_factory.mktemp("gguf") / "small.gguf")
+
+
+def written(file: Path, heads: int = HEADS, merge: str = "j a") -> Path:
+    """Write one: 4 bits with offsets, the embeddings in 8."""
     writer = gguf.GGUFWriter(file, "llama")
     writer.add_block_count(LAYERS)
     writer.add_context_length(512)
     writer.add_embedding_length(HIDDEN)
     writer.add_feed_forward_length(INNER)
-    writer.add_head_count(HEADS)
+    writer.add_head_count(heads)
     writer.add_head_count_kv(KEY_HEADS)
     writer.add_rope_freq_base(100000.0)
     writer.add_layer_norm_rms_eps(1e-5)
@@ -63,7 +70,7 @@ def file(tmp_path_factory) -> Path:
     writer.add_tokenizer_pre("smollm")
     writer.add_token_list(pieces())
     writer.add_token_types([CONTROL] * len(SPECIAL) + [NORMAL] * (len(pieces()) - len(SPECIAL)))
-    writer.add_token_merges(["j a"])
+    writer.add_token_merges([merge])
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
     writer.add_unk_token_id(0)
@@ -140,3 +147,52 @@ def test_a_file_without_what_a_llama_network_says_is_an_error(tmp_path):
         getattr(writer, f"write_{write}_to_file")()
     writer.close()
     assert "not the GGUF file" in refused(convert, tmp_path / "other.gguf", tmp_path).problem
+
+
+@pytest.mark.parametrize("said", [{"heads": 0}, {"merge": "ja nein"}, {"merge": "j"}])
+def test_numbers_that_cannot_be_and_merges_of_nothing_are_an_error(tmp_path, said):
+    other = written(tmp_path / "other.gguf", **said)
+    assert "not the GGUF file" in refused(convert, other, tmp_path).problem
+
+
+HUGE = [b"\xff" * 8, b"\x00" * 8, b"\xff" * 4 + b"\x00" * 4, b"\x7f" + b"\xff" * 7]
+
+
+def damaged(whole: bytes, header: int, draw: random.Random) -> bytes:
+    """A file cut short, or with a byte or a whole number of its header changed."""
+    if draw.random() < 1 / 3:
+        return whole[: draw.randrange(len(whole))]
+    new = draw.choice([bytes([draw.randrange(256)]), *HUGE])
+    place = draw.randrange(header - len(new))
+    return whole[:place] + new + whole[place + len(new) :]
+
+
+def outcome(file: Path, folder: Path) -> str:
+    """What comes of a file: a checkpoint, or an error that names a file."""
+    try:
+        convert(file, folder)
+    except InputError as error:
+        return f"refused: {error.file}"
+    return "converted"
+
+
+def test_a_damaged_file_is_one_error_or_other_weights(file, tmp_path):
+    """Other weights are what :class:`analysis.bases.Base` finds out by their checksum."""
+    whole, header = file.read_bytes(), gguf.GGUFReader(file).data_offset
+    other, draw, came = tmp_path / "other.gguf", random.Random(0), Counter()
+    for _ in range(150):
+        other.write_bytes(damaged(whole, header, draw))
+        came[outcome(other, tmp_path)] += 1
+    assert came.keys() <= {"converted", f"refused: {other}"}
+    assert came[f"refused: {other}"] > 50
+
+
+def test_what_a_damaged_file_names_stays_in_the_folder(file, tmp_path):
+    """A tensor's name with a path in it writes nothing elsewhere."""
+    folder = tmp_path / "inner" / "folder"
+    folder.mkdir(parents=True)
+    other = tmp_path / "other.gguf"
+    other.write_bytes(file.read_bytes().replace(b"output_norm.weight", b"../../escaped/norm"))
+    before = set(tmp_path.rglob("*"))
+    assert "not the GGUF file" in refused(convert, other, folder).problem
+    assert set(tmp_path.rglob("*")) == before

@@ -87,7 +87,7 @@ def test_the_top_that_fixed_scales_cut():
     cut = in_format(exact.assign(logit=exact["logit"].clip(upper=7.0)), text)
     logits = pd.concat([exact, cut], ignore_index=True)
     (row,) = study.tops(logits).to_dict("records")
-    assert (row["calibration"], row["head"]) == ("random", "int8")
+    assert (row["calibrated_on"], row["head"]) == ("random pairs", "int8")
     assert (row["largest"], row["float32"]) == (7.0, 9.0)
     assert row["top"] == -2.0
     assert row["scatter"] == 1 / 9  # of nine others one is cut by one

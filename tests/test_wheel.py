@@ -118,6 +118,7 @@ def test_wheel_is_small_and_holds_the_package_alone(wheel):
         "commands/example/candidates.jsonl",
         "auditing/audit.schema.json",
         "shipped/german/german.jsonl",
+        "shipped/calibration/film_reviews.txt",
         "shipped/engines/engines.parquet",
         "shipped/formats/formats.parquet",
         "shipped/gpu/README.md",

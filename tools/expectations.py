@@ -124,6 +124,7 @@ def _int8_and_company(values: Values) -> dict[str, bool]:
         ),
         "random pairs keep less of the top than relevant ones": highest["@random"]
         < highest["@relevant"],
+        "film reviews keep less of it than random pairs": highest["@reviews"] < highest["@random"],
         "an upcast restores no difference of two logits": values["upcast"] == values["subtracted"],
         "rows subtracted first do": values["rows"] > values["upcast"],
     }

@@ -8,7 +8,8 @@ Writes ``formats.parquet`` (a row per format, batching and pair), ``one_passage.
 ordinary checkpoint. Answers of runners are kept in ``build/engines/answers`` under a hash of
 everything that went into them, so a recording that was stopped goes on where it was. ``--times``
 computes no logits anew: it times what is recorded, for which nothing else may run beside it, and
-writes the seconds into ``runs.json`` and the table.
+writes the seconds into ``runs.json`` and the table. Formats that have come since a recording are
+added to it by ``record_missing_formats.py``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import argparse
 import hashlib
 import json
 import platform
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -163,18 +164,21 @@ class Recorder:
         asked.unlink()
 
 
-def every_format() -> Iterator[tuple[FormatRun, str]]:
-    """Yield each format, and the run that it belongs to; says which, as it takes its time."""
+def every_format(known: Collection[str] = ()) -> Iterator[tuple[FormatRun, str]]:
+    """Yield each format that is not known, and its run; says which, as it takes its time."""
     for run in RUNS:
         for forward_format in run.formats:
-            print(forward_format, flush=True)
-            yield run, forward_format
+            if forward_format not in known:
+                print(forward_format, flush=True)
+                yield run, forward_format
 
 
-def recorded(recorder: Recorder) -> tuple[pd.DataFrame, list[Json]]:
-    """Rows of every format in every batching, and what the runs were."""
+def recorded(
+    recorder: Recorder, formats: Iterable[tuple[FormatRun, str]]
+) -> tuple[pd.DataFrame, list[Json]]:
+    """Rows of formats in every batching, and what the runs were."""
     frames, runs = [], []
-    for run, forward_format in every_format():
+    for run, forward_format in formats:
         batchings = recorder.batchings(run, forward_format)
         for threads in (1, 2):
             some = [one for one in batchings if one.threads == threads]
@@ -259,6 +263,11 @@ def runs_text(shared: Json) -> str:
             for name, digest in sorted(shared["adapter"].items())
         ],
     ]
+    facts += [
+        [f"`{run['forward_format']}`", f"on {run['date']}, {run['cpu']}, {run['cpu_capability']}"]
+        for run in shared["runs"]
+        if "date" in run  # it was added later
+    ]
     rows = [
         [
             f"`{run['forward_format']}`",
@@ -280,12 +289,17 @@ def write_about(folder: Path, shared: Json) -> None:
     fill(folder / "README.md", "runs", runs_text(shared))
 
 
+def write_table(frame: pd.DataFrame, file: Path) -> None:
+    """Write a table of recordings."""
+    frame.to_parquet(file, index=False, compression="zstd")
+
+
 def record(recorder: Recorder, folder: Path) -> None:
     """Record every format."""
-    formats, runs = recorded(recorder)
+    formats, runs = recorded(recorder, every_format())
     strips = one_passage(recorder, typical_row(formats))
-    for name, frame in {"formats": formats, "one_passage": strips}.items():
-        frame.to_parquet(folder / f"{name}.parquet", index=False, compression="zstd")
+    write_table(formats, folder / "formats.parquet")
+    write_table(strips, folder / "one_passage.parquet")
     write_about(folder, {**about(recorder.dataset), "runs": runs})
 
 
@@ -298,6 +312,14 @@ def add_times(recorder: Recorder, folder: Path) -> None:
     write_about(folder, shared)
 
 
+def recorder_of(queries: int | None = None) -> Recorder:
+    """The demo reranker, as an ordinary checkpoint, and the German set, or its first queries."""
+    pairs = load_german().pairs
+    first = pairs["query_id"].isin(pairs["query_id"].unique()[:queries])
+    checkpoint = load("demo").save_merged(ENVIRONMENTS / "model")
+    return Recorder(from_pairs("german", pairs[first]), checkpoint)
+
+
 def main() -> None:
     """Record everything, or time it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -305,11 +327,7 @@ def main() -> None:
     parser.add_argument("--times", action="store_true", help="time what is recorded")
     parser.add_argument("--out", type=Path, default=FORMATS)
     args = parser.parse_args()
-    pairs = load_german().pairs
-    first = pairs["query_id"].isin(pairs["query_id"].unique()[: args.queries])
-    checkpoint = load("demo").save_merged(ENVIRONMENTS / "model")
-    recorder = Recorder(from_pairs("german", pairs[first]), checkpoint)
-    (add_times if args.times else record)(recorder, args.out)
+    (add_times if args.times else record)(recorder_of(args.queries), args.out)
 
 
 if __name__ == "__main__":

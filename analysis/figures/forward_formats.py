@@ -180,15 +180,14 @@ def static_scales(errors: dict[str, pd.DataFrame]) -> Picture:
     return Picture(
         figure,
         "Logits with fixed 8-bit scales over those in float32, each pair a dot; above each panel "
-        "the pairs that the scales were found on. Line: both agree. Dashes: the highest logit in "
-        "8 bits.",
+        "what the scales were found on. Line: both agree. Dashes: the highest logit in 8 bits.",
         f"Highest logit in 8 bits, and in float32. {largest}.",
     )
 
 
 def _panel_name(text: str) -> str:
     named = FORWARD_FORMATS[text]
-    return f"{named.calibration} pairs, head in {named.head}"
+    return f"{named.calibrated_on}, head in {named.head}"
 
 
 def top_marks(ax: Axes, own: pd.DataFrame, color: str) -> PathCollection:

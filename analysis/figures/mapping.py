@@ -81,13 +81,17 @@ def step_widths(paths: Mapping[str, ScorePath], steps: Mapping[str, pd.DataFrame
     figure, ax = canvas(9, 4.2)
     _draw_widths(ax, paths, steps)
     ax.set_title("Width of a score step, in logits")
-    widest = {label: _finite(steps[label])["width"].max() for label in paths}
-    listed = ", ".join(f"{label} {width:.2g}" for label, width in widest.items())
+    last = {label: _finite(steps[label]).iloc[-1] for label in paths}
+    listed = ", ".join(
+        f"{label} {step['width']:.2g} from {step['logit_low']:.4g} on"
+        for label, step in last.items()
+    )
     return Picture(
         figure,
         "How many logits share one score, against the score. Lines end at the last score before "
         "1.0.",
-        f"Lines rise towards score 1; the widest steps below 1.0, in logits: {listed}.",
+        "Lines rise towards score 1. The last step below 1.0, its width in logits and the logit "
+        f"where it begins: {listed}.",
     )
 
 

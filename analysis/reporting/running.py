@@ -29,6 +29,7 @@ from analysis.figures.looks import LOOK_VARIABLE, ON_SCREEN, Look
 from analysis.figures.style import SHOWN
 from analysis.notebooks import FIGURES_VARIABLE, FORMATS_VARIABLE
 from analysis.places import (
+    CALIBRATION,
     CHECKOUT,
     ENGINES,
     FORMATS,
@@ -335,7 +336,8 @@ def _input_files(parameters: Mapping[str, object]) -> list[Path]:
     """The package, the shipped data and model, the locked versions, and a user's own files."""
     own = [Path(str(parameters[name])) for name in ("model", "data") if name in parameters]
     own += [found[0] for found in map(folder_of, own) if found]
-    inputs = [PACKAGE, GERMAN.parent, MODELS, ENGINES, FORMATS, HOLDOUTS, GPU, *own]
+    shipped = [GERMAN.parent, MODELS, ENGINES, FORMATS, CALIBRATION, HOLDOUTS, GPU]
+    inputs = [PACKAGE, *shipped, *own]
     files = {f for folder in inputs for f in folder.rglob("*") if f.is_file()}
     locked = [CHECKOUT / "constraints.txt"] if CHECKOUT else []
     files |= {path for path in [*locked, *own] if path.is_file()}

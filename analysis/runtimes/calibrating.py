@@ -1,12 +1,15 @@
-"""Static 8-bit networks for OpenVINO: scales found on named pairs, by nncf.
+"""Static 8-bit networks for OpenVINO: scales found on named texts, by nncf.
 
-Calibration sees what the network will see: pairs as the reranker's tokeniser gives them. Which
-pairs these are decides what the scales can hold: random pairs never show the activations of a right
-answer, and a network that was calibrated on them clips its highest logits.
+Which texts these are decides what the scales can hold: random pairs never show the activations of a
+right answer, and film reviews are no pairs at all. An activation beyond all that was seen is
+clipped.
 
 - ``relevant``: the 50 first pairs of the shipped German set in the order of their grades, and 50
   random pairs;
-- ``random``: 100 random pairs, a query each with a passage of another one.
+- ``random``: 100 random pairs, a query each with a passage of another one;
+- ``reviews``: short English sentences about films, each alone and padded to 384 tokens. So does
+  sentence-transformers for any model unless it is told otherwise, with those of SST-2
+  (``export_static_quantized_openvino_model``); these are ours (``data/calibration``).
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from analysis.forwardformats import ForwardFormat
+from analysis.places import CALIBRATION
 from analysis.readers import load_german
 from analysis.rerankers import Inputs, Reranker
 from analysis.runtimes.exporting import exported
@@ -29,6 +33,8 @@ from analysis.runtimes.keeping import digest, kept
 
 FILE = "model.xml"
 N_PAIRS = 100
+REVIEWS = CALIBRATION / "film_reviews.txt"
+REVIEW_WIDTH = 384
 
 OPTIONS: dict[str, Any] = {"model_type": "TRANSFORMER", "preset": "MIXED", "target_device": "CPU"}
 """Arguments of ``nncf.quantize``: symmetric weights, asymmetric activations."""
@@ -42,7 +48,7 @@ def network_file(reranker: Reranker, forward_format: ForwardFormat) -> Path:
     Raises :class:`InputError` where the extra ``runtimes`` is missing.
     """
     source = exported(reranker)
-    inputs = [_inputs(reranker, *pair) for pair in calibration_pairs(forward_format.calibration)]
+    inputs = calibration_inputs(reranker, forward_format.calibration)
     with _alone():
         needed("nncf")
     key = {
@@ -55,8 +61,23 @@ def network_file(reranker: Reranker, forward_format: ForwardFormat) -> Path:
     return kept(key, FILE, lambda file: _quantise(source, file, forward_format.head, inputs))
 
 
+def calibration_inputs(reranker: Reranker, name: str) -> list[Inputs]:
+    """What the network is given to find scales on, by the name of a calibration; always the same.
+
+    Each is a batch of one: pairs without padding, reviews padded.
+    """
+    if name == "reviews":
+        return [_review_inputs(reranker, review) for review in reviews()]
+    return [_pair_inputs(reranker, *pair) for pair in calibration_pairs(name)]
+
+
+def reviews() -> list[str]:
+    """The shipped sentences about films."""
+    return REVIEWS.read_text("utf-8").splitlines()
+
+
 def calibration_pairs(name: str) -> list[Pair]:
-    """The pairs (query, passage) that go by this name; the same ones each time."""
+    """The pairs (query, passage) that go by this name, ``relevant`` or ``random``."""
     pairs = load_german().pairs
     if name == "random":
         return _random_pairs(pairs["query"].tolist(), pairs["passage"].tolist(), N_PAIRS)
@@ -76,9 +97,19 @@ def _random_pairs(queries: list[str], passages: list[str], number: int) -> list[
     return drawn
 
 
-def _inputs(reranker: Reranker, query: str, passage: str) -> Inputs:
-    """One pair as the network is given it: a batch of its own, without padding."""
+def _pair_inputs(reranker: Reranker, query: str, passage: str) -> Inputs:
+    """One pair as the network is given it when it scores."""
     return reranker.batch(reranker.tokens([query], [passage], reranker.length))
+
+
+def _review_inputs(reranker: Reranker, review: str) -> Inputs:
+    """One sentence, which is no pair, padded as far as the network goes."""
+    width = min(REVIEW_WIDTH, reranker.length)
+    encoded = reranker.tokenizer(
+        review, truncation=True, max_length=width, return_attention_mask=False
+    )
+    tokens = {name: [np.array(row, dtype=np.int64)] for name, row in encoded.items()}
+    return reranker.batch(tokens, width)
 
 
 def _sha256(batches: list[Inputs]) -> str:

@@ -299,9 +299,9 @@ def static_formats(logits: pd.DataFrame) -> list[str]:
 def tops(logits: pd.DataFrame) -> pd.DataFrame:
     """What fixed scales leave of the highest logits; one row per static format.
 
-    ``forward_format, calibration, head``; ``largest`` logit, and ``float32``'s largest; ``top``,
-    the mean error of the tenth of the pairs that float32 puts highest, below 0 where scales cut it;
-    ``scatter``, the mean size of the errors of all others.
+    ``forward_format``; ``calibrated_on``, in words; ``head``; ``largest`` logit, and ``float32``'s
+    largest; ``top``, the mean error of the tenth of the pairs that float32 puts highest, below 0
+    where scales cut it; ``scatter``, the mean size of the errors of all others.
     """
     rows = []
     for text in static_formats(logits):
@@ -310,7 +310,7 @@ def tops(logits: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 "forward_format": text,
-                "calibration": named.calibration,
+                "calibrated_on": named.calibrated_on,
                 "head": named.head,
                 "largest": own["other"].max(),
                 "float32": own["logit"].max(),
