@@ -63,6 +63,11 @@ def hidden_sentence(findings: Findings) -> str:
             f"{hidden.median_width:.2g} apart (median step), or even {hidden.largest_width:.2g} "
             "(widest step)."
         )
+    if len(hidden.steps) < hidden.distinct:
+        parts.append(
+            f"Looked at: {len(hidden.steps):,} of the {hidden.distinct:,} different scores there, "
+            "evenly spread."
+        )
     return " ".join(parts)
 
 
