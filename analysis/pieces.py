@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset
 from numpy.typing import NDArray
 
-from analysis.errors import Place, quoted
+from analysis.errors import InputError, Place, quoted
 from analysis.places import named_path
 
 ROWS = 200_000
@@ -95,7 +95,9 @@ def _opened(path: Path) -> Iterator[pyarrow.dataset.Dataset]:
     files = [path] if path.is_file() else sorted(path.glob(f"*{_SUFFIX}"))
     try:
         yield pyarrow.dataset.dataset(files, format="parquet")
-    except (pa.ArrowException, OSError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # whatever damage provokes in Arrow
         raise Place(path).error(
             "this is no Parquet file, or a damaged one", "write it anew"
         ) from error

@@ -148,6 +148,7 @@ def test_paths_that_other_scores_refute_decide_nothing(logits, tmp_path):
     found = compare_streams(*both, most=1000)
     assert found.answer == NOT_KNOWN
     assert "cannot have made" in found.finding.wanted
+    assert compare_streams(both[0], both[0], most=1000).answer == "identical"
 
 
 def test_another_order_of_queries_is_an_error(frames, streams, tmp_path):

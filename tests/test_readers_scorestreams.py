@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 
 import numpy as np
@@ -99,6 +100,16 @@ def test_large_scores_are_sampled_and_say_so(file, monkeypatch):
     assert sampled.notes == (
         "200 of 600 scores are judged: whole queries, taken evenly by a hash of their ids",
     )
+
+
+def test_what_cannot_be_read_is_left_to_whoever_reads_it_whole(tmp_path):
+    os.mkfifo(tmp_path / "pipe.parquet")
+    (tmp_path / "text.parquet").write_text("query_id\n")
+    for name in ("pipe", "text", "none"):
+        found = ScoreStream.of(tmp_path / f"{name}.parquet")
+        assert not found.is_large
+        with pytest.raises(InputError):
+            found.queries()
 
 
 def test_a_row_that_is_wrong_is_named_by_its_number_in_the_file(file):

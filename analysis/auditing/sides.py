@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis import progress
 from analysis.auditing.asking import limits_of
 from analysis.auditing.sources import (
     Scored,
@@ -96,7 +97,8 @@ def compare(
         for source, kind in zip((a, b), kinds, strict=True)
     ]
     if None not in streams and any(stream.is_large for stream in streams):
-        return compare_streams(*streams, **known)
+        with progress.busy("comparing in parts"):
+            return compare_streams(*streams, **known)
     limits = Limits() if timeout is None else limits_of(timeout)
     chosen = one_format(dtype, format)
     scorers = {

@@ -59,10 +59,10 @@ def compare_streams(
     rankings = added_rankings(tally.over(_together(first, second, both), grades))
     sides = tuple(map(Side, names, tally.with_farthest(frames)))
     table, pairs = pairs_of(*sides, lengths)
-    refuted = Finding("not known", wanted=_REFUTED) if tally.is_refuted else None
+    is_decided = not tally.is_refuted or tally.whole.equal == tally.whole.pairs
     return Comparison(
         sides,
-        refuted or decide(*sides, pairs),
+        decide(*sides, pairs) if is_decided else Finding("not known", wanted=_REFUTED),
         table,
         tuple(int(one.rows.sum()) - tally.whole.pairs for one in queries),
         rankings,

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis import progress
 from analysis.errors import InputError, Place
 from analysis.pieces import ROWS, columns_of, count_rows, is_parquet, pieces, query_hashes
 from analysis.readers.columns import spelled
@@ -144,7 +145,8 @@ def read_or_sample(
     stream = ScoreStream.of(source[0] if isinstance(source, list) and len(source) == 1 else source)
     if stream is None or not stream.is_large:
         return read_scores(source), None
-    queries = stream.queries()
-    frame = stream.taken(queries.sample(JUDGED)).reset_index(drop=True)
+    with progress.busy("reading a sample"):
+        queries = stream.queries()
+        frame = stream.taken(queries.sample(JUDGED)).reset_index(drop=True)
     note = f"{len(frame):,} of {queries.rows.sum():,} scores are judged: {HOW_TAKEN}"
     return ScoreFile(frame, None, (note,)), stream
