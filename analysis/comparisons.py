@@ -28,7 +28,8 @@ LEVEL = 0.05
 POWER = 0.8
 RESAMPLES = 9_999
 _MOST_QUERIES = 1e12
-BATCH = 1_000  # resamples held in memory at a time
+BATCH = 1_000  # resamples held in memory at a time, of no more than so many queries:
+_QUERIES_AT_ONCE = 10_000
 
 
 def differences(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
@@ -148,19 +149,20 @@ def detectable(difference: Floats) -> float:
 
 
 def _tests(difference: Floats, seed: int) -> dict[str, object]:
+    batch = max(1, min(BATCH, BATCH * _QUERIES_AT_ONCE // len(difference)))
     test = stats.permutation_test(
         (difference,),
         np.mean,
         permutation_type="samples",
         n_resamples=RESAMPLES,
-        batch=BATCH,
+        batch=batch,
         rng=np.random.default_rng(seed),
     )
     interval = stats.bootstrap(
         (difference,),
         np.mean,
         n_resamples=RESAMPLES,
-        batch=BATCH,
+        batch=batch,
         confidence_level=1 - LEVEL,
         method="percentile",
         rng=np.random.default_rng(seed),

@@ -7,7 +7,7 @@ the path's own tie rule decides in both. Without a reference what is counted aga
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -93,7 +93,7 @@ def effects(
     check_k(k)
     named = _named(paths)
     if isinstance(logits, str | Path):
-        return _added_up([_effects(piece, named, k) for piece in pieces(logits, _LOGITS, _ALSO)])
+        return added_up([_effects(piece, named, k) for piece in pieces(logits, _LOGITS, _ALSO)])
     check_columns(logits, _LOGITS, "frame of logits")
     return _effects(logits, named, k)
 
@@ -110,18 +110,21 @@ def _effects(logits: pd.DataFrame, named: list[tuple[str, ScorePath]], k: int) -
     return _table(rows, _NAMES)
 
 
-def _added_up(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    """One table of those of several pieces: counts add up, nDCG is the mean over all queries."""
+def added_up(tables: list[pd.DataFrame], names: Sequence[str] = _NAMES) -> pd.DataFrame:
+    """One table of those of several pieces: counts add up, nDCG is the mean over all queries.
+
+    ``names`` are the columns that name a row; a piece has its rows in the same order as another.
+    """
     if len(tables) == 1:
         return tables[0]
-    # A path may be named twice; a piece has the rows of a name in the same order as another.
-    numbered = [table.assign(again=table.groupby(list(_NAMES)).cumcount()) for table in tables]
+    # A path may be named twice.
+    numbered = [table.assign(again=table.groupby(list(names)).cumcount()) for table in tables]
     rows = pd.concat(numbered, ignore_index=True)
     rows[list(_MEANS)] = rows[list(_MEANS)].mul(rows["queries"], axis=0)
     # What is missing in one piece is missing in all.
-    added = rows.groupby([*_NAMES, "again"], sort=False).agg(lambda part: part.sum(skipna=False))
+    added = rows.groupby([*names, "again"], sort=False).agg(lambda part: part.sum(skipna=False))
     added[list(_MEANS)] = added[list(_MEANS)].div(added["queries"], axis=0)
-    return _table(added.reset_index().drop(columns="again").to_dict("records"), _NAMES)
+    return _table(added.reset_index().drop(columns="again").to_dict("records"), names)
 
 
 def _by_text(scored: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

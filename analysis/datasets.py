@@ -210,10 +210,15 @@ class Source:
         self, pairs: pd.DataFrame, field: str, check: Callable[[object, Place], _Value]
     ) -> list[_Value]:
         """Apply ``check`` to each value of a column; an error names the place of its value."""
+        values = pairs[field]
         try:  # without places, which take longer to make than values to check
-            return [check(value, _ANYWHERE) for value in pairs[field]]
+            if isinstance(values.dtype, pd.StringDtype):  # each text once
+                numbers, texts = pd.factorize(values, use_na_sentinel=False)
+                found = [check(text, _ANYWHERE) for text in texts]
+                return [found[number] for number in numbers]
+            return [check(value, _ANYWHERE) for value in values]
         except InputError:
-            return [check(value, self.place(row, field)) for row, value in enumerate(pairs[field])]
+            return [check(value, self.place(row, field)) for row, value in enumerate(values)]
 
 
 def _grades(pairs: pd.DataFrame, source: Source) -> pd.api.extensions.ExtensionArray:

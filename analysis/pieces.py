@@ -8,7 +8,8 @@ source fits into one piece.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset
 from numpy.typing import NDArray
 
-from analysis.errors import Place, quoted
+from analysis.errors import InputError, Place, quoted
 from analysis.places import named_path
 
 ROWS = 200_000
@@ -47,18 +48,20 @@ def pieces(
     optional: Sequence[str] = (),
     *,
     rows: int = ROWS,
+    called: Mapping[str, str] | None = None,
 ) -> Iterator[pd.DataFrame]:
     """Yield the rows of a source in their order, in frames of whole queries.
 
     The frames have ``columns`` and those of ``optional`` that are there; their index goes on from
-    frame to frame. They have at most ``rows`` rows, or one query. Raises :class:`InputError` for
+    frame to frame. They have at most ``rows`` rows, or one query. ``called`` says what the source
+    calls a column, where that is another name. Raises :class:`InputError` for
     a source that is missing, empty or damaged, for a column that is not there, and for a query
     that comes back after another piece has begun; the pieces before it have been yielded by then.
     """
     path = named_path(source, "name a Parquet file, or a folder of them")
     known = _Queries(path)
     begin = 0
-    for table in _cut(_tables(path, columns, optional), rows):
+    for table in _cut(_tables(path, columns, optional, called or {}), rows):
         frame = table.to_pandas()
         frame.index = pd.RangeIndex(begin, begin + len(frame))
         known.add(frame["query_id"])
@@ -68,22 +71,53 @@ def pieces(
         raise Place(path).error("there are no rows", "give at least one (query, passage) pair")
 
 
-def _tables(path: Path, columns: Sequence[str], optional: Sequence[str]) -> Iterator[pa.Table]:
-    """Some rows at a time, of the columns that are asked for."""
+def columns_of(source: str | Path) -> list[str]:
+    """Names of the columns of a source; raises :class:`InputError` where it cannot be read."""
+    with _opened(Path(source)) as dataset:
+        return list(dataset.schema.names)
+
+
+def count_rows(source: str | Path) -> int:
+    """How many rows a source has, as its files note it; raises as :func:`columns_of`."""
+    with _opened(Path(source)) as dataset:
+        return dataset.count_rows()
+
+
+def query_hashes(query_ids: pd.Series | pd.Index) -> NDArray[np.uint64]:
+    """A number for each query id (n,), the same in every source; 1 and "1" are one id."""
+    return pd.util.hash_array(query_ids.astype(str).to_numpy(dtype=object))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[pyarrow.dataset.Dataset]:
     if not path.exists():
         raise Place(path).error("there is no such file or folder", "check the path")
     files = [path] if path.is_file() else sorted(path.glob(f"*{_SUFFIX}"))
     try:
-        dataset = pyarrow.dataset.dataset(files, format="parquet")
-        absent = [name for name in columns if name not in dataset.schema.names]
+        yield pyarrow.dataset.dataset(files, format="parquet")
+    except InputError:
+        raise
+    except Exception as error:  # whatever damage provokes in Arrow
+        raise Place(path).error(
+            "this is no Parquet file, or a damaged one", "write it anew"
+        ) from error
+
+
+def _tables(
+    path: Path, columns: Sequence[str], optional: Sequence[str], called: Mapping[str, str]
+) -> Iterator[pa.Table]:
+    """Some rows at a time, of the columns that are asked for."""
+    with _opened(path) as dataset:
+        theirs = {name: called.get(name, name) for name in (*columns, *optional)}
+        there = {name: one for name, one in theirs.items() if one in dataset.schema.names}
+        absent = [name for name in columns if name not in there]
         if absent:
             raise Place(path).error(
                 f"there is no column {', '.join(absent)}", f"give {', '.join(columns)}"
             )
-        chosen = [*columns, *(name for name in optional if name in dataset.schema.names)]
         # No reading ahead: a piece is what memory holds.
         scanned = dataset.to_batches(
-            columns=chosen,
+            columns=list(there.values()),
             batch_size=_AT_ONCE,
             batch_readahead=1,
             fragment_readahead=1,
@@ -91,11 +125,7 @@ def _tables(path: Path, columns: Sequence[str], optional: Sequence[str]) -> Iter
         )
         for batch in scanned:
             if batch.num_rows:
-                yield pa.Table.from_batches([batch])
-    except (pa.ArrowException, OSError) as error:
-        raise Place(path).error(
-            "this is no Parquet file, or a damaged one", "write it anew"
-        ) from error
+                yield pa.Table.from_batches([batch]).rename_columns(list(there))
 
 
 def _cut(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
@@ -131,7 +161,7 @@ class _Queries:
     def add(self, query_ids: pd.Series) -> None:
         """Note the queries of a piece; raises :class:`InputError` where one was there before."""
         unique = query_ids.drop_duplicates()
-        hashes = pd.util.hash_array(unique.astype(str).to_numpy(dtype=object))
+        hashes = query_hashes(unique)
         again = np.isin(hashes, self.hashes)
         if again.any():
             raise Place(self.path).error(

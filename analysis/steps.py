@@ -132,7 +132,8 @@ def spans(path: ScorePath, logits: ArrayLike) -> tuple[Ordinals, Ordinals]:
 class Hidden:
     """Relevance differences that a path hides, in logits.
 
-    ``steps`` has one row per score looked at, the highest first: ``score``, ``logit_low``,
+    ``steps`` has one row per score looked at, 200 at most, spread evenly over the ``distinct``
+    different ones, the highest first: ``score``, ``logit_low``,
     ``logit_high`` (the interval of logits that ends in it), ``width`` (infinite at exactly 1.0
     and 0.0) and ``share``, the share of the scores given that have it. These are logits before
     they are rounded to the forward dtype. ``one_from`` is that of :func:`saturation`.
@@ -140,6 +141,7 @@ class Hidden:
 
     steps: pd.DataFrame
     one_from: float
+    distinct: int
 
     @property
     def median_width(self) -> float:
@@ -189,7 +191,8 @@ def hidden_logits(
     steps[["logit_low", "logit_high"]] /= calibration
     steps["width"] = steps["logit_high"] - steps["logit_low"]
     steps["share"] = counts[chosen] / counts.sum()
-    return Hidden(steps[::-1].reset_index(drop=True), saturation(path).one_from / calibration)
+    one_from = saturation(path).one_from / calibration
+    return Hidden(steps[::-1].reset_index(drop=True), one_from, len(distinct))
 
 
 def logit_intervals(

@@ -3,8 +3,8 @@
     python tools/measure_streams.py [LARGEST]
 
 Writes the tables of ``docs/scale.md``. LARGEST is the most stored scores, 100,000,000 unless said
-otherwise; a hundredth of it is the most pairs that are scored. Each measurement is a process of its
-own, so that its peak of memory is its own.
+otherwise; a tenth of it is the most pairs that are compared, a hundredth the most that are scored.
+Each measurement is a process of its own, so that its peak of memory is its own.
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from tiny_checkpoints import WORDS, write_checkpoint
 
+from analysis.auditing import audit, compare
 from analysis.counting import effects
 from analysis.devices import describe
+from analysis.engines import path_of
 from analysis.models import load
 from analysis.store import Store
 from analysis.streaming import score_file
@@ -41,6 +43,7 @@ BEGIN, END = "<!-- made by tools/measure_streams.py -->\n", "<!-- end -->\n"
 PASSAGES = 100
 AT_ONCE = 100_000
 PATH = "forward=float32,sigmoid=stepwise,activation=float16"
+OTHER = "forward=float32"
 PLAIN = """
     SELECT sum(ones), avg(mean), avg(different) FROM (
         SELECT count(*) FILTER (logit > 8) AS ones, avg(logit) AS mean,
@@ -73,6 +76,17 @@ def logits(generator: np.random.Generator, n: int) -> dict:
     return {"grade": grade, "forward_dtype": ["float32"] * n, "logit": logit}
 
 
+def scores(path: str) -> Callable[[np.random.Generator, int], dict]:
+    """What makes scores of a path over the same logits."""
+
+    def of(generator: np.random.Generator, n: int) -> dict:
+        """Scores alone."""
+        chosen = path_of(path)
+        return {"score": chosen.scores(chosen.logits(logits(generator, n)["logit"]))}
+
+    return of
+
+
 def texts(generator: np.random.Generator, n: int) -> dict:
     """Short texts of a few words; a query's text is the same for all of its passages."""
     words = np.array(WORDS)
@@ -84,6 +98,17 @@ def count_effects(rows: int) -> dict[str, float]:
     """Count the effects of a path over stored logits."""
     (found,) = effects(FOLDER / f"logits-{rows}.parquet", PATH).to_dict("records")
     return {"ones": int(found["ones"])}
+
+
+def audit_scores(rows: int) -> dict[str, float]:
+    """Audit a file of scores."""
+    return {"saturated": audit(scores=FOLDER / f"scores-{rows}.parquet").saturated}
+
+
+def compare_scores(rows: int) -> dict[str, float]:
+    """Compare it with the scores of another path."""
+    files = (FOLDER / f"{name}-{rows}.parquet" for name in ("scores", "others"))
+    return {"pairs": compare(*files).rankings.candidates}
 
 
 def aggregate(rows: int) -> dict[str, float]:
@@ -104,7 +129,10 @@ def score_pairs(rows: int) -> dict[str, float]:
     return {"rows": score_file(file, model, ["float32"], out=out, store=store, progress=False)}
 
 
-WORK = {work.__name__: work for work in (count_effects, aggregate, score_pairs)}
+WORK = {
+    work.__name__: work
+    for work in (count_effects, aggregate, score_pairs, audit_scores, compare_scores)
+}
 
 
 def measured(work: Callable[[int], dict], rows: int) -> dict[str, float]:
@@ -159,6 +187,16 @@ def main(largest: int) -> None:
         rows_of.append({"rows": rows, **ours, "ratio": ours["seconds"] / plain["seconds"]})
     frame = pd.DataFrame(rows_of)
     tables += [table(frame, "stored scores"), growth(frame)]
+    for work, of, most in (
+        (audit_scores, "scores audited", largest),
+        (compare_scores, "pairs compared", largest // 10),
+    ):
+        sizes = (most // 100, most // 10, most)
+        for rows in sizes:
+            for name, path in (("scores", PATH), ("others", OTHER)):
+                write_rows(FOLDER / f"{name}-{rows}.parquet", rows, scores(path))
+        frame = pd.DataFrame([{"rows": rows, **measured(work, rows)} for rows in sizes])
+        tables += [table(frame, of), growth(frame)]
     cpu = describe(torch.device("cpu"))["name"]
     tables.append(f"{cpu}, Python {platform.python_version()}, {datetime.date.today()}.")
     before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from analysis.auditing.conditions import Condition
 from analysis.auditing.sources import Scored
-from analysis.counting import count, effects_table
+from analysis.counting import added_up, count, effects_table
 from analysis.errors import InputError
 from analysis.fingerprinting import Verdict, fingerprint
 from analysis.fingerprinting.evidence import DECIDED
@@ -23,6 +23,8 @@ from analysis.ties import first_ranks, tie_groups, tied_in_top, with_tie_groups
 
 TOP_K = 10
 """How many ranks of each query the report looks at; a condition may name others."""
+MOST_GROUPS = 1_000
+"""Tie groups that are kept of scores larger than memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +37,9 @@ class Findings:
     and under better paths where logits are known; its reference is the order of the best logits
     known, a float32 network's or those given. ``ties`` has one row per tie group that reaches into
     the top :data:`TOP_K`, those of most candidates first: ``query_id, score, size, first_rank,
-    last_rank``. ``hidden`` is None where the path is unknown, or cannot have made the scores.
+    last_rank``; no more than :data:`MOST_GROUPS` of scores larger than memory. ``hidden`` is None
+    where the path is unknown, or cannot have made the scores. Of scores larger than memory the
+    path and what it hides are those of a sample, all else is counted over all.
     """
 
     scored: Scored
@@ -45,6 +49,7 @@ class Findings:
     ties: pd.DataFrame
     hidden: Hidden | None
     recommendation: Recommendation
+    _tied: dict[int, int] = field(default_factory=dict, repr=False)
 
     def counted(self, column: str) -> int:
         """One of the counts of the scores as they are; saturation of logits counts as 0."""
@@ -53,7 +58,11 @@ class Findings:
 
     def tied_in_top(self, k: int) -> int:
         """Candidates of tie groups that reach into the first ``k`` ranks."""
-        return int(tied_in_top(self.scored.frame, k).sum())
+        if k not in self._tied:
+            self._tied[k] = sum(
+                int(tied_in_top(part.frame, k).sum()) for part in self.scored.parts()
+            )
+        return self._tied[k]
 
     @property
     def saturated(self) -> int:
@@ -66,14 +75,17 @@ class Findings:
 
         Where the fingerprint cannot tell, and 1.0 stands once in every query.
         """
-        frame = self.scored.frame
-        ones = frame["score"].eq(1.0).groupby(frame["query_id"]).sum()
         unknown = self.path is None and self.verdict.kind == "cannot tell"
-        return unknown and bool(ones.eq(1).all()) and self.saturated == len(ones)
+        if not unknown or self.saturated != self.counted("queries"):
+            return False
+        return all(_has_one_each(part.frame) for part in self.scored.parts())
 
     @property
     def top_scores(self) -> np.ndarray:
-        """Scores of the candidates that stand, or could stand, in the first ranks, shape (n,)."""
+        """Scores of the candidates that stand, or could stand, in the first ranks, shape (n,).
+
+        Of scores larger than memory those of the sample.
+        """
         frame = self.scored.frame
         return frame.loc[first_ranks(frame) <= TOP_K, "score"].to_numpy()
 
@@ -113,11 +125,8 @@ def findings(scored: Scored) -> Findings:
     )
     path = scored.path or _known(verdict)
     unit = 1.0 if scored.path else verdict.unit
-    groups = tie_groups(with_tie_groups(frame))
-    in_top = groups[groups["first_rank"] <= TOP_K]
     bounded = path.saturates if path else verdict.bounded
-    effects = _effects(scored, bounded=bounded, unit=unit)
-    shared = frame.loc[tied_in_top(frame, TOP_K), "score"].unique() / unit
+    effects, ties, shared = _over_all(scored, bounded=bounded, unit=unit)
     exactly = apart = None
     if scored.float32_logits is not None:
         exactly = int(tied_in_top(frame.assign(score=scored.float32_logits), TOP_K).sum())
@@ -138,10 +147,40 @@ def findings(scored: Scored) -> Findings:
         verdict=verdict,
         path=path,
         effects=effects,
-        ties=in_top.sort_values("size", ascending=False, kind="stable").reset_index(drop=True),
+        ties=ties,
         hidden=None if path is None else _hidden(scored, path, verdict),
         recommendation=recommended(situation),
     )
+
+
+def _over_all(
+    scored: Scored, *, bounded: bool, unit: float
+) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
+    """Effects, tie groups in the top and the scores that tie there (n,), over all scores."""
+    effects, ties, shared = [], [], []
+    for part in scored.parts():
+        effects.append(_effects(part, bounded=bounded, unit=unit))
+        groups = tie_groups(with_tie_groups(part.frame))
+        ties = [_largest([*ties, groups[groups["first_rank"] <= TOP_K]])]
+        if part is not scored:
+            ties = [ties[0].head(MOST_GROUPS)]
+        tied = part.frame.loc[tied_in_top(part.frame, TOP_K), "score"]
+        shared = [pd.unique(np.concatenate([*shared, tied.to_numpy()]))]
+    table = added_up(effects, ["remedy"]).set_index("remedy")
+    return table, ties[0], shared[0] / unit
+
+
+def _largest(groups: list[pd.DataFrame]) -> pd.DataFrame:
+    """Tie groups, those of most candidates first."""
+    keys = {"size": False, "query_id": True, "first_rank": True}
+    return pd.concat(groups).sort_values(
+        list(keys), ascending=list(keys.values()), ignore_index=True
+    )
+
+
+def _has_one_each(frame: pd.DataFrame) -> bool:
+    """Whether the score 1.0 stands once in every query."""
+    return bool(frame["score"].eq(1.0).groupby(frame["query_id"]).sum().eq(1).all())
 
 
 def _effects(scored: Scored, *, bounded: bool, unit: float) -> pd.DataFrame:
@@ -167,7 +206,7 @@ def _effects(scored: Scored, *, bounded: bool, unit: float) -> pd.DataFrame:
         name: count(frame.assign(score=scores), reference, k=TOP_K, bounded=has_sigmoid)
         for name, (scores, has_sigmoid) in runs.items()
     }
-    return effects_table(counted.items(), "remedy").set_index("remedy")
+    return effects_table(counted.items(), "remedy")
 
 
 def _known(verdict: Verdict) -> ScorePath | None:

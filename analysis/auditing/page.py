@@ -75,7 +75,8 @@ def _chart(findings: Findings) -> Markup | None:
         return None
     shared = pd.Series(scores).value_counts()
     alt = (
-        f"Uprights for {len(shared):,} different scores in the top {TOP_K}; the most shared one, "
+        f"Uprights for {len(shared):,} different scores in the top {TOP_K}"
+        f"{' of the sample' if findings.scored.stream else ''}; the most shared one, "
         f"{shared.index[0]:.6g}, has {shared.iloc[0]:,} candidates, exactly 1.0 has "
         f"{int((scores == 1.0).sum()):,}."
     )

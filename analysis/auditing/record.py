@@ -60,7 +60,8 @@ def as_json(findings: Findings, conditions: Sequence[Condition] = ()) -> str:
 def _hidden(hidden: Hidden) -> dict[str, object]:
     widths = ("one_from", "median_width", "largest_width")
     return {name: _finite(getattr(hidden, name)) for name in widths} | {
-        "steps": _records(hidden.steps)
+        "distinct": hidden.distinct,
+        "steps": _records(hidden.steps),
     }
 
 

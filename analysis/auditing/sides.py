@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis import progress
 from analysis.auditing.asking import limits_of
 from analysis.auditing.sources import (
     Scored,
@@ -26,6 +27,7 @@ from analysis.auditing.transport import Limits
 from analysis.datasets import RerankingSet
 from analysis.discrepancies import Comparison, Side, compare_sides
 from analysis.discrepancies.noise import Noise, noise_of
+from analysis.discrepancies.streams import compare_streams
 from analysis.errors import InputError
 from analysis.forwardformats import ForwardFormat
 from analysis.frames import KEYS
@@ -33,6 +35,7 @@ from analysis.places import named_path
 from analysis.readers import read
 from analysis.readers.lines import suffix_of
 from analysis.readers.scores import SCORE_SUFFIXES
+from analysis.readers.scorestreams import ScoreStream
 from analysis.recordings import recorded_path, recording, unprinted
 
 Source = str | Path | pd.DataFrame
@@ -59,7 +62,8 @@ def compare(
     ``a`` and ``b`` are each a frame (``query_id, passage_id, score`` and perhaps ``logit``), a file
     or folder of scores, a recording of an engine (``"infinity@0.0.78:float16"``), the address of a
     running server, or a model to be run here in the forward ``dtype`` (float32), or in a forward
-    ``format`` of another runtime. Only pairs of both are compared. ``data`` names the set of these
+    ``format`` of another runtime. Only pairs of both are compared. Two sources of Parquet may be
+    larger than memory (:mod:`analysis.discrepancies.streams`). ``data`` names the set of these
     pairs: a server and a model are asked for it (the German set, if none is named), its texts tell
     long pairs from short ones and its grades what the difference is worth. ``server_model`` is the
     name a server knows its model by, ``timeout`` the seconds that one answer may take (300);
@@ -84,6 +88,17 @@ def compare(
         _check_applies(kind, options, kinds)
     is_asked = bool({"server", "recording", "model"}.intersection(kinds))
     dataset = read("german" if data is None else data) if is_asked or data is not None else None
+    known = {
+        "lengths": None if dataset is None else _lengths(dataset),
+        "grades": None if dataset is None or not dataset.has_grades else dataset.pairs,
+    }
+    streams = [
+        ScoreStream.of(source) if kind == "file" else None
+        for source, kind in zip((a, b), kinds, strict=True)
+    ]
+    if None not in streams and any(stream.is_large for stream in streams):
+        with progress.busy("comparing in parts"):
+            return compare_streams(*streams, **known)
     limits = Limits() if timeout is None else limits_of(timeout)
     chosen = one_format(dtype, format)
     scorers = {
@@ -97,8 +112,7 @@ def compare(
     scored = [scorers[kind](source) for kind, source in zip(kinds, sources, strict=True)]
     return compare_sides(
         *(Side(_called(one), one.frame, one.path, one.decimals) for one in scored),
-        lengths=None if dataset is None else _lengths(dataset),
-        grades=None if dataset is None or not dataset.has_grades else dataset.pairs,
+        **known,
         measured=_measured(scored),
     )
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,8 @@ from analysis.auditing.transport import Limits, Transport, parsed_url, shown
 from analysis.datasets import RerankingSet, from_pairs
 from analysis.errors import InputError
 from analysis.forwardformats import ForwardFormat, as_format, of_format
-from analysis.readers import check_scores, read_scores
+from analysis.readers import check_scores
+from analysis.readers.scorestreams import ScoreStream, read_or_sample
 from analysis.scorepath import PathFormula, ScorePath
 from analysis.ties import apply
 
@@ -41,7 +42,8 @@ class Scored:
     ``float32_logits`` the same pairs' logits of torch's float32, where they were computed.
     ``decimals`` says that the source prints every score with so many, ``batch_shift`` how far a
     passage moves in other company, in logits: of a server (:mod:`.probing`), or of a model that
-    another runtime than torch ran.
+    another runtime than torch ran. Of scores larger than memory ``frame`` is a sample of whole
+    queries, and ``stream`` has all of them.
     """
 
     kind: str
@@ -53,11 +55,20 @@ class Scored:
     decimals: int | None = None
     batch_shift: float | None = None
     forward_format: ForwardFormat | None = None
+    stream: ScoreStream | None = None
 
     @property
     def has_logits(self) -> bool:
         """Whether the logit of every pair is known."""
         return bool(self.frame["logit"].notna().all())
+
+    def parts(self) -> Iterator[Scored]:
+        """All scores, in parts of whole queries; one, unless they come from a stream."""
+        if self.stream is None:
+            yield self
+            return
+        for frame in self.stream.parts():
+            yield replace(self, frame=frame, stream=None)
 
 
 def from_server(
@@ -91,14 +102,18 @@ def from_server(
 
 
 def from_file(source: str | Path | Sequence[str | Path]) -> Scored:
-    """Read scores from a file, or from several (:func:`analysis.readers.read_scores`)."""
-    scores = read_scores(source)
+    """Read scores from a file, or from several (:func:`analysis.readers.read_scores`).
+
+    Of Parquet larger than a list that is judged, a sample (:mod:`analysis.readers.scorestreams`).
+    """
+    scores, stream = read_or_sample(source)
     digits = "as many as needed" if scores.decimals is None else f"always {scores.decimals}"
     details = {"decimals printed": digits}
     details |= {"read": "; ".join(scores.notes)} if scores.notes else {}
+    details |= {"counted": "all scores"} if stream else {}
     first, *others = [source] if isinstance(source, str | Path) else source
     name = f"{first} and {len(others)} more" if others else str(first)
-    return Scored("scores", name, scores.frame, details, decimals=scores.decimals)
+    return Scored("scores", name, scores.frame, details, decimals=scores.decimals, stream=stream)
 
 
 def from_frame(scores: pd.DataFrame) -> Scored:

@@ -59,9 +59,14 @@ def hidden_sentence(findings: Findings) -> str:
         parts.append(f"Every logit from {hidden.one_from:.7g} on becomes exactly 1.0.")
     if math.isfinite(hidden.median_width):
         parts.append(
-            f"In the top {TOP_K}, a score that is not saturated stands for logits up to "
+            f"In the {_top(findings)}, a score that is not saturated stands for logits up to "
             f"{hidden.median_width:.2g} apart (median step), or even {hidden.largest_width:.2g} "
             "(widest step)."
+        )
+    if len(hidden.steps) < hidden.distinct:
+        parts.append(
+            f"Looked at: {len(hidden.steps):,} of the {hidden.distinct:,} different scores there, "
+            "evenly spread."
         )
     return " ".join(parts)
 
@@ -83,7 +88,7 @@ def steps(findings: Findings) -> tuple[tuple[str, ...], Rows]:
         "score",
         "unrounded logits that give it",
         "width in logits",
-        f"share of the top {TOP_K}",
+        f"share of the {_top(findings)}",
     )
     if findings.hidden is None:
         return heads, []
@@ -123,6 +128,11 @@ def reference_note(findings: Findings) -> str:
 def score_text(score: float) -> str:
     """Spell a score; exactly 1.0 looks unlike what only rounds to it."""
     return str(score) if score in (0.0, 1.0) else f"{score:.9g}"
+
+
+def _top(findings: Findings) -> str:
+    """The ranks whose scores show what a path hides, and of which queries."""
+    return f"top {TOP_K}" if findings.scored.stream is None else f"top {TOP_K} of the sample"
 
 
 def _candidates(number: int) -> str:

@@ -12,7 +12,7 @@ from rich.text import Text
 from analysis import sinks
 from analysis.auditing import tables
 from analysis.auditing.conditions import Condition
-from analysis.auditing.findings import Findings
+from analysis.auditing.findings import TOP_K, Findings
 
 _TIES_SHOWN = 5
 
@@ -28,6 +28,8 @@ def print_summary(
         console.print(Text(sinks.terminal(f"  {name}: {value}"), style="dim"))
     _say(console, "What is there", tables.headline(findings))
     console.print(_table(("", ""), tables.counts(findings), header=False))
+    if len(findings.ties) > _TIES_SHOWN:
+        console.print(f"The {_TIES_SHOWN} largest tie groups in the top {TOP_K}:")
     if not findings.ties.empty:
         console.print(_ties(findings))
     _say(console, "Score path", tables.path_found(findings))

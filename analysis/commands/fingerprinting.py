@@ -18,9 +18,9 @@ def fingerprint(
 ) -> None:
     """Tell from a file of scores, and of logits if it has them, which score path made them."""
     from analysis.fingerprinting import fingerprint as judge
-    from analysis.readers import read_scores
+    from analysis.readers.scorestreams import read_or_sample
 
-    found = read_scores(files)
+    found, _ = read_or_sample(files)
     tell(found.notes)
     frame = found.frame
     logits = None if frame["logit"].isna().all() else frame["logit"].to_numpy()

@@ -3,7 +3,7 @@
 :func:`compare_sides` takes a :class:`Side` each and returns a :class:`Comparison`. A module a step:
 which logits scores allow (:mod:`.intervals`), what rounding makes (:mod:`.noise`), what larger
 differences look like (:mod:`.shapes`), the answer (:mod:`.deciding`), what it does to the ranking
-(:mod:`.rankings`).
+(:mod:`.rankings`). What is larger than memory has a way of its own (:mod:`.streams`).
 """
 
 from __future__ import annotations
@@ -44,14 +44,36 @@ def compare_sides(
         decide(first, second, pairs, measured),
         table,
         (len(first.frame) - len(table), len(second.frame) - len(table)),
-        compare_rankings(*scores, _all_known(table, grades, "grade")),
+        compare_rankings(*scores, all_known(table, grades, "grade")),
     )
 
 
 def pairs_of(
     first: Side, second: Side, lengths: pd.DataFrame | None = None
 ) -> tuple[pd.DataFrame, Pairs]:
-    """The pairs of both sides: as the table of :class:`Comparison` has them, and as arrays."""
+    """The pairs of both sides: as the table of :class:`Comparison` has them, and as arrays.
+
+    Raises :class:`InputError` where there are none.
+    """
+    table, pairs = shared_pairs(first, second, lengths)
+    if table.empty:
+        raise nothing_in_common()
+    return table, pairs
+
+
+def nothing_in_common() -> InputError:
+    """What is said of two sides without a common pair."""
+    return InputError(
+        "the two sides have no pair of query and passage in common",
+        "give scores of the same pairs, under the same ids",
+        field="passage_id",
+    )
+
+
+def shared_pairs(
+    first: Side, second: Side, lengths: pd.DataFrame | None = None
+) -> tuple[pd.DataFrame, Pairs]:
+    """The pairs of both sides as :func:`pairs_of` gives them; there may be none."""
     places = (
         pd.DataFrame({"a": np.arange(len(first.frame))}),
         pd.DataFrame({"b": np.arange(len(second.frame))}),
@@ -61,12 +83,6 @@ def pairs_of(
         for side, place in zip((first, second), places, strict=True)
     ]
     both = ids[0].merge(ids[1], on=KEYS)
-    if both.empty:
-        raise InputError(
-            "the two sides have no pair of query and passage in common",
-            "give scores of the same pairs, under the same ids",
-            field="passage_id",
-        )
     rows = both["a"].to_numpy(), both["b"].to_numpy()
     table = both[KEYS].assign(
         score_a=first.frame["score"].to_numpy()[rows[0]],
@@ -88,11 +104,11 @@ def _taken(ends: Ends | None, rows: np.ndarray) -> Ends | None:
 
 
 def _lengths(table: pd.DataFrame, lengths: pd.DataFrame | None) -> np.ndarray | None:
-    known = _all_known(table, lengths, "length")
+    known = all_known(table, lengths, "length")
     return None if known is None else known["length"].to_numpy(np.float64)
 
 
-def _all_known(table: pd.DataFrame, known: pd.DataFrame | None, column: str) -> pd.DataFrame | None:
+def all_known(table: pd.DataFrame, known: pd.DataFrame | None, column: str) -> pd.DataFrame | None:
     """The rows of the table's pairs; None where a value is missing."""
     if known is None:
         return None

@@ -31,18 +31,20 @@ class Side:
     """Scores of one engine: ``frame`` has ``query_id, passage_id, score, logit`` (NaN: unknown).
 
     ``path`` is the score path where it is known, with the dtype that the network really ran in;
-    otherwise the fingerprint is asked. ``decimals`` as for :func:`analysis.fingerprint`.
+    otherwise the fingerprint is asked, or ``judged`` is its verdict on more scores than these.
+    ``decimals`` as for :func:`analysis.fingerprint`.
     """
 
     name: str
     frame: pd.DataFrame
     path: ScorePath | None = None
     decimals: int | None = None
+    judged: Verdict | None = None
 
     @cached_property
     def verdict(self) -> Verdict:
         """The fingerprint of the scores."""
-        return fingerprint(
+        return self.judged or fingerprint(
             self.frame["score"].to_numpy(),
             self.frame["logit"].to_numpy() if self.has_logits else None,
             queries=self.frame["query_id"],

@@ -17,6 +17,7 @@ from analysis.discrepancies.scales import scale_of
 from analysis.discrepancies.shapes import Shape, ShapeKind
 from analysis.errors import counted
 from analysis.formats import format_of
+from analysis.readers.scorestreams import HOW_TAKEN
 from analysis.sinks import terminal
 
 _MEANS: dict[ShapeKind, str] = {
@@ -36,6 +37,31 @@ _MEANS: dict[ShapeKind, str] = {
 }
 """What commonly makes a shape."""
 _PAIRS_SHOWN = 5
+HOW_SAMPLED = f"{HOW_TAKEN}, and those with the largest differences"
+"""How the pairs are chosen that are judged where there are too many."""
+
+
+@dataclass(frozen=True)
+class Whole:
+    """All pairs of two sides of which a sample is judged.
+
+    ``equal`` counts those whose scores are the same; ``largest`` is the largest difference of two
+    scores, ``gap`` the largest one of logits that two scores need (NaN where they stand for none).
+    """
+
+    pairs: int = 0
+    equal: int = 0
+    largest: float = 0.0
+    gap: float = float("nan")
+
+    def with_more(self, differences: pd.Series, gaps: pd.Series) -> Whole:
+        """These and some more pairs, at least one."""
+        return Whole(
+            self.pairs + len(differences),
+            self.equal + int((differences == 0).sum()),
+            max(self.largest, float(differences.max())),
+            float(np.fmax(self.gap, gaps.max())),
+        )
 
 
 @dataclass(frozen=True)
@@ -45,7 +71,9 @@ class Comparison:
     ``finding`` is the answer with its evidence, ``table`` one row per pair of both, in the order
     of the first side: ``query_id, passage_id, score_a, score_b``, and ``gap``, the least difference
     of logits that the two scores need (NaN where they stand for no logits). ``alone`` counts the
-    pairs of one side only, which are left out.
+    pairs of one side only, which are left out. Where there are more pairs than are judged at once,
+    ``finding``, ``table`` and the frames of the sides are those of a sample, and ``whole`` is about
+    all, as ``alone`` and ``rankings`` are; else it is None.
     """
 
     sides: tuple[Side, Side]
@@ -53,6 +81,7 @@ class Comparison:
     table: pd.DataFrame
     alone: tuple[int, int]
     rankings: Rankings
+    whole: Whole | None = None
 
     @property
     def answer(self) -> Answer:
@@ -94,7 +123,11 @@ class Comparison:
             "answer": found.answer,
             "sentence": self.sentence,
             "wanted": found.wanted,
-            "pairs": len(self.table),
+            "pairs": self.rankings.candidates,
+            "judged": len(self.table),
+            "all": None
+            if self.whole is None
+            else asdict(self.whole) | {"gap": _number(self.whole.gap), "sampled": HOW_SAMPLED},
             "alone": list(self.alone),
             "dtype": found.dtype,
             "differences": None if found.found is None else asdict(found.found),
@@ -199,6 +232,8 @@ def _lines(comparison: Comparison) -> Iterator[str]:
         path = f", {_path(side)}" if side.paths or side.has_logits else ""
         yield f"{letter}: {side.name}: {side.verdict.kind}{path}"
     yield comparison.sentence
+    if comparison.whole is not None:
+        yield from _whole_lines(comparison.whole, len(comparison.table))
     if comparison.finding.wanted:
         yield f"would tell more: {comparison.finding.wanted}"
     if comparison.shape is not None and comparison.shape.rows:
@@ -210,6 +245,15 @@ def _lines(comparison: Comparison) -> Iterator[str]:
         left, right = comparison.alone
         yield f"left out: {counted(left, 'pair')} of A only, {right:,} of B only"
     yield from _ranking_lines(comparison.rankings)
+
+
+def _whole_lines(whole: Whole, judged: int) -> Iterator[str]:
+    yield f"judged: {judged:,} of {whole.pairs:,} pairs: {HOW_SAMPLED}"
+    gap = "" if pd.isna(whole.gap) else f", in logits at least {whole.gap:.2g}"
+    yield (
+        f"all pairs: {whole.equal:,} of {whole.pairs:,} have the same score in both; the largest "
+        f"difference is {whole.largest:.2g}{gap}"
+    )
 
 
 def _ranking_lines(rankings: Rankings) -> Iterator[str]:

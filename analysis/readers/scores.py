@@ -93,13 +93,18 @@ def read_run(path: str | Path) -> pd.DataFrame:
 
 
 def check_scores(
-    scores: pd.DataFrame, *, file: object = None, lines: Sequence[int] | None = None
+    scores: pd.DataFrame,
+    *,
+    file: object = None,
+    lines: Sequence[int] | None = None,
+    first_row: int = 0,
 ) -> pd.DataFrame:
     """Check scores, columns ``query_id, passage_id, score`` and perhaps ``logit``.
 
     PyTerrier's names of the columns do as well. Returns ours, numbers as float64; ``logit`` is NaN
     in all rows if it is unknown. ``file`` and ``lines`` (one number per row) say where the rows
-    came from; without them an error names the row, counted from 0. Raises :class:`InputError` for
+    came from; without them an error names the row, counted from ``first_row``. Raises
+    :class:`InputError` for
     missing columns, no rows, a number that is missing, NaN or infinite, a (query, passage) that
     stands there twice, and where only some logits are known.
     """
@@ -113,12 +118,12 @@ def check_scores(
         raise Place(file).error("there is no score", "give one row for each query and passage")
     known = {name: scores[column] for name, column in names.items() if column is not None}
     scores = pd.DataFrame(known).reset_index(drop=True)
-    source = Source(file, lines)
+    source = Source(file, lines, first_row)
     checked = pd.DataFrame(
         {
             "query_id": source.checked(scores, "query_id", as_id),
             "passage_id": source.checked(scores, "passage_id", as_id),
-            "score": source.checked(scores, "score", finite_number),
+            "score": _numbers(scores, "score", source),
             "logit": _logits(scores, source),
         }
     )
@@ -142,7 +147,7 @@ def _read(path: Path) -> ScoreFile:
     return ScoreFile(frame, _fixed_decimals(rows["score"]), notes)
 
 
-def _logits(scores: pd.DataFrame, source: Source) -> list[float]:
+def _logits(scores: pd.DataFrame, source: Source) -> Sequence[float]:
     """Logits of all rows, or NaN for all."""
     if "logit" not in scores or scores["logit"].isna().all():
         return [np.nan] * len(scores)
@@ -151,7 +156,17 @@ def _logits(scores: pd.DataFrame, source: Source) -> list[float]:
         raise source.place(int(missing.argmax()), "logit").error(
             "the logit is missing, and other rows have one", "give it in every row or in none"
         )
-    return source.checked(scores, "logit", finite_number)
+    return _numbers(scores, "logit", source)
+
+
+def _numbers(scores: pd.DataFrame, name: str, source: Source) -> Sequence[float]:
+    """A column of finite numbers as float64; of an array of numbers all are checked at once."""
+    column = scores[name]
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf":
+        numbers = column.to_numpy(np.float64)
+        if np.isfinite(numbers).all():
+            return numbers
+    return source.checked(scores, name, finite_number)
 
 
 def _frame(rows: Iterable[_Row]) -> pd.DataFrame:
