@@ -278,8 +278,16 @@ def _needed() -> ModuleType:
 
 def _connect(ray: ModuleType) -> None:
     """Connect this process to a cluster, unless it is; without one, start one here."""
-    if not ray.is_initialized():
+    if ray.is_initialized():
+        return
+    try:
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:  # Ray raises it bare where its processes are slow to start
+        raise InputError(
+            f"no Ray cluster could be reached or started ({error})",
+            "name a running one with RAY_ADDRESS; `ray start --head` starts one",
+            field="engine",
+        ) from error
 
 
 def _places(nodes: Iterable[Mapping[str, Any]], wanted: Mapping[str, int]) -> int:

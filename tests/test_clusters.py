@@ -13,6 +13,7 @@ from test_store import started
 from tiny_checkpoints import change_weights, tiny_set, write_checkpoint
 
 from analysis.answering import Here, answering
+from analysis.clusters import Cluster, _places
 from analysis.datasets import from_pairs
 from analysis.errors import InputError
 from analysis.forwardformats import as_format
@@ -22,6 +23,8 @@ from analysis.store import Store
 from analysis.streaming import score_file
 
 ray = pytest.importorskip("ray", reason="the extra ray is not installed")
+
+pytestmark = pytest.mark.alone  # Ray takes seconds to start its processes, and gives up after 30
 
 FORMATS = ["float32", "bfloat16", "onednn:float32"]
 POISON = "q"
@@ -154,6 +157,38 @@ def test_a_pair_that_makes_the_network_return_nan_is_named_and_the_rest_kept(
         progress=False,
     )
     np.testing.assert_allclose(found[~lost], alone["logit"], rtol=1e-4)
+
+
+def test_a_machine_that_would_give_other_bits_is_refused(workers, reranker, monkeypatch):
+    one = as_format("float16")
+    (pool,) = workers._pools.values()
+    inputs = reranker.batch(reranker.tokens(["der zug"], ["ein rad"], 20))
+    other = {**workers.facts(one), "libraries": {"torch": "1.0"}}
+    with pytest.raises(InputError, match=r"would give other bits .*libraries {'torch': '1.0'} and"):
+        pool.get(pool.send("answer", one, other, inputs))
+    workers.check_alike([one])
+    monkeypatch.setattr(Here, "facts", lambda self, forward_format: other)
+    with pytest.raises(InputError, match="workers would give other bits than this machine"):
+        workers.check_alike([one])
+
+
+def test_machines_have_room_for_whole_workers():
+    nodes = [
+        {"Alive": True, "Resources": {"CPU": 16.0, "GPU": 2.0}},
+        {"Alive": True, "Resources": {"CPU": 7.0}},
+        {"Alive": True, "Resources": {}},
+        {"Alive": False, "Resources": {"CPU": 64.0}},
+    ]
+    assert _places(nodes, {"CPU": 4}) == 5
+    assert _places(nodes, {"GPU": 1}) == 2
+    assert _places(nodes, {"CPU": 32}) == 0
+
+
+def test_a_worker_that_is_too_wide_is_an_error(reranker):
+    wide = Cluster(reranker, threads=999)
+    with pytest.raises(InputError, match="no machine of the cluster has 999 CPUs"):
+        wide.facts(as_format("float32"))
+    wide.close()
 
 
 def test_a_driver_that_is_killed_goes_on_where_it_was(workers, reranker, tmp_path):
