@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -226,12 +227,17 @@ class _Worker:
     """What an actor is: the networks of a reranker, each loaded once."""
 
     def __init__(self, model: list[ObjectRef], device: str, threads: int, precision: str) -> None:
-        import ray
-
         torch.set_num_threads(threads)
         torch.set_float32_matmul_precision(precision)
-        self._here = Here(replace(ray.get(model[0]), device=pick(device)))
+        self._model, self._device = model, device
         self._networks: dict[ForwardFormat, Forward] = {}
+
+    @cached_property
+    def _here(self) -> Here:
+        """The model on this machine; what goes wrong with it is the error of a call."""
+        import ray
+
+        return Here(replace(ray.get(self._model[0]), device=pick(self._device)))
 
     def process(self) -> int:
         """Number of its process."""

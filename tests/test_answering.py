@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from analysis import audit, report
 from analysis.answering import Here, answering
 from analysis.errors import InputError
 from analysis.forwardformats import as_format
@@ -35,3 +36,12 @@ def test_a_missing_extra_is_named(tiny_pairs, reranker, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match=r"ray cannot be imported .*rerank-precision\[ray\]"):
         score(tiny_pairs, reranker, ["float32"], engine="ray")
+
+
+def test_a_report_and_an_audit_of_a_model_ask_the_same_engine(tiny_checkpoint, tmp_path):
+    asked = {"model": str(tiny_checkpoint), "engine": "spark"}
+    for call in (lambda: report(**asked, out=tmp_path), lambda: audit(**asked)):
+        with pytest.raises(InputError, match="'spark' runs no networks"):
+            call()
+    with pytest.raises(InputError, match="engine: applies only to model"):
+        audit(scores="scores.csv", engine="ray")
