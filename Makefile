@@ -150,6 +150,10 @@ simulate: $(READY)  ## Count wrong answers of compare and of the fingerprint ove
 scale: $(TOOLS)  ## Measure memory and time of what is larger than memory: docs/scale.md (an hour)
 	OMP_NUM_THREADS=1 $(BIN)/python tools/measure_streams.py
 
+.PHONY: cluster
+cluster: $(TOOLS)  ## Measure a Ray cluster of this machine, simulate larger ones: docs/scale.md (minutes)
+	OMP_NUM_THREADS=1 $(BIN)/python tools/measure_cluster.py
+
 .PHONY: torture
 torture: $(TOOLS)  ## Count what goes wrong under kills, damage, full disks and generated inputs; long
 	OMP_NUM_THREADS=1 $(BIN)/python tools/torture
@@ -178,7 +182,7 @@ $(READY): pyproject.toml constraints.txt
 
 # What only tests and maintainers need: a report does not wait for it.
 $(TOOLS): $(READY)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,runtimes]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,ray,runtimes]'
 	touch $@
 
 .PHONY: browser

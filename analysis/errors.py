@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from os import PathLike
 from typing import NamedTuple
 
@@ -32,6 +34,11 @@ class InputError(ValueError):
         place += "" if field is None else f"{field}: "
         said = f"{place}{problem}" if place else _capitalised(problem)
         super().__init__(sinks.terminal(f"{said}. {_capitalised(remedy)}."))
+
+    def __reduce__(self) -> tuple[Callable[..., InputError], tuple[str, str]]:
+        """As it was made, where another process raised it."""
+        place = {"file": self.file, "line": self.line, "field": self.field}
+        return partial(type(self), **place), (self.problem, self.remedy)
 
 
 class Place(NamedTuple):

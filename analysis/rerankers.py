@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import shutil
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -41,6 +42,8 @@ Tokens = dict[str, list[NDArray[np.int64]]]
 Inputs = dict[str, NDArray[np.int64]]
 Forward = Callable[[Inputs], NDArray[np.float64]]
 """What takes a batch and gives its logits, shape (n_pairs, 1 or 2)."""
+
+_TOKENISING = threading.Lock()  # a tokeniser that another thread uses cannot be told a length
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +101,10 @@ class Reranker:
         ``length`` is :attr:`least_tokens` or more. The longer text gives way until a pair fits; of
         a prompt the passage does (:meth:`.YesNo.tokens`).
         """
+        with _TOKENISING:
+            return self._tokens(queries, passages, length)
+
+    def _tokens(self, queries: Sequence[str], passages: Sequence[str], length: int) -> Tokens:
         if self.yes_no:
             ids = self.yes_no.tokens(self.tokenizer, queries, passages, length)
             return {"input_ids": ids}

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -23,14 +23,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from analysis import runtimes
+from analysis.answering import LOCAL, Answering, Here, answering
 from analysis.datasets import RerankingSet
-from analysis.devices import describe, libraries, threads
 from analysis.errors import InputError
 from analysis.formats import FORWARD_DTYPES
 from analysis.forwardformats import ForwardFormat, as_format, formats_to_run
 from analysis.rerankers import Inputs, Reranker, Tokens
-from analysis.runtimes import pytorch
 from analysis.store import Store
 from analysis.tokenizing import check_length, check_room
 
@@ -52,6 +50,7 @@ def score(
     deterministic: bool = False,
     store: Store | None = None,
     progress: bool = True,
+    engine: str | Answering = LOCAL,
 ) -> pd.DataFrame:
     """Return the logits of every pair in each forward format, exactly as the network gave them.
 
@@ -78,7 +77,8 @@ def score(
     ``batch_tokens``, costs speed, and is had on a CPU only.
 
     With a ``store``, logits are read from it where they are known and put into it where they
-    are computed, so that a run that was stopped goes on where it was.
+    are computed, so that a run that was stopped goes on where it was. With the ``engine`` ``"ray"``
+    the batches are answered by a Ray cluster (:mod:`analysis.clusters`), not by this process.
 
     Raises :class:`InputError` for a format that is not run here or on this device, for lengths too
     small, and for logits that are not finite (float16 overflows in some models); all formats are
@@ -99,8 +99,8 @@ def score(
     }
     for name, number in numbers.items():
         check_length(number, name)
-    plan = _Plan(dataset, reranker, **numbers, backwards=backwards)
-    with threads(1) if deterministic else nullcontext():
+    with answering(engine, reranker, deterministic=deterministic) as answers:
+        plan = _Plan(dataset, reranker, **numbers, backwards=backwards, answers=answers)
         scored = _scored(plan, formats, store, progress)
         _check_finite(scored, plan)
     return scored
@@ -153,6 +153,12 @@ class _Plan:
     batch_tokens: int
     least_width: int = 1
     backwards: bool = False
+    answers: Answering | None = None
+
+    @property
+    def answering(self) -> Answering:
+        """Who is given the batches: this process, if nobody is named."""
+        return self.answers or Here(self.reranker)
 
     @property
     def length(self) -> int:
@@ -214,15 +220,12 @@ class _Plan:
     def key(self, forward_format: ForwardFormat) -> dict[str, Any]:
         """Everything that can change a logit; width and order of the rows show in the batches."""
         return {
-            "model": self.reranker.identity(),
             "data": self.dataset.sha256,
             "forward_dtype": forward_format.forward_dtype,
-            "device": describe(runtimes.device_of(self.reranker, forward_format)),
             "max_length": self.length,
             "batch_tokens": self.batch_tokens,
             "batches": self.sha256,
-            "libraries": libraries(),
-            **runtimes.identity(self.reranker, forward_format),
+            **self.answering.facts(forward_format),
         }
 
 
@@ -268,12 +271,11 @@ def _forward(
     """Yield the logits of each batch; the network is loaded if there is any."""
     if not batches:
         return
-    run = runtimes.forward(plan.reranker, forward_format)
+    answers = plan.answering.answers(forward_format, map(plan.inputs, batches))
     total, name = sum(map(len, batches)), forward_format.name
     bar = tqdm(total=total, desc=name, unit="pair", disable=not progress)
     with closing(bar):
-        for rows in batches:
-            logits = run(plan.inputs(rows))
+        for rows, logits in zip(batches, answers, strict=True):
             bar.update(len(rows))
             yield logits
 
@@ -309,5 +311,5 @@ def _located(bad: pd.Series, plan: _Plan) -> str:
         return ""
     place = bad.name % len(plan.dataset.pairs)
     batch = next(rows for rows in plan.batches if place in rows)
-    found = pytorch.locate(plan.reranker, forward_format, plan.inputs(batch))
+    found = plan.answering.locate(forward_format, plan.inputs(batch))
     return f"; in {bad['run_in']} {found}" if found else ""

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.answering import LOCAL, answering
 from analysis.datasets import COLUMNS, RerankingSet, from_pairs
 from analysis.formats import FORWARD_DTYPES
 from analysis.forwardformats import ForwardFormat
@@ -50,6 +51,7 @@ def score_file(
     store: Store | None = None,
     pairs: int = PAIRS,
     progress: bool = True,
+    engine: str = LOCAL,
 ) -> int:
     """Score a Parquet source and write what :func:`~analysis.scoring.score` returns to ``out``.
 
@@ -60,10 +62,15 @@ def score_file(
     """
     options = {"max_length": max_length, "deterministic": deterministic, "store": store}
     written, writer = 0, None
-    with replacing(out) as temporary:
+    running = answering(engine, reranker, deterministic=deterministic)
+    with replacing(out) as temporary, running as answers:
+
+        def scored(part: RerankingSet) -> pd.DataFrame:
+            """The logits of a piece."""
+            return score(part, reranker, formats, progress=progress, engine=answers, **options)
+
         try:
-            for part in sets(source, pairs=pairs):
-                logits = score(part, reranker, formats, progress=progress, **options)
+            for logits in answers.each(scored, sets(source, pairs=pairs)):
                 table = pa.Table.from_pandas(_by_query(logits), preserve_index=False)
                 writer = writer or pq.ParquetWriter(temporary, _with_fractions(table.schema))
                 writer.write_table(table.cast(writer.schema))

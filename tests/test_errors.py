@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from analysis import sinks
@@ -72,3 +74,10 @@ def test_what_stands_twice_on_one_line_is_said_to():
 
 def test_a_field_inside_a_place():
     assert Place("f", 1).inside("x").inside("y") == Place("f", 1, "x.y")
+
+
+def test_an_error_of_another_process_is_the_same():
+    error = InputError("it is wrong", "mend it", file="a.jsonl", line=3, field="query")
+    again = pickle.loads(pickle.dumps(error))
+    assert str(again) == str(error)
+    assert vars(again) == vars(error)

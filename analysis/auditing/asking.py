@@ -35,6 +35,7 @@ def audit(
     dtype: str | None = None,
     format: str | ForwardFormat | None = None,
     path: ScorePath | str | None = None,
+    engine: str | None = None,
     server_model: str | None = None,
     timeout: float = 300.0,
     trust_remote_code: bool = False,
@@ -47,7 +48,8 @@ def audit(
     passage_id, score`` and perhaps ``logit``; or ``model``, to
     be run here in the forward ``dtype`` (float32) with the score ``path`` (the
     checkpoint's own activation in float32, a sigmoid as a rule; see
-    :func:`~analysis.engines.path_of`, whose texts do as well). A server and a model are
+    :func:`~analysis.engines.path_of`, whose texts do as well) by the ``engine`` of
+    :func:`analysis.scoring.score`. A server and a model are
     asked for the scores of ``data``; ``server_model`` is the name a server knows its model by,
     ``timeout`` the seconds that one answer may take; ``trust_remote_code`` and ``allow_pickle`` are
     those of :func:`analysis.models.load`. Raises :class:`InputError` and, for trouble
@@ -66,6 +68,7 @@ def audit(
         ("dtype", dtype, "model"),
         ("format", format, "model"),
         ("path", path, "model"),
+        ("engine", engine, "model"),
         ("trust_remote_code", trust_remote_code or None, "model"),
         ("allow_pickle", allow_pickle or None, "model"),
         ("server_model", server_model, "url"),
@@ -80,7 +83,8 @@ def audit(
     else:
         trust = {"trust_remote_code": trust_remote_code, "allow_pickle": allow_pickle}
         chosen = one_format(dtype, format)
-        scored = _of_model(str(model), data, chosen, path, trust)
+        running = {**trust, "engine": engine or "local"}
+        scored = _of_model(str(model), data, chosen, path, running)
     with progress.busy(f"judging {len(scored.frame):,} scores"):
         return findings(scored)
 
@@ -116,9 +120,9 @@ def _of_model(
     data: str | Path,
     format: ForwardFormat | None,
     path: ScorePath | str | None,
-    trust: Mapping[str, bool],
+    running: Mapping[str, bool | str],
 ) -> Scored:
     from analysis.readers import read
 
     chosen = None if path is None else path_of(path)
-    return from_model(model, read(data), chosen, format=format, **trust)
+    return from_model(model, read(data), chosen, format=format, **running)

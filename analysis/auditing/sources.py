@@ -25,6 +25,7 @@ from analysis.scorepath import PathFormula, ScorePath
 from analysis.ties import apply
 
 if TYPE_CHECKING:
+    from analysis.answering import Answering
     from analysis.rerankers import Reranker
 
 _FORMULAS: dict[str, PathFormula] = {"Sigmoid": "fused", "Identity": "none"}
@@ -127,6 +128,7 @@ def from_model(
     path: ScorePath | None = None,
     *,
     format: str | ForwardFormat | None = None,
+    engine: str = "local",
     trust_remote_code: bool = False,
     allow_pickle: bool = False,
 ) -> Scored:
@@ -137,10 +139,13 @@ def from_model(
     sigmoid, also where it names none, or no sigmoid (``Identity``). The two logits of a yes/no
     language model are subtracted in the dtype that they leave the network in then, as
     sentence-transformers does it. In another format than torch's float32 the pairs are scored in
-    that as well, for comparison. Logits come from the store where it has them. Raises
-    :class:`InputError` for a format whose logits are of another dtype than the path's.
+    that as well, for comparison. Logits come from the store where it has them; ``engine`` computes
+    the others, as in :func:`analysis.scoring.score`. Raises :class:`InputError` for a format whose
+    logits are of another dtype than the path's.
     """
-    from analysis import models, scoring  # torch and transformers: other sources need neither
+    # torch and transformers: other sources need neither
+    from analysis import models, scoring
+    from analysis.answering import answering
     from analysis.store import Store
 
     trust = {"trust_remote_code": trust_remote_code, "allow_pickle": allow_pickle}
@@ -156,21 +161,27 @@ def from_model(
             field="format",
         )
     formats = list(dict.fromkeys([chosen, as_format("float32")]))
-    logits = scoring.score(dataset, reranker, formats, store=Store())
-    float32 = of_format(logits, "float32")["logit"].reset_index(drop=True)
-    scored = apply(of_format(logits, chosen), path).reset_index(drop=True)
-    frame = scored[["query_id", "passage_id", "score", "logit"]]
-    details = {"data": dataset.name, "score path applied": str(path)}
     shift = None
-    if not chosen.is_torch:
-        shift = _shift_alone(dataset, reranker, chosen, frame)
+    with answering(engine, reranker) as answers:
+        logits = scoring.score(dataset, reranker, formats, store=Store(), engine=answers)
+        scored = apply(of_format(logits, chosen), path).reset_index(drop=True)
+        frame = scored[["query_id", "passage_id", "score", "logit"]]
+        if not chosen.is_torch:
+            shift = _shift_alone(dataset, reranker, chosen, frame, answers)
+    float32 = of_format(logits, "float32")["logit"].reset_index(drop=True)
+    details = {"data": dataset.name, "score path applied": str(path)}
+    if shift is not None:
         details |= {"forward format": str(chosen), "batch shift": f"{shift:.2g} logits"}
     known = {"path": path, "float32_logits": float32, "forward_format": chosen}
     return Scored("model", model, frame, details, batch_shift=shift, **known)
 
 
 def _shift_alone(
-    dataset: RerankingSet, reranker: Reranker, chosen: ForwardFormat, frame: pd.DataFrame
+    dataset: RerankingSet,
+    reranker: Reranker,
+    chosen: ForwardFormat,
+    frame: pd.DataFrame,
+    answers: Answering,
 ) -> float:
     """The farthest that a candidate of the first query moves where it is scored alone."""
     from analysis.scoring import score
@@ -178,7 +189,8 @@ def _shift_alone(
 
     is_first = (dataset.pairs["query_id"] == dataset.pairs["query_id"].iloc[0]).to_numpy()
     query = from_pairs(dataset.name, dataset.pairs[is_first].reset_index(drop=True))
-    alone = score(query, reranker, [chosen], batch_tokens=1, store=Store(), progress=False)
+    options = {"store": Store(), "progress": False, "engine": answers}
+    alone = score(query, reranker, [chosen], batch_tokens=1, **options)
     return float(np.abs(alone["logit"].to_numpy() - frame.loc[is_first, "logit"]).max())
 
 

@@ -41,6 +41,10 @@ def audit(
         str | None,
         typer.Option(help='Score path to apply (--model), such as "infinity@0.0.32:float16".'),
     ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="local, or ray: on the workers of a Ray cluster (--model)."),
+    ] = None,
     server_model: Annotated[
         str | None, typer.Option(help="Name the server knows its model by (--url).")
     ] = None,
@@ -83,6 +87,7 @@ def audit(
             dtype=dtype,
             format=format,
             path=path,
+            engine=engine,
             server_model=server_model,
             timeout=timeout,
             trust_remote_code=trust_remote_code,

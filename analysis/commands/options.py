@@ -29,6 +29,9 @@ Formats = Annotated[
         help="Forward format: a dtype, or a text that `formats` lists; repeat for several.",
     ),
 ]
+Engine = Annotated[
+    str, typer.Option(help="local, or ray: on the workers of a Ray cluster; needs the extra ray.")
+]
 Trust = Annotated[bool, typer.Option(help="Run code that the checkpoint brings along.")]
 Pickle = Annotated[
     bool,

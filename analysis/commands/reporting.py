@@ -14,6 +14,7 @@ from analysis.commands.options import (
     DTYPES,
     Data,
     Dtypes,
+    Engine,
     Formats,
     Model,
     Pickle,
@@ -50,6 +51,7 @@ def report(
     max_length: Annotated[
         int | None, typer.Option(help="Tokens of a pair, 512 if not given; longer ones are cut.")
     ] = None,
+    engine: Engine = "local",
     trust_remote_code: Trust = False,
     allow_pickle: Pickle = False,
 ) -> None:
@@ -74,6 +76,7 @@ def report(
             revision=revision,
             device=device,
             max_length=max_length,
+            engine=engine,
             trust_remote_code=trust_remote_code,
             allow_pickle=allow_pickle,
             say=echo,

@@ -9,7 +9,17 @@ import typer
 
 from analysis import sinks
 from analysis.commands.files import WRITE_ELSEWHERE, replaceable
-from analysis.commands.options import DTYPES, Data, Formats, Model, Pickle, Split, Trust, of_split
+from analysis.commands.options import (
+    DTYPES,
+    Data,
+    Engine,
+    Formats,
+    Model,
+    Pickle,
+    Split,
+    Trust,
+    of_split,
+)
 from analysis.commands.output import echo, resuming, tell
 from analysis.places import replacing, writing
 
@@ -28,6 +38,7 @@ def score(
             help="One pair at a time on one thread: the same bits whatever else is scored; slower.",
         ),
     ] = False,
+    engine: Engine = "local",
     trust_remote_code: Trust = False,
     allow_pickle: Pickle = False,
 ) -> None:
@@ -43,7 +54,7 @@ def score(
     source = of_split(data, split)
     trust = {"trust_remote_code": trust_remote_code, "allow_pickle": allow_pickle}
     reranker = models.load(model, **trust)
-    options = {"deterministic": deterministic, "store": Store()}
+    options = {"deterministic": deterministic, "store": Store(), "engine": engine}
     if is_parquet(source):
         with writing(out, WRITE_ELSEWHERE):
             written = streaming.score_file(source, reranker, formats, out=out, **options)

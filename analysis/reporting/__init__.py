@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis import places
+from analysis.answering import LOCAL, answering
 from analysis.errors import InputError
 from analysis.formats import FORWARD_DTYPES, check_forward_dtypes
 from analysis.forwardformats import ForwardFormat, formats_to_run
@@ -47,6 +48,7 @@ def report(
     revision: str | None = None,
     device: str | None = None,
     max_length: int | None = None,
+    engine: str = LOCAL,
     trust_remote_code: bool = False,
     allow_pickle: bool = False,
     say: Say = print,
@@ -57,7 +59,9 @@ def report(
     ``max_length``, ``trust_remote_code`` and ``allow_pickle``; ``data`` what
     :func:`analysis.readers.read` takes; ``dtypes`` are forward dtypes, ``formats`` further
     forward formats, such as ``"onnxruntime:int8-dynamic"``, that the first page and the notebooks
-    set beside them. ``path`` is the score path of one's own engine, as text of
+    set beside them. ``engine`` is what computes their logits, as in
+    :func:`analysis.scoring.score`: a cluster has to be of machines like this one, which the
+    notebooks run on. ``path`` is the score path of one's own engine, as text of
     :func:`analysis.path_of`: the answer is about it. ``out`` is the folder for the site: the pages,
     ``figures/`` and ``notebooks/``; left out, it is ``report/`` of a checkout, which shows the
     shipped model and set. What was scored, and notebooks whose inputs are those of the last run
@@ -81,7 +85,9 @@ def report(
     run = Run(folder, parameters)
     say(f"scoring {candidates.n_pairs:,} pairs in {', '.join([*dtypes, *others])}")
     forward = list(dict.fromkeys([*dtypes, "float32", *others]))
-    logits = score(candidates, reranker, forward, store=Store())
+    with answering(engine, reranker) as answers:
+        answers.check_alike(formats_to_run(forward))
+        logits = score(candidates, reranker, forward, store=Store(), engine=answers)
     say(f"measuring a pass of one query in {about.forward_dtype} and float32")
     found = answer(candidates, reranker, about, logits, run.executed, is_named=path is not None)
     asked = {"path": path, "dtype": dtypes, "format": others, "out": out}
