@@ -20,7 +20,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -161,7 +160,7 @@ class _Pool:
         kind = ray.remote(max_restarts=-1, max_task_retries=_RETRIES)(_Worker).options(
             num_cpus=wanted.get("CPU", 0), num_gpus=wanted.get("GPU", 0)
         )
-        given = ([self._model], device, threads, torch.get_float32_matmul_precision())
+        given = (device, threads, torch.get_float32_matmul_precision())
         self._workers = [kind.remote(*given) for _ in range(self.size)]
         self._starting = {worker.process.remote(): worker for worker in self._workers}
         self._before: dict[ActorHandle, set[ObjectRef]] = {}
@@ -174,7 +173,7 @@ class _Pool:
             self._join()
             self._drop_answered()
             worker = min(self._before, key=lambda one: len(self._before[one]))
-            sent = getattr(worker, method).remote(*arguments)
+            sent = getattr(worker, method).remote([self._model], *arguments)
             self._before[worker].add(sent)
             return sent
 
@@ -224,47 +223,60 @@ class _Pool:
 
 
 class _Worker:
-    """What an actor is: the networks of a reranker, each loaded once."""
+    """What an actor is: the networks of a reranker, each loaded once.
 
-    def __init__(self, model: list[ObjectRef], device: str, threads: int, precision: str) -> None:
+    Each call brings where the model lies, in a list so that it is fetched once only: what goes
+    wrong with it is then the error of a call.
+    """
+
+    def __init__(self, device: str, threads: int, precision: str) -> None:
         torch.set_num_threads(threads)
         torch.set_float32_matmul_precision(precision)
-        self._model, self._device = model, device
+        self._device = device
+        self._loaded: Here | None = None
         self._networks: dict[ForwardFormat, Forward] = {}
 
-    @cached_property
-    def _here(self) -> Here:
-        """The model on this machine; what goes wrong with it is the error of a call."""
+    def _here(self, model: list[ObjectRef]) -> Here:
+        """The model on this machine."""
         import ray
 
-        return Here(replace(ray.get(self._model[0]), device=pick(self._device)))
+        if self._loaded is None:
+            self._loaded = Here(replace(ray.get(model[0]), device=pick(self._device)))
+        return self._loaded
 
     def process(self) -> int:
         """Number of its process."""
         return os.getpid()
 
-    def facts(self, forward_format: ForwardFormat) -> dict[str, Any]:
+    def facts(self, model: list[ObjectRef], forward_format: ForwardFormat) -> dict[str, Any]:
         """What about this machine can change a logit."""
-        return self._here.facts(forward_format)
+        return self._here(model).facts(forward_format)
 
     def answer(
-        self, forward_format: ForwardFormat, facts: Mapping[str, Any], inputs: Inputs
+        self,
+        model: list[ObjectRef],
+        forward_format: ForwardFormat,
+        facts: Mapping[str, Any],
+        inputs: Inputs,
     ) -> NDArray[np.float64]:
         """Logits of a batch, if this machine is one of which ``facts`` are true."""
+        here = self._here(model)
         if forward_format not in self._networks:
-            other = _differences(facts, self.facts(forward_format))
+            other = _differences(facts, here.facts(forward_format))
             if other:
                 raise InputError(
                     f"{platform.node()} would give other bits than the first worker: {other}",
                     "run on machines of one kind",
                     field="engine",
                 )
-            self._networks[forward_format] = runtimes.forward(self._here.reranker, forward_format)
+            self._networks[forward_format] = runtimes.forward(here.reranker, forward_format)
         return self._networks[forward_format](inputs)
 
-    def locate(self, forward_format: ForwardFormat, inputs: Inputs) -> Overflow | None:
+    def locate(
+        self, model: list[ObjectRef], forward_format: ForwardFormat, inputs: Inputs
+    ) -> Overflow | None:
         """Where in the network a batch first overflows."""
-        return self._here.locate(forward_format, inputs)
+        return self._here(model).locate(forward_format, inputs)
 
 
 def _needed() -> ModuleType:
