@@ -63,7 +63,7 @@ def test_each_remedy_leads_to_one_format():
     assert led[FIXED_BATCHES.name] == {DYNAMIC: DYNAMIC}
     assert led[HEAD.name] == {
         f"openvino:int8-static@{pairs}": f"openvino:int8-static-head-f32@{pairs}"
-        for pairs in ("relevant", "random")
+        for pairs in ("relevant", "random", "reviews")
     }
 
 
