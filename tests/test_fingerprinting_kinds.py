@@ -192,6 +192,20 @@ def test_equal_steps_are_an_explanation_of_their_own(n, step):
     assert not forward.certain or forward.values[0] == f"equal steps of {step:g}"
 
 
+@pytest.mark.parametrize(
+    "multiples",
+    [
+        [-89, -76, -49, -40, -17, 58, 67, 103, 112, 128],
+        [*(-121, -90, -81, -43, -12, 19, 31, 44, 51, 60, 68, 76, 84, 99, 115), 122, 123, 124],
+    ],
+    ids=["far apart", "nearest where they are known least"],
+)
+def test_few_multiples_of_a_step_are_not_said_to_be_half_logits(multiples):
+    """Whole numbers up to 256 are bfloat16 values: times a factor they explain the scores too."""
+    forward = fingerprint(ScorePath().scores(np.array(multiples) * 0.0837)).stage("forward dtype")
+    assert "equal steps of 0.0837" in forward.values
+
+
 def test_printed_scores_of_equal_steps_are_no_softmax():
     scores = ScorePath().scores(RNG(2).integers(-60, 60, 200) * 0.125)
     assert fingerprint(np.round(scores, 4)).kind == "cannot tell"

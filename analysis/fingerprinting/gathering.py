@@ -27,7 +27,14 @@ from analysis.fingerprinting.evidence import (
     near_misses,
     weigh,
 )
-from analysis.fingerprinting.grids import FINEST, Regular, equal_steps, moved_halves
+from analysis.fingerprinting.grids import (
+    FINEST,
+    Regular,
+    best_of,
+    equal_steps,
+    moved_halves,
+    steps_behind,
+)
 from analysis.fingerprinting.logits import Logits, has_bits_to_spare, mostly_in_steps
 from analysis.fingerprinting.observed import Observed
 from analysis.formats import FORMATS, HALVES, format_of
@@ -50,6 +57,7 @@ def gather(observed: Observed) -> list[Weighed]:
         plain += weigh(observed, [in_steps(one.hypothesis, step) for one in plain])
     spare = _with_bits_to_spare(weighed, plain, logits, step)
     moved = moved_halves(logits) if spare or not plain else []
+    steps = best_of([steps, *(steps_behind(logits, one) for one in moved)])
     in_equal, off_grid = _weigh_rivals(observed, steps, moved)
     attained = plain or any(one.exact for one in in_equal)
     near = [] if attained else _other_machine(observed, weighed)

@@ -121,6 +121,37 @@ def moved_halves(logits: Logits) -> list[Regular]:
     return [one for one in ranked if one.decided and one.odds >= ranked[0].odds - ALLOWED]
 
 
+def steps_behind(logits: Logits, moved: Regular) -> Regular | None:
+    """The equal steps that half logits times a factor lie on as well; None if there are none.
+
+    So do all multiples of a step up to 256, and few half logits: their last bits are seldom 0.
+    """
+    if moved.grid.offset:
+        return None
+    own = moved.grid.number_format.round(logits.values / moved.grid.factor).astype(np.float64)
+    step = _refined(logits.some(), _largest_unit(own) * moved.grid.factor)
+    if step is None:
+        return None
+    grid, loose = Grid(step=step), logits.loosened()
+    if not loose.lie_on(grid):
+        return None
+    gained = loose.odds(grid, fitted=1) - loose.odds(moved.grid, fitted=1)
+    return Regular(grid, f"equal steps of {step:.6g}", "", moved.odds + gained)
+
+
+def best_of(found: Iterable[Regular | None]) -> Regular | None:
+    """The one with the best odds; None if there is none."""
+    return max((one for one in found if one is not None), key=lambda one: one.odds, default=None)
+
+
+def _largest_unit(values: NDArray[np.float64]) -> float:
+    """The largest power of two that divides every value that is not 0."""
+    mantissas, exponents = np.frexp(values[values != 0])
+    whole = np.ldexp(mantissas, 53).astype(np.int64)
+    lowest = exponents - 53 + np.log2(whole & -whole).astype(np.int64)
+    return 2.0 ** float(lowest.min())
+
+
 def _is_moved(logits: Logits, grid: Grid) -> bool:
     """Whether enough logits lie off the grid where it would be without factor and shift."""
     still = Grid(grid.number_format)
