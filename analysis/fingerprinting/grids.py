@@ -98,13 +98,13 @@ def moved_halves(logits: Logits) -> list[Regular]:
     some, loose = logits.some(), logits.loosened()
     on = [
         (grid, logits.odds(grid), tried)
-        for grid, tried in _shifted(some)
-        if logits.lie_on(grid) and _is_moved(logits, grid)
+        for grid, tried in _shifted(some, [half for half in HALVES if _lie_off(logits, half)])
+        if logits.lie_on(grid)
     ]
     on += [
         (grid, loose.odds(grid, fitted=1), tried)
         for grid, tried in _scaled(some)
-        if loose.lie_on(grid) and _is_moved(loose, grid)
+        if loose.lie_on(grid) and _lie_off(loose, grid.number_format.name)
     ]
     found = [
         Regular(
@@ -152,9 +152,9 @@ def _largest_unit(values: NDArray[np.float64]) -> float:
     return 2.0 ** float(lowest.min())
 
 
-def _is_moved(logits: Logits, grid: Grid) -> bool:
-    """Whether enough logits lie off the grid where it would be without factor and shift."""
-    still = Grid(grid.number_format)
+def _lie_off(logits: Logits, half: str) -> bool:
+    """Whether enough logits lie off a half format's values for them to have been moved."""
+    still = Grid(format_of(half))
     off = np.abs(still.nearest(logits.values) - logits.values) > logits.reach
     return bool(off.mean() >= _FEWEST_OFF)
 
@@ -206,11 +206,11 @@ def _refined(some: Logits, step: float) -> float | None:
     return step
 
 
-def _shifted(some: Logits) -> Iterable[tuple[Grid, int]]:
-    """Half logits plus a round number that explain every logit, and among how many tried."""
+def _shifted(some: Logits, halves: Iterable[str]) -> Iterable[tuple[Grid, int]]:
+    """Values of half formats plus a round number that explain all logits, and among how many."""
     shifts, values = _known_shifts(), some.values[:, None]
     found = []
-    for half in map(format_of, HALVES):
+    for half in map(format_of, halves):
         nearest = half.round(values - shifts).astype(np.float64) + shifts
         fits = np.all(np.abs(nearest - values) <= some.reach[:, None], axis=0)
         found += [(Grid(half, offset=float(shift)), shifts.size) for shift in shifts[fits]]

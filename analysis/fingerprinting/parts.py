@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.errors import counted
-from analysis.fingerprinting.attainable import Hypothesis, hypotheses
+from analysis.fingerprinting.attainable import hypotheses
 from analysis.fingerprinting.attaining import decide_weighed
 from analysis.fingerprinting.evidence import (
     ALLOWED,
@@ -172,20 +172,23 @@ def _chance_widths(observed: Observed, weighed: list[Weighed]) -> Scores:
 
 def _standing_out(observed: Observed, widths: Scores) -> NDArray[np.bool_] | None:
     """Members of the sparse set with the largest excess of them, if any is beyond chance."""
-    parts = [_excess(one, observed, widths) for one in hypotheses() if one.forward in HALVES]
+    logits = np.abs(np.nan_to_num(observed.logits(), posinf=0.0, neginf=0.0))
+    chances = {half: _WIDER * widths / format_of(half).spacing(logits) for half in HALVES}
+    parts = [
+        _excess(observed.ask(one.widths), chances[one.forward])
+        for one in hypotheses()
+        if one.forward in HALVES
+    ]
     inside, odds = max(parts, key=lambda part: part[1])
     return inside if odds >= DECIDED else None
 
 
-def _excess(
-    hypothesis: Hypothesis, observed: Observed, widths: Scores
-) -> tuple[NDArray[np.bool_], float]:
-    """Which scores a sparse set holds, and the odds against so many of them by chance."""
-    attained = observed.ask(hypothesis.widths)
+def _excess(attained: Scores, chance: Scores) -> tuple[NDArray[np.bool_], float]:
+    """Which scores a sparse set holds, and the odds against so many of them by chance.
+
+    ``attained`` are the widths behind them in the set, ``chance`` that of each to be in it.
+    """
     inside = ~(attained == 0)
-    logits = np.nan_to_num(observed.logits(), posinf=0.0, neginf=0.0)
-    steps = format_of(hypothesis.forward).spacing(np.abs(logits))
-    chance = _WIDER * widths / steps
     telling = np.isfinite(attained) & (chance < _LARGEST_CHANCE)
     count, expected = int((inside & telling).sum()), float(chance[telling].sum())
     if (inside | ~telling).all() or count < max(_FEWEST_OUTSIDE, _CLEARLY_MORE * expected):
