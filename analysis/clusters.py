@@ -270,7 +270,8 @@ class _Worker:
                     field="engine",
                 )
             self._networks[forward_format] = runtimes.forward(here.reranker, forward_format)
-        return self._networks[forward_format](inputs)
+        own = {name: values.copy() for name, values in inputs.items()}  # Ray's are read-only
+        return self._networks[forward_format](own)
 
     def locate(
         self, model: list[ObjectRef], forward_format: ForwardFormat, inputs: Inputs
