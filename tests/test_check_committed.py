@@ -215,3 +215,14 @@ def test_main_says_what_differs_and_fails(check, monkeypatch, tmp_path, capsys):
     (tmp_path / "figures" / "01_old.svg").write_text("<svg/>")
     assert check.main() == 1
     assert "figures/01_old.svg is on one side only\n" in capsys.readouterr().out
+
+
+def test_looks_of_another_machine_are_not_compared(check, folders):
+    draw(folders[1] / "01_a.png", bar=9)
+    assert list(check.figure_differences(*folders, {"01_a"}, set(), looks=False)) == []
+
+
+def test_a_notebook_says_its_machine(check):
+    said = "Measured on AMD EPYC (cpu, threads: 2), torch 2.13.0."
+    assert check.machine_of(notebook(display(markdown=said))) == "AMD EPYC (cpu, threads: 2)"
+    assert check.machine_of(notebook(named(1.0))) == ""
