@@ -217,9 +217,25 @@ def test_main_says_what_differs_and_fails(check, monkeypatch, tmp_path, capsys):
     assert "figures/01_old.svg is on one side only\n" in capsys.readouterr().out
 
 
-def test_looks_of_another_machine_are_not_compared(check, folders):
+def test_looks_of_another_machine_are_not_compared_but_their_size_is(check, folders):
     draw(folders[1] / "01_a.png", bar=9)
     assert list(check.figure_differences(*folders, {"01_a"}, set(), looks=False)) == []
+    draw(folders[1] / "01_a.png", size=9)
+    found = list(check.figure_differences(*folders, {"01_a"}, set(), looks=False))
+    assert found == ["figures/01_a.png looks different"]
+
+
+@pytest.mark.parametrize("looks", [True, False])
+@pytest.mark.parametrize(
+    ("said", "fires"), [("<!-- 5 logits --><!-- score -->", False), ("<!-- scores -->", True)]
+)
+def test_words_of_a_measured_figure_must_be_the_same_on_any_machine(
+    check, folders, looks, said, fires
+):
+    (folders[0] / "01_a.svg").write_text("<!-- score --><!-- 4 logits -->")
+    (folders[1] / "01_a.svg").write_text(said)
+    expected = ["figures/01_a.svg has other words"] if fires else []
+    assert list(check.figure_differences(*folders, {"01_a"}, set(), looks=looks)) == expected
 
 
 def test_a_notebook_says_its_machine(check):

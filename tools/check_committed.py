@@ -20,6 +20,7 @@ from expectations import broken
 from matplotlib.testing.compare import compare_images
 from matplotlib.testing.exceptions import ImageComparisonFailure
 from nbformat import NotebookNode
+from PIL import Image
 
 from analysis.notebooks import VALUES_MIME
 from analysis.places import CHECKOUT
@@ -89,8 +90,9 @@ def figure_differences(
 ) -> Iterator[str]:
     """Yield each figure that is missing on one side or differs.
 
-    ``measured`` names those that logits enter: they are compared as images, the others exactly.
-    Without ``looks`` they are not: on another CPU half logits, and what they draw, are others.
+    ``measured`` names those that logits enter: they are compared as images and by their words, the
+    others exactly. Without ``looks`` the images must have the same size only: on another CPU half
+    logits, and what they draw, are others.
     ``clock`` names those that show timings: they must not be committed. The captions are made of
     the figures' words, and tests hold them to these.
     """
@@ -101,8 +103,25 @@ def figure_differences(
         if Path(name).stem not in measured:
             if (committed / name).read_bytes() != (fresh / name).read_bytes():
                 yield f"figures/{name} differs"
-        elif looks and name.endswith(".png") and not look_alike(committed / name, fresh / name):
-            yield f"figures/{name} looks different"
+        elif name.endswith(".svg"):
+            if words_of(committed / name) != words_of(fresh / name):
+                yield f"figures/{name} has other words"
+        elif name.endswith(".png"):
+            alike = look_alike if looks else same_size
+            if not alike(committed / name, fresh / name):
+                yield f"figures/{name} looks different"
+
+
+def words_of(svg: Path) -> list[str]:
+    """What an SVG says without numbers, sorted: Matplotlib notes each text in a comment."""
+    said = re.findall(r"<!-- (.*?) -->", svg.read_text(encoding="utf-8"))
+    return sorted(text for text in said if not re.search(r"\d", text))
+
+
+def same_size(ours: Path, theirs: Path) -> bool:
+    """Whether two PNGs have the same size."""
+    with Image.open(ours) as one, Image.open(theirs) as other:
+        return one.size == other.size
 
 
 def look_alike(ours: Path, theirs: Path) -> bool:
@@ -118,15 +137,10 @@ def look_alike(ours: Path, theirs: Path) -> bool:
 
 def machine_of(notebook: NotebookNode) -> str:
     """The machine that a notebook says it was run on; empty where it does not say."""
-    said = [
-        o.data.get("text/markdown", "")
-        for c in notebook.cells
-        for o in c.get("outputs", [])
-        if "data" in o
-    ]
-    return next(
-        (found[1] for text in said if (found := re.match(r"Measured on (.+?\))", text))), ""
-    )
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    said = "\n".join(output.get("data", {}).get("text/markdown", "") for output in outputs)
+    found = re.search(r"^Measured on (.+?\))", said, flags=re.MULTILINE)
+    return found[1] if found else ""
 
 
 def tagged_figures(notebook: NotebookNode, tag: str) -> set[str]:
