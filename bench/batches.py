@@ -8,22 +8,20 @@ round once with every budget. A budget changes the last bits of logits, so the l
 
 from __future__ import annotations
 
-import argparse
 import inspect
 from functools import partial
 
 import numpy as np
 
 from analysis.datasets import RerankingSet
-from analysis.models import load
 from analysis.rerankers import Reranker
 from analysis.scoring import score
 from bench.asking import Scored, disagreement
-from bench.lines import Line, keep, show
+from bench.lines import Line
 from bench.ours import Ours
-from bench.pairs import MAX_LENGTH, mixed_pairs, stretches
+from bench.pairs import mixed_pairs, stretches
 from bench.rounds import Spread, in_turn, ratios
-from bench.scoring import PAIRS, ROUNDS, WARMING
+from bench.scoring import WARMING, nth, time_dtypes
 
 PART = "batches"
 DEFAULT: int = inspect.signature(score).parameters["batch_tokens"].default
@@ -37,7 +35,7 @@ def lines_of(dtype: str, dataset: RerankingSet, reranker: Reranker, rounds: int)
     ours = {budget: Ours(reranker, f"torch:{dtype}", budget) for budget in BUDGETS}
     for one in ours.values():
         one.score(mixed_pairs(WARMING))
-    turns = {str(budget): partial(_nth, one, parts) for budget, one in ours.items()}
+    turns = {str(budget): partial(nth, one.score, parts) for budget, one in ours.items()}
     passes = in_turn(turns, len(parts))
     usual = passes[str(DEFAULT)]
     return [
@@ -61,20 +59,9 @@ def _line(name: str, own: list[Scored], usual: list[Scored], dtype: str) -> Line
     )
 
 
-def _nth(ours: Ours, parts: list[RerankingSet], number: int) -> Scored:
-    return ours.score(parts[number])
-
-
 def main() -> None:
     """Time both dtypes; keep and print the lines."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=PAIRS)
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    args = parser.parse_args()
-    reranker, dataset = load("demo", device="cpu", max_length=MAX_LENGTH), mixed_pairs(args.pairs)
-    lines = [line for dtype in DTYPES for line in lines_of(dtype, dataset, reranker, args.rounds)]
-    keep(PART, lines)
-    show(lines)
+    time_dtypes(PART, DTYPES, lines_of, __doc__)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ counts.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
 
@@ -63,7 +63,7 @@ def lines_of(dtype: str, dataset: RerankingSet, reranker: Reranker, rounds: int)
         tasks: dict[str, Task] = {name: one.score for name, one in ours.items()} | peers
         for task in tasks.values():
             task(mixed_pairs(WARMING))
-        turns = {name: partial(_nth, task, parts) for name, task in tasks.items()}
+        turns = {name: partial(nth, task, parts) for name, task in tasks.items()}
         passes = in_turn(turns, len(parts))
     limit.append(limit_seconds(Network.of(reranker.config), lengths(dataset, reranker), dtype))
     reference = _reference(parts, reranker)
@@ -174,7 +174,8 @@ def _peers(dtype: str, reranker: Reranker, stack: ExitStack) -> Iterator[tuple[s
             yield f"{peer.name}, batches of {size}", partial(started.score, batch_size=size)
 
 
-def _nth(task: Task, parts: list[RerankingSet], number: int) -> Scored:
+def nth(task: Task, parts: list[RerankingSet], number: int) -> Scored:
+    """What somebody makes of one stretch of the pairs."""
     return task(parts[number])
 
 
@@ -198,13 +199,23 @@ def _reason(dtype: str, ours: Mapping[str, Ours], dataset: RerankingSet) -> str:
 
 def main() -> None:
     """Time both dtypes; keep and print the lines."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    time_dtypes(PART, GOALS, lines_of, __doc__)
+
+
+def time_dtypes(
+    part: str,
+    dtypes: Iterable[str],
+    lines_of: Callable[[str, RerankingSet, Reranker, int], list[Line]],
+    about: str,
+) -> None:
+    """Run a part that times dtypes, as its command line asks; keep and print its lines."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=PAIRS)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     args = parser.parse_args()
     reranker, dataset = load("demo", device="cpu", max_length=MAX_LENGTH), mixed_pairs(args.pairs)
-    lines = [line for dtype in GOALS for line in lines_of(dtype, dataset, reranker, args.rounds)]
-    keep(PART, lines)
+    lines = [line for dtype in dtypes for line in lines_of(dtype, dataset, reranker, args.rounds)]
+    keep(part, lines)
     show(lines)
 
 
