@@ -95,7 +95,7 @@ def _opened(path: Path) -> Iterator[pyarrow.dataset.Dataset]:
     files = [path] if path.is_file() else sorted(path.glob(f"*{_SUFFIX}"))
     try:
         yield pyarrow.dataset.dataset(files, format="parquet")
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except Exception as error:  # whatever damage provokes in Arrow
         raise Place(path).error(

@@ -22,7 +22,7 @@ from analysis.auditing.findings import TOP_K, Findings
 from analysis.steps import Hidden
 
 SCHEMA = Path(__file__).with_name("audit.schema.json")
-SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 2
 MOST_TIES = 50
 """Tie groups listed, the largest first; the counts are those of all."""
 
@@ -31,7 +31,7 @@ def as_json(findings: Findings, conditions: Sequence[Condition] = ()) -> str:
     """Give the findings, and whether each condition holds, as :data:`SCHEMA` describes."""
     report = {
         "schema": "rerank-precision/audit",
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": _SCHEMA_VERSION,
         "version": version("rerank-precision"),
         "source": {
             "kind": findings.scored.kind,

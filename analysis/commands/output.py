@@ -28,7 +28,7 @@ class Console(rich.console.Console):
 
     def on_broken_pipe(self) -> None:
         """Drop what is still to be printed; the base class would end with exit status 1."""
-        to_nowhere(self.file)
+        _to_nowhere(self.file)
 
 
 def echo(text: object, *, end: bool = True) -> None:
@@ -36,7 +36,7 @@ def echo(text: object, *, end: bool = True) -> None:
     try:
         typer.echo(text, nl=end)
     except BrokenPipeError:
-        to_nowhere(sys.stdout)
+        _to_nowhere(sys.stdout)
 
 
 def complain(error: object) -> None:
@@ -78,7 +78,7 @@ def echo_json(values: object) -> None:
     echo(sinks.json(dumps(values, ensure_ascii=False, indent=2)))
 
 
-def to_nowhere(stream: IO[str]) -> None:
+def _to_nowhere(stream: IO[str]) -> None:
     """Let a stream end in the null device, what it still holds included."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())

@@ -37,7 +37,7 @@ _MEANS: dict[ShapeKind, str] = {
 }
 """What commonly makes a shape."""
 _PAIRS_SHOWN = 5
-HOW_SAMPLED = f"{HOW_TAKEN}, and those with the largest differences"
+_HOW_SAMPLED = f"{HOW_TAKEN}, and those with the largest differences"
 """How the pairs are chosen that are judged where there are too many."""
 
 
@@ -127,7 +127,7 @@ class Comparison:
             "judged": len(self.table),
             "all": None
             if self.whole is None
-            else asdict(self.whole) | {"gap": _number(self.whole.gap), "sampled": HOW_SAMPLED},
+            else asdict(self.whole) | {"gap": _number(self.whole.gap), "sampled": _HOW_SAMPLED},
             "alone": list(self.alone),
             "dtype": found.dtype,
             "differences": None if found.found is None else asdict(found.found),
@@ -248,7 +248,7 @@ def _lines(comparison: Comparison) -> Iterator[str]:
 
 
 def _whole_lines(whole: Whole, judged: int) -> Iterator[str]:
-    yield f"judged: {judged:,} of {whole.pairs:,} pairs: {HOW_SAMPLED}"
+    yield f"judged: {judged:,} of {whole.pairs:,} pairs: {_HOW_SAMPLED}"
     gap = "" if pd.isna(whole.gap) else f", in logits at least {whole.gap:.2g}"
     yield (
         f"all pairs: {whole.equal:,} of {whole.pairs:,} have the same score in both; the largest "

@@ -53,7 +53,7 @@ def order_and_measure(table: pd.DataFrame, k: int) -> Picture:
     axes[0].set_title(f"Top {k} reordered")
     name_rows(axes[0], [FORWARD_FORMATS[text].name for text in rows["forward_format"]])
     if graded:
-        measure_marks(axes[1], rows)
+        _measure_marks(axes[1], rows)
         axes[1].set_title(f"nDCG@{k} gained")
         names = [FORWARD_FORMATS[text].name for text in rows["forward_format"]]
         name_rows(axes[1], names, shown=False)
@@ -91,7 +91,7 @@ def reordered_marks(ax: Axes, rows: pd.DataFrame) -> list[Line2D]:
     return marks
 
 
-def measure_marks(ax: Axes, rows: pd.DataFrame) -> list[Line2D]:
+def _measure_marks(ax: Axes, rows: pd.DataFrame) -> list[Line2D]:
     """Differences of nDCG with their intervals; a line stands at 0."""
     ax.axvline(0, color=look().faint, linewidth=1)
     marks = []
@@ -167,7 +167,7 @@ def static_scales(errors: dict[str, pd.DataFrame]) -> Picture:
     for ax in axes.flat[len(errors) :]:
         ax.set_axis_off()
     for ax, (text, own) in zip(axes.flat, errors.items(), strict=False):
-        top_marks(ax, own, mark_of(text).color)
+        _top_marks(ax, own, mark_of(text).color)
         ax.set_title(_panel_name(text))
     for ax in axes[:, 0]:
         ax.set_ylabel("logit in 8 bits")
@@ -190,7 +190,7 @@ def _panel_name(text: str) -> str:
     return f"{named.calibrated_on}, head in {named.head}"
 
 
-def top_marks(ax: Axes, own: pd.DataFrame, color: str) -> PathCollection:
+def _top_marks(ax: Axes, own: pd.DataFrame, color: str) -> PathCollection:
     """Dots of one format; the diagonal, and a line at its highest logit."""
     ends = [own["logit"].min(), own["logit"].max()]
     ax.plot(ends, ends, color=look().faint, linewidth=1.2)

@@ -30,7 +30,7 @@ _WHATEVER_TIES: dict[Kind, tuple[str, str]] = {
     "list softmax": _OF_LISTS,
     "ranks": _OF_LISTS,
 }
-FINER_LOGITS = "finer logits"
+_FINER_LOGITS = "finer logits"
 _FINER = (
     "subtract the rows of the head in float32 where it has two labels, leave the head unquantised, "
     "or run the model in float32 (or verify the top of its ranking in it)."
@@ -59,4 +59,4 @@ def of_ties(verdict: Verdict | None) -> tuple[str, str] | None:
     if not forward.certain or not forward.values[0].startswith("equal steps"):
         return None
     steps = f"The logits lie in {forward.values[0]}, so no sigmoid tells them apart: "
-    return FINER_LOGITS, steps + _FINER
+    return _FINER_LOGITS, steps + _FINER

@@ -58,7 +58,7 @@ def measure(
     :func:`analysis.counting.effects`. A path without a sigmoid has none to be upcast: its logits
     stay logits in float32 too. Raises :class:`InputError` as ``effects`` does.
     """
-    own_format = format_for(path, forward_format)
+    own_format = _format_for(path, forward_format)
     if not own_format.is_torch:  # then the frame may hold many formats of the path's dtype
         logits = pd.concat([of_format(logits, one) for one in ("float32", own_format)])
     known = not of_format(logits, "float32").empty
@@ -94,7 +94,7 @@ def measure(
     return pd.concat([by_path, others], ignore_index=True)
 
 
-def format_for(path: ScorePath, forward_format: ForwardFormat | str | None) -> ForwardFormat:
+def _format_for(path: ScorePath, forward_format: ForwardFormat | str | None) -> ForwardFormat:
     """The forward format that gives a path its logits: torch's, if none is named.
 
     Raises :class:`InputError` for a format whose logits are of another dtype than the path's.
@@ -139,7 +139,7 @@ def situation_of(
 
     Raises :class:`InputError` for a trial of another format or k, and as :func:`measure` does.
     """
-    chosen = format_for(path, forward_format)
+    chosen = _format_for(path, forward_format)
     if trial is not None and (trial.forward_format, trial.k) != (chosen, k):
         raise InputError(
             f"the trial is of the top {trial.k} of {trial.name}, not of the top {k} of "

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Harm = Literal["ties in the top", "saturated"]
 TIES: Harm = "ties in the top"
 SATURATED: Harm = "saturated"
-FLOAT32_LOGITS = "float32 throughout, by raw logits"
+_FLOAT32_LOGITS = "float32 throughout, by raw logits"
 _KEPT = ("ones", "zeros", "tied_in_top", "first_shared", "first_lost", "reordered")
 
 
@@ -130,7 +130,7 @@ class Situation:
         counts = self.measured[list(_KEPT)].astype(object)
         by_remedy = counts.where(counts.notna(), None).to_dict("index")
         if self.exactly is not None:
-            by_remedy[FLOAT32_LOGITS] = {"tied_in_top": self.exactly}
+            by_remedy[_FLOAT32_LOGITS] = {"tied_in_top": self.exactly}
         shares = {"rescored": self.rescored, "saved": self.saved}
         return by_remedy | {name: share for name, share in shares.items() if share is not None}
 

@@ -84,7 +84,7 @@ CALIBRATION = Remedy(
     sentence_transformers="cross_encoder.predict(pairs, activation_fn=lambda logits: "
     "torch.sigmoid(factor * logits.float()))",
 )
-FINE_TUNING = Remedy(
+_FINE_TUNING = Remedy(
     name="fine-tuning out of saturation",
     repairs="saturation at its source: the logits no longer lie so high",
     leaves="the dtype's own steps; and it is another model, to be evaluated anew",
@@ -96,7 +96,7 @@ FINE_TUNING = Remedy(
     "loss=BinaryCrossEntropyLoss(cross_encoder))  # labels such as 0.05 and 0.95",
 )
 
-REMEDIES: tuple[Remedy, ...] = (HPS, RAW, FLOAT32, VERIFIED, CALIBRATION, FINE_TUNING)
+REMEDIES: tuple[Remedy, ...] = (HPS, RAW, FLOAT32, VERIFIED, CALIBRATION, _FINE_TUNING)
 """Every remedy, the cheapest to apply first but for the last two, which change the scores."""
 
 

@@ -37,7 +37,7 @@ does by itself (``optimum/onnxruntime/quantization.py``, ``configuration.py``)."
 WEIGHTS: dict[str, Any] = {"block_size": 128, "is_symmetric": False, "accuracy_level": 4}
 """Options of MatMulNBits beside the bits; accuracy level 4 multiplies in 8 bits."""
 
-BITS = {"w8": 8, "w4": 4}
+_BITS = {"w8": 8, "w4": 4}
 
 
 def network_file(reranker: Reranker, forward_format: ForwardFormat) -> Path:
@@ -52,12 +52,12 @@ def network_file(reranker: Reranker, forward_format: ForwardFormat) -> Path:
     key = {
         "source": digest(source),
         "recipe": recipe,
-        "options": INT8_DYNAMIC if recipe == "int8-dynamic" else {**WEIGHTS, "bits": BITS[recipe]},
+        "options": INT8_DYNAMIC if recipe == "int8-dynamic" else {**WEIGHTS, "bits": _BITS[recipe]},
         "libraries": versions("onnxruntime", "onnx"),
     }
     if recipe == "int8-dynamic":
         return kept(key, FILE, lambda file: _quantise_dynamically(source, file))
-    return kept(key, FILE, lambda file: _quantise_weights(source, file, BITS[recipe]))
+    return kept(key, FILE, lambda file: _quantise_weights(source, file, _BITS[recipe]))
 
 
 def _quantise_dynamically(source: Path, file: Path) -> None:

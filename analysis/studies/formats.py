@@ -34,7 +34,7 @@ from analysis.scoring import score
 from analysis.store import Store
 from analysis.tokenizing import MAX_LENGTH
 
-EXTRA = ("nncf", "onnx", "onnxruntime", "onnxscript", "openvino")
+_EXTRA = ("nncf", "onnx", "onnxruntime", "onnxscript", "openvino")
 """What formats outside torch need, the extra ``runtimes``."""
 REFERENCE = ForwardFormat.of_text("float32")
 _QUERIES = ("queries", "reordered", "first_lost")
@@ -101,7 +101,7 @@ def gather(
 
 def has_extra() -> bool:
     """Whether the runtimes other than torch are installed."""
-    return all(find_spec(name) for name in EXTRA)
+    return all(find_spec(name) for name in _EXTRA)
 
 
 def is_recorded(dataset: RerankingSet, reranker: Reranker) -> bool:

@@ -10,7 +10,7 @@ from analysis.formats import HALVES, format_of
 from analysis.heads import TWO_LOGITS, Head, distinct_differences
 from analysis.recordings import pair_logits
 
-UPCAST = Head("difference", "float32")
+_UPCAST = Head("difference", "float32")
 ROWS = Head("rows")
 _SPREAD = 0.1
 """Pairs that are moved to a level lie around it by this share of it, and so in one binade."""
@@ -36,12 +36,12 @@ def halves_of(pairs: pd.DataFrame) -> list[str]:
 
 def heads_of(dtype: str) -> tuple[Head, ...]:
     """What can be done with the two logits of a network in a dtype, the roughest first."""
-    return tuple(dict.fromkeys([Head("difference", dtype), UPCAST, ROWS]))
+    return tuple(dict.fromkeys([Head("difference", dtype), _UPCAST, ROWS]))
 
 
 def name_of(head: Head, forward_dtype: str) -> str:
     """What a head does to the logits of a network, in words that name an upcast."""
-    upcast = head == UPCAST and forward_dtype != UPCAST.dtype
+    upcast = head == _UPCAST and forward_dtype != _UPCAST.dtype
     return f"{head}, after an upcast" if upcast else str(head)
 
 
@@ -77,14 +77,14 @@ def by_head(pairs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def width_of(pairs: pd.DataFrame) -> float:
+def _width_of(pairs: pd.DataFrame) -> float:
     """Half the range of the differences."""
     return float(np.ptp(pairs["exact"])) / 2
 
 
 def levels(pairs: pd.DataFrame, highest: float = 64.0) -> NDArray[np.float64]:
     """Levels in the middle of each binade up to the highest that is wider than the range."""
-    lowest = int(np.floor(np.log2(2 * width_of(pairs)))) + 1
+    lowest = int(np.floor(np.log2(2 * _width_of(pairs)))) + 1
     return 1.5 * 2.0 ** np.arange(lowest, int(np.log2(highest)))
 
 
@@ -99,7 +99,7 @@ def by_level(pairs: pd.DataFrame, dtype: str) -> pd.DataFrame:
     rows = [
         {
             "level": level,
-            "possible": distinct_differences(level, width_of(pairs), dtype),
+            "possible": distinct_differences(level, _width_of(pairs), dtype),
             "found": _found(own, level, dtype),
         }
         for level in levels(pairs)

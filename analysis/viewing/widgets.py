@@ -29,11 +29,11 @@ from analysis.viewing.payload import REFERENCE, payload, stages
 from analysis.viewing.rows import rows_of
 from analysis.viewing.tables import table_html
 
-TITLE = "What the score path does to the order"
+_TITLE = "What the score path does to the order"
 _STANDING_STILL = "This is one order, standing still; {host} shows it with its toggles."
 _MOST_STANDING = 100
 """Rows of that order."""
-FRAME_HEIGHT = 1500
+_FRAME_HEIGHT = 1500
 _FORMATS = {"path": "forward_format", "against": "against_format"}
 """The trait of each path's forward format."""
 _SHOWN = ("path", "query", "selected", "against", "forward_format", "against_format")
@@ -243,7 +243,7 @@ class RerankToggle(anywidget.AnyWidget):
                 _called(against, self.against_format),
             )
 
-    def html(self, title: str = TITLE) -> str:
+    def html(self, title: str = _TITLE) -> str:
         """A page of its own with the view as it is now: needs no kernel and no network."""
         return page_html(title, self.element())
 
@@ -251,13 +251,13 @@ class RerankToggle(anywidget.AnyWidget):
         """The view as it is now, for a page that runs :func:`analysis.viewing.pages.script`."""
         return view_html(self._data, self._state, self._table(inline=False))
 
-    def save(self, file: str | Path, title: str = TITLE) -> Path:
+    def save(self, file: str | Path, title: str = _TITLE) -> Path:
         """Write :meth:`html` to a file; returns its path."""
         path = Path(file)
         path.write_text(self.html(title), encoding="utf-8")
         return path
 
-    def inline(self, height: int = FRAME_HEIGHT) -> HTML:
+    def inline(self, height: int = _FRAME_HEIGHT) -> HTML:
         """The view in a sandboxed frame of ``height`` pixels: where no widget is shown.
 
         For VS Code and Colab without a network, whose widget managers come from one. What is
