@@ -14,6 +14,7 @@ from torture import (  # noqa: E402 -- it lies in tools/
     audit_kills,
     damage,
     disks,
+    mutations,
     page,
     scoring_kills,
     stored,
@@ -23,9 +24,9 @@ from torture.counts import CannotRunError, Count, Kind  # noqa: E402
 from analysis.store import Store  # noqa: E402
 
 KILLS = (*scoring_kills.KINDS[1:], audit_kills.KINDS[0])
-"""test_resume.py kills one process at a time."""
-SAMPLES = {kind.name: 1 for kind in (*KILLS, damage.KINDS[-1])}
-QUICK = (*damage.KINDS, *disks.KINDS[:2], *KILLS)
+"""test_resume.py kills one process at a time, test_clusters.py what runs on Ray."""
+SAMPLES = {**{kind.name: 1 for kind in (*KILLS, damage.KINDS[-1])}, mutations.KINDS[0].name: 300}
+QUICK = (*damage.KINDS, *disks.KINDS[:2], mutations.KINDS[0], *KILLS)
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +51,13 @@ def test_wrong_logits_are_counted(tmp_path: Path, monkeypatch):
     monkeypatch.setattr("analysis.store._Entry._digest", lambda *_: "one for all")
     swapped = damage.damaging(damage.swap)(8, tmp_path)
     assert any("wrong logits were served" in line for line in swapped.wrong)
+
+
+def test_a_fuzzer_that_does_not_run_is_counted(tmp_path: Path):
+    pytest.importorskip("atheris")
+    count = mutations.trying("no such subject")(1, tmp_path)
+    assert count.tried == 0
+    assert "KeyError: 'no such subject'" in count.wrong[0]
 
 
 def test_an_error_without_a_remedy_is_counted(tmp_path: Path, monkeypatch):

@@ -8,8 +8,8 @@ seed. Writes the table of ``docs/fingerprint.md``: the share of wrong verdicts a
 from 100 scores on as well; prints the seconds that 1,000,000 scores take. Exit status 1 where more
 than one in a thousand verdicts is wrong.
 
-As many sources at a time as there are cores. Finished sources are kept in ``build/simulated`` for
-the code that judged them, so that a run which was cut goes on where it was.
+As many sources at a time as there are cores; hours. Finished sources are kept beside the data, for
+the code that judged them, so that a run which was cut goes on where it was, on any machine.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,7 @@ SMALLEST, LARGEST, ENOUGH = 10, 1_000, 100
 PROMISED = 0.001
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "fingerprint.md"
-KEPT = ROOT / "build" / "simulated"
+KEPT = ROOT / "data" / "simulated" / "fingerprint.json"
 BEGIN = "<!-- made by tools/simulate.py -->\n"
 
 
@@ -67,14 +68,20 @@ def simulate_named(name: str, lists: int) -> dict[str, float]:
 
 def simulate_all(lists: int) -> dict[str, dict[str, float]]:
     """Judge every source that is not kept yet; returns the shares of all by name."""
-    kept = KEPT / f"{lists}-{code_digest()}.json"
-    shares = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    judged_by = {"lists": lists, "code": code_digest()}
+    shares = kept_shares(judged_by)
     names = [one.name for one in sources()]
     for name, found in judged([name for name in names if name not in shares], lists):
         shares[name] = found
-        keep(shares, kept)
+        keep({**judged_by, "shares": shares})
         print(f"{len(shares)} of {len(names)}: {name} {found}", flush=True)
     return {name: shares[name] for name in names}
+
+
+def kept_shares(judged_by: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """What was judged by the same code in as many lists of each source, by name."""
+    kept = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {}
+    return kept["shares"] if judged_by.items() <= kept.items() else {}
 
 
 def judged(names: list[str], lists: int) -> Iterator[tuple[str, dict[str, float]]]:
@@ -86,12 +93,12 @@ def judged(names: list[str], lists: int) -> Iterator[tuple[str, dict[str, float]
             yield running[done], done.result()
 
 
-def keep(shares: dict[str, dict[str, float]], kept: Path) -> None:
+def keep(counted: dict[str, Any]) -> None:
     """Write what is finished beside and rename it: a run may be cut at any moment."""
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    beside = kept.with_suffix(".part")
-    beside.write_text(json.dumps(shares, indent=1), encoding="utf-8")
-    beside.replace(kept)
+    KEPT.parent.mkdir(exist_ok=True)
+    beside = KEPT.with_suffix(".part")
+    beside.write_text(json.dumps(counted, indent=1) + "\n", encoding="utf-8")
+    beside.replace(KEPT)
 
 
 def code_digest() -> str:
@@ -101,7 +108,7 @@ def code_digest() -> str:
         for name, module in sys.modules.items()
         if name.split(".")[0] in ("analysis", "score_lists") and module.__file__
     }
-    texts = (file.read_bytes() for file in sorted({*files, Path(__file__)}))
+    texts = (file.read_bytes() for file in sorted(files))
     return hashlib.sha256(b"\0".join(texts)).hexdigest()[:16]
 
 

@@ -17,9 +17,9 @@ from analysis.errors import InputError
 from analysis.formats import FORWARD_DTYPES, check_forward_dtypes
 from analysis.forwardformats import ForwardFormat, formats_to_run
 from analysis.models import load
-from analysis.places import named_path
+from analysis.places import named_path, writing
 from analysis.readers import read
-from analysis.reporting.answer import answer, subject
+from analysis.reporting.answer import Answer, answer, subject
 from analysis.reporting.asked import loading_options, notebook_parameters
 from analysis.reporting.drawing import draw
 from analysis.reporting.pages import INDEX, write_site
@@ -89,20 +89,26 @@ def report(
         answers.check_alike(formats_to_run(forward))
         logits = score(candidates, reranker, forward, store=Store(), engine=answers)
     say(f"measuring a pass of one query in {about.forward_dtype} and float32")
-    found = answer(candidates, reranker, about, logits, run.executed, is_named=path is not None)
     asked = {"path": path, "dtype": dtypes, "format": others, "out": out}
     command = _command(model=model, data=data, **asked, **loading)
-    write_site(folder, found, [], command)
-    say(f"answer: {folder / INDEX}")
+    with writing(folder, "make room there, or name another folder: --out FOLDER"):
+        found = answer(candidates, reranker, about, logits, run.executed, is_named=path is not None)
+        _write(run, found, command, say)
+    return folder / INDEX
+
+
+def _write(run: Run, found: Answer, command: str, say: Say) -> None:
+    """Write the answer, run the notebooks, and write the site with what they gave."""
+    write_site(run.folder, found, [], command)
+    say(f"answer: {run.folder / INDEX}")
     chapters: list[Chapter] = []
     try:
         for chapter in run_notebooks(run, say):
             chapters.append(chapter)
     finally:
-        write_site(folder, found, chapters, command)
-        say(f"report: {folder / INDEX}")
+        write_site(run.folder, found, chapters, command)
+        say(f"report: {run.folder / INDEX}")
     check_all_ran(chapters)
-    return folder / INDEX
 
 
 def _folder(out: str | Path | None, parameters: dict[str, object]) -> Path:

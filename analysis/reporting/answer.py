@@ -26,6 +26,7 @@ from analysis.formats import FORWARD_DTYPES, is_wide
 from analysis.forwardformats import as_format, format_texts
 from analysis.metrics import evaluate
 from analysis.models import Reranker
+from analysis.places import replacing
 from analysis.remedies import Recommendation, measure, recommend
 from analysis.remedies.table import AS_IT_IS, FLOAT32, REMEDIES, VERIFIED, Remedy
 from analysis.scorepath import ScorePath
@@ -285,7 +286,8 @@ def answer(
     if not file.exists():
         kept.mkdir(parents=True, exist_ok=True)
         speed = measure_speed(candidates, reranker, dtypes, batch_sizes=(), repeats=1)
-        speed.to_parquet(file, index=False)
+        with replacing(file) as temporary:
+            speed.to_parquet(temporary, index=False)
     is_usual = pd.Series([as_format(text).name in FORWARD_DTYPES for text in format_texts(logits)])
     own, others = logits[is_usual], logits[~is_usual]
     speed = pd.read_parquet(file)

@@ -29,7 +29,9 @@ from torture import (  # noqa: E402 -- they are found where this file puts their
     determinism,
     disks,
     inputs,
+    mutations,
     page,
+    ray_kills,
     report_kills,
     scoring_kills,
 )
@@ -37,11 +39,13 @@ from torture.counts import CannotRunError, Count, Kind  # noqa: E402
 
 KINDS: tuple[Kind, ...] = (
     *scoring_kills.KINDS,
+    *ray_kills.KINDS,
     *audit_kills.KINDS,
     *report_kills.KINDS,
     *damage.KINDS,
     *disks.KINDS,
     *inputs.KINDS,
+    *mutations.KINDS,
     *determinism.KINDS,
 )
 PAGE = TOOLS.parent / "docs" / "reliability.md"

@@ -68,6 +68,7 @@ def full_disks_of_commands(times: int, folder: Path) -> Count:
                 (place / "filling").write_bytes(bytes(4096))
                 full, roomy = str(place / "full"), str(folder / "roomy")
                 score = ["score", "--data", str(data), "--model", str(checkpoint)]
+                report = ["report", "--data", str(data), "--model", str(checkpoint), "--out"]
                 audit = ["audit", "--url", server.url, "--data", str(data)]
                 cases = (
                     ([*score, f"{roomy}.parquet"], {FOLDER_VARIABLE: full}),
@@ -75,6 +76,8 @@ def full_disks_of_commands(times: int, folder: Path) -> Count:
                     (audit, {kept.FOLDER_VARIABLE: full}),
                     ([*audit, "--json", full], {kept.FOLDER_VARIABLE: roomy}),
                     ([*audit, "--html", full], {kept.FOLDER_VARIABLE: roomy}),
+                    ([*report, f"{roomy}-report"], {FOLDER_VARIABLE: full}),
+                    ([*report, full], {FOLDER_VARIABLE: roomy}),
                 )
                 arguments, environment = cases[number % len(cases)]
                 count.add(_said(arguments, environment, folder / "said.txt", place))
@@ -143,5 +146,5 @@ def mount(*arguments: str) -> None:
 KINDS = (
     Kind("full disk, store", "tmpfs of three sizes", 30, full_store),
     Kind("read-only store", "whole, and with files missing", 20, read_only_store),
-    Kind("full disk, commands", "`score` and `audit`", 10, full_disks_of_commands),
+    Kind("full disk, commands", "`score`, `audit` and `report`", 14, full_disks_of_commands),
 )

@@ -66,7 +66,7 @@ def try_inputs(subject: str, times: int, found: Path) -> None:
     strategy, check = INPUTS[subject]
     wrong: list[str] = []
     tried = 0
-    _limit_memory()
+    limit_memory()
     warnings.simplefilter("error")  # a warning is no documented answer either
     signal.signal(signal.SIGALRM, _too_slow)
 
@@ -95,7 +95,7 @@ def try_inputs(subject: str, times: int, found: Path) -> None:
     found.write_text(json.dumps((tried, wrong[:_MOST_KEPT])), encoding="utf-8")
 
 
-def _limit_memory() -> None:
+def limit_memory() -> None:
     """Let the process take so much more address space than it has, which is more than memory."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     most = pages * resource.getpagesize() + _MOST_BYTES

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -24,7 +24,7 @@ _KILLS_OF_ONE_RUN = 4
 _BATCH_TOKENS = 60
 
 
-def score_tiny(checkpoint: Path, store: Path, logits: Path) -> None:
+def score_tiny(checkpoint: Path, store: Path, logits: Path, engine: str = "local") -> None:
     """Score 240 pairs in many small batches and write the logits of two dtypes to a file."""
     from analysis.models import load
     from analysis.scoring import score
@@ -36,13 +36,14 @@ def score_tiny(checkpoint: Path, store: Path, logits: Path) -> None:
         batch_tokens=_BATCH_TOKENS,
         store=Store(store),
         progress=False,
+        engine=engine,
     )
     np.save(logits, scored["logit"].to_numpy())
 
 
 def kill_one(times: int, folder: Path) -> Count:
     """One process scores and is killed again and again; then it may end."""
-    scoring, count = _Scoring(folder), Count()
+    scoring, count = Scoring(folder), Count()
     rng = np.random.default_rng(0)
     while count.tried < times:
         place = folder / "killed"
@@ -55,7 +56,7 @@ def kill_one(times: int, folder: Path) -> Count:
 
 def kill_among_several(times: int, folder: Path) -> Count:
     """Three processes share a store; each is killed at a moment of its own, then one may end."""
-    scoring, count = _Scoring(folder), Count()
+    scoring, count = Scoring(folder), Count()
     rng = np.random.default_rng(1)
     while count.tried < times:
         place = folder / "killed"
@@ -73,11 +74,11 @@ def kill_among_several(times: int, folder: Path) -> Count:
     return count
 
 
-class _Scoring:
-    """What an undisturbed run gives, to hold others against."""
+class Scoring:
+    """What an undisturbed run gives, to hold others against; ``work`` is what resumes them."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, work: Callable[..., None] = score_tiny) -> None:
+        self.folder, self.work = folder, work
         self.checkpoint = write_checkpoint(folder / "checkpoint")
         seconds_of(score_tiny, *self.into(folder / "warm"))
         self.seconds = seconds_of(score_tiny, *self.into(folder / "undisturbed"))
@@ -92,7 +93,7 @@ class _Scoring:
 
     def faults(self, store: Path, when: str) -> Iterator[str]:
         """Let a run end, and yield how it differs from the undisturbed one; the store goes."""
-        if run(score_tiny, *self.into(store)).status:
+        if run(self.work, *self.into(store)).status:
             yield f"{when}: scoring failed"
         elif _kept(store) != _kept(self.folder / "undisturbed"):
             yield f"{when}: the store differs"
@@ -162,7 +163,7 @@ def _write_set(file: Path) -> Path:
 
 
 KINDS = (
-    Kind("kill -9 while scoring", "one process, up to four times a run", 90, kill_one),
-    Kind("kill -9, several at once", "three processes on one store", 90, kill_among_several),
+    Kind("kill -9 while scoring", "one process, up to four times a run", 80, kill_one),
+    Kind("kill -9, several at once", "three processes on one store", 80, kill_among_several),
     Kind("Ctrl-C while scoring", "`rerank-precision score`", 40, interrupt_command),
 )
