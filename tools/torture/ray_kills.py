@@ -21,7 +21,8 @@ from torture.processes import disturbed, seconds_of, started
 from torture.scoring_kills import Scoring, score_tiny
 
 _WORKERS = 2
-_KILLS_OF_ONE_RUN = 2
+_KILLS_OF_ONE_RUN = 3
+"""A batch is sent again so often."""
 _BETWEEN = 0.5
 """A worker is killed within so many seconds after one is there."""
 _LONGEST = 300
@@ -36,7 +37,7 @@ def score_on_ray(checkpoint: Path, store: Path, logits: Path) -> None:
 
 
 def kill_driver(times: int, folder: Path) -> Count:
-    """The driver is killed once or twice, and its cluster with it; then another may end."""
+    """The driver is killed up to three times, its cluster with it; then another may end."""
     scoring, count = _scoring(folder), Count()
     rng = np.random.default_rng(3)
     seconds = seconds_of(score_on_ray, *scoring.into(folder / "on-ray"))
@@ -59,9 +60,9 @@ def kill_workers(times: int, folder: Path) -> Count:
         with started(score_on_ray, *scoring.into(place)) as (driver, _):
             count.add(tried=sum(_kill_a_worker(driver, rng) for _ in range(kills)))
             driver.join(_LONGEST)
-        if driver.exitcode:
+        if driver.exitcode != 0:
             count.add([f"after kill {count.tried}: status {driver.exitcode}"], tried=0)
-        count.add(scoring.faults(place, f"after kill {count.tried}"), tried=0)
+        count.add(scoring.differences(place, f"after kill {count.tried}"), tried=0)
     return count
 
 
@@ -96,6 +97,6 @@ def _workers(driver: BaseProcess) -> list[int]:
 
 
 KINDS = (
-    Kind("kill -9 of a Ray driver", "two workers, which end with it", 20, kill_driver),
-    Kind("kill -9 of Ray workers", "two a run", 20, kill_workers),
+    Kind("kill -9 of a Ray driver", "two workers, which end with it", 10, kill_driver),
+    Kind("kill -9 of Ray workers", "up to three a run", 10, kill_workers),
 )

@@ -95,7 +95,11 @@ class Scoring:
         """Let a run end, and yield how it differs from the undisturbed one; the store goes."""
         if run(self.work, *self.into(store)).status:
             yield f"{when}: scoring failed"
-        elif _kept(store) != _kept(self.folder / "undisturbed"):
+        yield from self.differences(store, when)
+
+    def differences(self, store: Path, when: str) -> Iterator[str]:
+        """Yield how a run that came to its end differs; the store goes."""
+        if _kept(store) != _kept(self.folder / "undisturbed"):
             yield f"{when}: the store differs"
         elif self._logits("killed") != self._logits("undisturbed"):
             yield f"{when}: the logits differ"
@@ -163,7 +167,7 @@ def _write_set(file: Path) -> Path:
 
 
 KINDS = (
-    Kind("kill -9 while scoring", "one process, up to four times a run", 80, kill_one),
-    Kind("kill -9, several at once", "three processes on one store", 80, kill_among_several),
+    Kind("kill -9 while scoring", "one process, up to four times a run", 90, kill_one),
+    Kind("kill -9, several at once", "three processes on one store", 90, kill_among_several),
     Kind("Ctrl-C while scoring", "`rerank-precision score`", 40, interrupt_command),
 )
