@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -107,3 +108,35 @@ def refused(tool, recorder, folder: Path, said: str) -> None:
     with pytest.raises(SystemExit, match=said):
         tool.add_missing(recorder, folder)
     assert {file: file.read_bytes() for file in folder.iterdir()} == before
+
+
+def test_times_name_their_cpu_and_go_on_where_they_were_cut(tool, recorder, folder, monkeypatch):
+    """A format that this CPU has not is left out; another CPU's times go."""
+    import record_formats
+
+    asked = []
+
+    def seconds(self, run, text, threads):
+        asked.append((text, threads))
+        if text == NEW:
+            raise subprocess.CalledProcessError(1, "runner")
+        return threads / 10
+
+    monkeypatch.setattr(record_formats.Recorder, "seconds", seconds)
+    tool.add_missing(recorder, folder)
+    record_formats.add_times(recorder, folder)
+    assert asked == [(KEPT, 1), (KEPT, 2), (NEW, 1)]
+    shared = runs(folder)
+    now = tool.about(recorder.dataset)
+    assert shared["timed"] == {name: now[name] for name in tool.MACHINE}
+    assert [run.get("seconds") for run in shared["runs"]] == [{"1": 0.1, "2": 0.2}, None]
+    card = (folder / "README.md").read_text("utf-8")
+    assert f"| timed on | {now['date']}, {now['cpu']}, {now['cpu_capability']} |" in card
+    assert f"| `{KEPT}` | `model.onnx` | 0 | 0.1 | 0.2 |" in card
+    assert f"| `{NEW}` | `model.bin` | 5 |  |  |" in card
+    record_formats.add_times(recorder, folder)
+    assert asked[3:] == [(NEW, 1)]
+    shared["timed"]["cpu_flags"] = ["another"]
+    write(folder, shared)
+    record_formats.add_times(recorder, folder)
+    assert asked[4:] == [(KEPT, 1), (KEPT, 2), (NEW, 1)]

@@ -8,8 +8,8 @@ Writes ``formats.parquet`` (a row per format, batching and pair), ``one_passage.
 ordinary checkpoint. Answers of runners are kept in ``build/engines/answers`` under a hash of
 everything that went into them, so a recording that was stopped goes on where it was. ``--times``
 computes no logits anew: it times what is recorded, for which nothing else may run beside it, and
-writes the seconds into ``runs.json`` and the table. Formats that have come since a recording are
-added to it by ``record_missing_formats.py``.
+writes the seconds, and on what CPU, into ``runs.json`` and the table. Formats that have come since
+a recording are added to it by ``record_missing_formats.py``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import argparse
 import hashlib
 import json
 import platform
+import subprocess
+import sys
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -48,6 +50,8 @@ ONE_IN = 8
 SHUFFLED = 16
 WIDTH = 256
 COMPANIES = 100
+MACHINE = ("date", "python", "cpu", "cpu_capability", "cpu_flags", "settings")
+"""What :func:`about` says of when and where, and not of what."""
 STRIPS = ("onnxruntime:int8-dynamic", "torch:float32", "torch:bfloat16", "torch:float16")
 """The formats in which one pair is shown in many companies; the first says which pair."""
 TIMED_QUERIES = 9
@@ -268,18 +272,21 @@ def runs_text(shared: Json) -> str:
         for run in shared["runs"]
         if "date" in run  # it was added later
     ]
+    threads = {}
+    if "timed" in shared:
+        timed = shared["timed"]
+        facts.append(["timed on", f"{timed['date']}, {timed['cpu']}, {timed['cpu_capability']}"])
+        threads = {"1": "seconds per 100 pairs, one thread", "2": "two"}
     rows = [
         [
             f"`{run['forward_format']}`",
             f"`{run['file']}`",
             round(run["bytes"] / 1e6),
-            *(f"{seconds:.1f}" for seconds in run.get("seconds", {}).values()),
+            *(f"{run['seconds'][n]:.1f}" if "seconds" in run else "" for n in threads),
         ]
         for run in shared["runs"]
     ]
-    head = ["forward format", "loaded from", "MB"]
-    if "seconds" in shared["runs"][0]:
-        head += ["seconds per 100 pairs, one thread", "two"]
+    head = ["forward format", "loaded from", "MB", *threads.values()]
     return f"{table(['', ''], facts)}\n\n{table(head, rows)}"
 
 
@@ -304,12 +311,23 @@ def record(recorder: Recorder, folder: Path) -> None:
 
 
 def add_times(recorder: Recorder, folder: Path) -> None:
-    """Time what is recorded."""
+    """Time what is recorded and has not been timed on this CPU; a format it has not is left out."""
     shared = json.loads((folder / "runs.json").read_text("utf-8"))
     runs = {run["forward_format"]: run for run in shared["runs"]}
-    for run, text in every_format():
-        runs[text]["seconds"] = {str(n): round(recorder.seconds(run, text, n), 3) for n in (1, 2)}
-    write_about(folder, shared)
+    now = {name: about(recorder.dataset)[name] for name in MACHINE}
+    if shared.get("timed", {}).get("cpu_flags") != now["cpu_flags"]:
+        for run in shared["runs"]:
+            run.pop("seconds", None)
+    shared["timed"] = now
+    timed = [text for text, run in runs.items() if "seconds" in run]
+    for run, text in every_format(timed):
+        try:
+            taken = {str(n): round(recorder.seconds(run, text, n), 3) for n in (1, 2)}
+        except subprocess.CalledProcessError as error:
+            print(f"{text}: not timed, {error}", file=sys.stderr, flush=True)
+            continue
+        runs[text]["seconds"] = taken
+        write_about(folder, shared)
 
 
 def recorder_of(queries: int | None = None) -> Recorder:

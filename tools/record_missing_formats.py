@@ -17,6 +17,7 @@ from pathlib import Path
 import pandas as pd
 from format_runs import RUNS
 from record_formats import (
+    MACHINE,
     Json,
     Recorder,
     about,
@@ -29,9 +30,6 @@ from record_formats import (
 
 from analysis.forwardformats import ForwardFormat
 from analysis.places import FORMATS
-
-MACHINE = ("date", "python", "cpu", "cpu_capability", "cpu_flags", "settings")
-"""What :func:`record_formats.about` says of when and where, and not of what."""
 
 
 def add_missing(recorder: Recorder, folder: Path) -> None:

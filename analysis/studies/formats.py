@@ -230,7 +230,7 @@ def costs() -> pd.DataFrame:
     runs = recorded_runs()
     found = runs[["forward_format"]].assign(megabytes=runs["bytes"] / 1e6)
     if "seconds" in runs:
-        found["seconds"] = runs["seconds"].map(lambda seconds: seconds["1"])
+        found["seconds"] = runs["seconds"].str["1"]
     return found
 
 
