@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from analysis.errors import InputError
 from analysis.formats import FORWARD_DTYPES
-from torture.counts import Count, Kind
+from torture.counts import CannotRunError, Count, Kind
 from torture.processes import seconds_of
 
 
@@ -25,9 +26,11 @@ class Run(NamedTuple):
 
 
 _RUNS = (Run(1), Run(2), Run(3), Run(2, backwards=True), Run(2, every=2), Run(1, every=3))
+_RUNTIMES = ("onednn:float32", "onnxruntime:float32", "onnxruntime:int8-dynamic", "openvino:f32")
+"""Forward formats of other runtimes."""
 
 
-def score_german(pairs: int, dtype: str, how: Run, file: Path) -> None:
+def score_german(pairs: int, text: str, how: Run, file: Path) -> None:
     """Score the first pairs of the German set with the demo reranker and write the logits."""
     from analysis.devices import threads
     from analysis.models import load
@@ -40,21 +43,22 @@ def score_german(pairs: int, dtype: str, how: Run, file: Path) -> None:
     dataset = replace(german, pairs=rows.reset_index(drop=True))
     reranker = load("demo", device="cpu")
     with threads(how.threads):
-        scored = score(dataset, reranker, (dtype,), deterministic=how.deterministic, progress=False)
+        scored = score(dataset, reranker, (text,), deterministic=how.deterministic, progress=False)
     scored[["query_id", "passage_id", "logit"]].to_parquet(file)
 
 
-def comparing(dtype: str) -> Callable[[int, Path], Count]:
+def comparing(text: str) -> Callable[[int, Path], Count]:
     """Make the run that scores in processes of their own and compares bit by bit."""
 
-    def run_dtype(times: int, folder: Path) -> Count:
+    def run_format(times: int, folder: Path) -> Count:
+        _check_runs_here(text)
         count = Count()
         plain, file = Run(2, deterministic=False), folder / "logits.parquet"
-        seconds_of(score_german, times, dtype, plain, file)  # what is imported and read once
-        ordinary = seconds_of(score_german, times, dtype, plain, file)
+        seconds_of(score_german, times, text, plain, file)  # what is imported and read once
+        ordinary = seconds_of(score_german, times, text, plain, file)
         seconds, first = [], None
         for how in _RUNS:
-            seconds.append(seconds_of(score_german, times, dtype, how, file))
+            seconds.append(seconds_of(score_german, times, text, how, file))
             found = pd.read_parquet(file).set_index(["query_id", "passage_id"])["logit"]
             first = found if first is None else first
             count.add(_differing(first, found, how), tried=len(found))
@@ -64,7 +68,18 @@ def comparing(dtype: str) -> Callable[[int, Path], Count]:
         )
         return count
 
-    return run_dtype
+    return run_format
+
+
+def _check_runs_here(text: str) -> None:
+    from analysis.forwardformats import as_format
+    from analysis.models import load
+    from analysis.runtimes import forward
+
+    try:
+        forward(load("demo", device="cpu"), as_format(text))
+    except InputError as error:
+        raise CannotRunError(str(error)) from error
 
 
 def _differing(first: pd.Series, found: pd.Series, how: Run) -> Iterator[str]:
@@ -75,6 +90,6 @@ def _differing(first: pd.Series, found: pd.Series, how: Run) -> Iterator[str]:
 
 
 KINDS = tuple(
-    Kind(f"deterministic, {dtype}", "other company, order, threads, process", 60, comparing(dtype))
-    for dtype in FORWARD_DTYPES
+    Kind(f"deterministic, {text}", "other company, order, threads, process", 60, comparing(text))
+    for text in (*FORWARD_DTYPES, *_RUNTIMES)
 )
