@@ -81,9 +81,9 @@ def _by_scores(scores: Scores, lists: list[Scores], observed: Observed) -> Verdi
 
 
 def _lists(scores: Scores, queries: ArrayLike | None) -> list[Scores]:
-    """The scores of each query; all together where no queries are known."""
+    """The scores of each query, ascending; all together where no queries are known."""
     if queries is None:
-        return [scores]
+        return [np.sort(scores)]
     names = np.asarray(queries)
     if names.shape != scores.shape:
         raise InputError(
@@ -92,7 +92,7 @@ def _lists(scores: Scores, queries: ArrayLike | None) -> list[Scores]:
             field="queries",
         )
     numbers, _ = pd.factorize(names)
-    order = np.argsort(numbers, kind="stable")
+    order = np.lexsort((scores, numbers))
     starts = np.flatnonzero(np.diff(numbers[order])) + 1
     return np.split(scores[order], starts)
 

@@ -36,11 +36,14 @@ _RANK_CONSTANTS = (0, 1, 10, 60)
 
 
 def decide_lists(lists: Sequence[Scores], observed: Observed) -> Verdict | None:
-    """Decide about the scores of several queries, one array each; None if they are no lists."""
+    """Decide about the scores of several queries, one array each; None if they are no lists.
+
+    Each array ascends.
+    """
     same = _one_value(lists)
     if same is not None:
         return same
-    long = [np.sort(one)[::-1] for one in lists if one.size >= _FEWEST and np.ptp(one) > 0]
+    long = [one[::-1] for one in lists if one.size >= _FEWEST and one[0] < one[-1]]
     if not long:
         return None
     return _min_max(long, observed) or _sums(long, observed) or _ranks(long)
@@ -49,7 +52,7 @@ def decide_lists(lists: Sequence[Scores], observed: Observed) -> Verdict | None:
 def _one_value(lists: Sequence[Scores]) -> Verdict | None:
     """One value for all candidates of all queries, the worst of them too."""
     long = [one for one in lists if one.size >= _FEWEST]
-    if len(long) < _FEWEST_LISTS or any(np.ptp(one) > 0 or one[0] != long[0][0] for one in lists):
+    if len(long) < _FEWEST_LISTS or any(not one[0] == one[-1] == long[0][0] for one in lists):
         return None
     why = WHY_CONSTANT.get(long[0][0], "the passages do not reach the score, or a clamp")
     return Verdict(
