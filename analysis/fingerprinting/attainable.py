@@ -26,6 +26,7 @@ from functools import cache, partial
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.exponentials import pair_softmax
 from analysis.fingerprinting.observed import Observed, Scores
@@ -258,11 +259,32 @@ class Grid:
         ordinals = self.number_format.ordinals(own)[:, None] + offsets
         return self._moved(self.number_format.from_ordinals(ordinals).astype(np.float64))
 
+    def near(self, observed: Observed) -> _Near:
+        """What :func:`_grid_widths` looks at, whatever is evaluated there."""
+        logits = observed.logits()
+        inside = np.flatnonzero(np.isfinite(logits))
+        spacing = self.spacing(logits[inside])
+        telling = observed.cells()[inside] <= spacing
+        inside, spacing = inside[telling], spacing[telling]
+        return _Near(inside, spacing, self.around(logits[inside]))
+
     def _moved(self, logits: Scores) -> Scores:
         if (self.factor, self.offset) == (1.0, 0.0):
             return logits
         moved = logits.astype(np.float32) * np.float32(self.factor) + np.float32(self.offset)
         return moved.astype(np.float64)
+
+
+@dataclass(frozen=True)
+class _Near:
+    """Logits of a grid around those observed scores that are no coarser than it.
+
+    ``places`` of the scores, ``spacing`` of the grid there, ``candidates`` around each.
+    """
+
+    places: NDArray[np.intp]
+    spacing: Scores
+    candidates: Scores
 
 
 def _grid_widths(
@@ -273,18 +295,13 @@ def _grid_widths(
     0 where no candidate gives the score. NaN where the scores are coarser than the grid: what is
     attainable there is attained alike by all formulas in the dtype, and is no evidence among them.
     """
-    logits = observed.logits()
-    widths = np.full(logits.shape, np.nan)
-    inside = np.flatnonzero(np.isfinite(logits))
-    spacing = grid.spacing(logits[inside])
-    telling = observed.cells()[inside] <= spacing
-    inside, spacing = inside[telling], spacing[telling]
-    candidates = grid.around(logits[inside])
-    given = np.zeros(candidates.shape, dtype=bool)
-    low, high = observed.low[inside, None], observed.high[inside, None]
-    for scores in evaluate(candidates):
+    near = observed.ask(grid.near)
+    given = np.zeros(near.candidates.shape, dtype=bool)
+    low, high = observed.low[near.places, None], observed.high[near.places, None]
+    for scores in evaluate(near.candidates):
         given |= (low <= scores) & (scores <= high)
-    widths[inside] = given.sum(axis=1) * spacing
+    widths = np.full(observed.scores.shape, np.nan)
+    widths[near.places] = given.sum(axis=1) * near.spacing
     return widths
 
 

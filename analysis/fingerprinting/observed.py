@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from analysis.formats import FORMATS, Format
 
 Scores = NDArray[np.float64]
+Answer = TypeVar("Answer")
 
 _FEW_DECIMALS, _MOST_DECIMALS = 4, 12
 _MOST_PRINTED = 15
@@ -51,12 +53,12 @@ class Observed:
     stored: Format
     decimals: int | None = None
     digits: int | None = None
-    _answers: dict[Callable[[Observed], Scores], Scores] = field(
+    _answers: dict[Callable[[Observed], Any], Any] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
-    def ask(self, question: Callable[[Observed], Scores]) -> Scores:
-        """Answer to a question about each score, which is worked out once."""
+    def ask(self, question: Callable[[Observed], Answer]) -> Answer:
+        """Answer to a question about the scores, which is worked out once."""
         if question not in self._answers:
             self._answers[question] = question(self)
         return self._answers[question]
