@@ -20,6 +20,8 @@ from analysis.commands.scoring import score
 from analysis.commands.sets import check, init
 from analysis.errors import InputError
 
+_INTERRUPTED = 130
+"""Exit status of what SIGINT (2) ended: 128 and the signal's number; Typer's as well."""
 _DEFECT = 70
 """Exit status of a defect of this program (EX_SOFTWARE of sysexits.h)."""
 
@@ -103,11 +105,18 @@ for _command, _examples in COMMANDS.items():
 def main() -> None:
     """Run the command line; bad input is one line on standard error and exit status 2.
 
+    An interruption, wherever it comes, is one line as well, and exit status 130.
+
     What nobody foresaw keeps its traceback, and never the exit status 1, by which a pipeline reads
     that a condition of the audit holds.
     """
     try:
         app()
+    except (KeyboardInterrupt, SystemExit) as end:
+        status = end.code if isinstance(end, SystemExit) else _INTERRUPTED
+        if status == _INTERRUPTED:
+            complain("interrupted; the same command goes on with what it has kept")
+        sys.exit(status)
     except (InputError, OSError) as error:
         complain(error)
         sys.exit(2)

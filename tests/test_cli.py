@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import typer
 from safetensors.torch import load_file
 
 import analysis.commands
@@ -501,3 +502,19 @@ def test_what_nobody_foresaw_is_not_exit_status_1(monkeypatch):
     monkeypatch.setattr("analysis.auditing.audit", defect)
     result = run("audit", "--scores", "any.jsonl")
     assert result.returncode == 70
+
+
+@pytest.mark.parametrize("name", ["make_context", "invoke"])
+def test_an_interruption_is_said_wherever_it_comes(name, monkeypatch, capsys):
+    """While options are read, say: that is before a command has its turn."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(typer.core.TyperGroup, name, interrupted)
+    monkeypatch.setattr(sys, "argv", ["rerank-precision", "paths"])
+    with pytest.raises(SystemExit) as ending:
+        main()
+    assert ending.value.code == 130
+    said = capsys.readouterr().err
+    assert said == "rerank-precision: interrupted; the same command goes on with what it has kept\n"

@@ -216,7 +216,7 @@ def test_an_interrupted_report_goes_on_where_it_was(tmp_path, tiny_checkpoint, m
 
     assert ended() == 130
     assert capsys.readouterr().err.endswith(
-        "rerank-precision: interrupted; the same command goes on where it was\n"
+        "rerank-precision: interrupted; the same command goes on with what it has kept\n"
     )
     assert "1 of 2 chapters is not here yet." in " ".join(page_of(out, INDEX).text.split())
     assert "01_done.html" in (out / INDEX).read_text("utf-8")

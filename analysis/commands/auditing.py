@@ -10,7 +10,7 @@ import typer
 
 from analysis.commands.files import refuse_folders, write_file
 from analysis.commands.options import Data, Split, of_split
-from analysis.commands.output import Console, echo, resuming, servers_may_fail
+from analysis.commands.output import Console, echo, servers_may_fail
 
 if TYPE_CHECKING:
     from analysis.auditing import Condition, Findings
@@ -19,7 +19,6 @@ _CONDITION_HOLDS = 1
 _STANDARD_OUTPUT = "-"
 
 
-@resuming()
 def audit(
     url: Annotated[str | None, typer.Option(help="Address of a running reranking server.")] = None,
     scores: Annotated[

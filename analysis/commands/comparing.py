@@ -7,13 +7,12 @@ from typing import Annotated
 import typer
 
 from analysis.commands.options import Pickle, Split, Trust, of_split
-from analysis.commands.output import echo, echo_json, resuming, servers_may_fail
+from analysis.commands.output import echo, echo_json, servers_may_fail
 from analysis.errors import InputError
 
 _BEYOND_ROUNDING = 1
 
 
-@resuming()
 def compare(
     a: Annotated[
         str,

@@ -19,8 +19,6 @@ import typer
 from analysis import progress, sinks
 
 _SERVER_TROUBLE = 3
-_INTERRUPTED = 130
-"""Exit status of what SIGINT (2) ended: 128 and the signal's number."""
 
 
 class Console(rich.console.Console):
@@ -49,16 +47,6 @@ def tell(notes: Iterable[str]) -> None:
     """Say on standard error how something was read; standard output is for results."""
     for note in notes:
         complain(note)
-
-
-@contextmanager
-def resuming() -> Iterator[None]:
-    """Say of an interrupted command how it goes on; it ends as shells expect it."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        complain("interrupted; the same command goes on where it was")
-        raise typer.Exit(_INTERRUPTED) from None
 
 
 @contextmanager

@@ -22,13 +22,12 @@ from analysis.commands.options import (
     Trust,
     of_split,
 )
-from analysis.commands.output import echo, resuming
+from analysis.commands.output import echo
 from analysis.errors import counted
 
 _CHAPTERS_FAILED = 4
 
 
-@resuming()
 def report(
     data: Data = "german",
     split: Split = None,
@@ -83,7 +82,6 @@ def report(
         )
 
 
-@resuming()
 def figures(
     format: Annotated[str, typer.Option(help="Of svg, png and pdf, with commas.")] = "svg,png,pdf",
     style: Annotated[str, typer.Option(help="paper, slide (heavier lines) or dark.")] = "paper",

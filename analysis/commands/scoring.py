@@ -20,11 +20,10 @@ from analysis.commands.options import (
     Trust,
     of_split,
 )
-from analysis.commands.output import echo, resuming, tell
+from analysis.commands.output import echo, tell
 from analysis.places import replacing, writing
 
 
-@resuming()
 def score(
     out: Annotated[Path, typer.Argument(help="Parquet file for the logits.")],
     data: Data = "german",

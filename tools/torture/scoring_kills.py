@@ -16,7 +16,7 @@ from analysis.store import FOLDER_VARIABLE, Store
 from torture.counts import Count, Kind
 from torture.processes import command, disturbed, run, seconds_of, started
 
-SAYS_HOW_TO_GO_ON = "interrupted; the same command goes on where it was"
+SAYS_HOW_TO_GO_ON = "interrupted; the same command goes on with what it has kept"
 INTERRUPTED = 130
 _AT_ONCE = 3
 _KILLS_OF_ONE_RUN = 4
