@@ -26,6 +26,8 @@ ROWS = 200_000
 """Rows of a piece of stored scores or logits: some 100 MB while they are counted."""
 _AT_ONCE = 20_000
 _SUFFIX = ".parquet"
+_READING = {"pre_buffer": False, "use_buffered_stream": True}
+"""What is read ahead of a file stays in memory until all of the file has been read."""
 
 
 def is_parquet(source: object) -> bool:
@@ -94,7 +96,8 @@ def _opened(path: Path) -> Iterator[pyarrow.dataset.Dataset]:
         raise Place(path).error("there is no such file or folder", "check the path")
     files = [path] if path.is_file() else sorted(path.glob(f"*{_SUFFIX}"))
     try:
-        yield pyarrow.dataset.dataset(files, format="parquet")
+        parquet = pyarrow.dataset.ParquetFileFormat(**_READING)
+        yield pyarrow.dataset.dataset(files, format=parquet)
     except (InputError, MemoryError):
         raise
     except Exception as error:  # whatever damage provokes in Arrow
@@ -157,15 +160,19 @@ class _Queries:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.hashes: NDArray[np.uint64] = np.empty(0, dtype=np.uint64)
+        """Ascending."""
 
     def add(self, query_ids: pd.Series) -> None:
         """Note the queries of a piece; raises :class:`InputError` where one was there before."""
         unique = query_ids.drop_duplicates()
         hashes = query_hashes(unique)
-        again = np.isin(hashes, self.hashes)
+        places = np.searchsorted(self.hashes, hashes)
+        again = places < self.hashes.size
+        again[again] = self.hashes[places[again]] == hashes[again]
         if again.any():
             raise Place(self.path).error(
                 f"the rows of query {quoted(unique.iloc[int(again.argmax())])} stand apart",
                 "sort the file by query_id",
             )
-        self.hashes = np.concatenate([self.hashes, hashes])
+        both = np.concatenate([self.hashes, np.sort(hashes)])
+        self.hashes = np.sort(both, kind="stable")  # merges what is sorted already

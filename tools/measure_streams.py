@@ -171,37 +171,75 @@ def table(frame: pd.DataFrame, of: str) -> str:
 
 
 def main(largest: int) -> None:
-    """Measure everything and write the page's tables."""
+    """Measure everything; the page's tables are written as they are measured."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     write_checkpoint(FOLDER / "model", num_hidden_layers=1, hidden_size=16, intermediate_size=16)
     tables = []
-    pairs = [largest // 10_000, largest // 1_000, largest // 200, largest // 100]
-    for rows in pairs:
+    for part in (scored_pairs, counted_effects, audited_scores, compared_scores):
+        tables += part(largest)
+        write_page(tables)
+
+
+def scored_pairs(largest: int) -> list[str]:
+    """Scoring, tokenising included."""
+    sizes = [largest // 10_000, largest // 1_000, largest // 200, largest // 100]
+    for rows in sizes:
         write_rows(FOLDER / f"pairs-{rows}.parquet", rows, texts)
-    frame = pd.DataFrame([{"rows": rows, **measured(score_pairs, rows)} for rows in pairs])
-    tables += [table(frame, "pairs scored"), growth(frame)]
-    rows_of = []
+    return tables_of(
+        pd.DataFrame([measured_at(score_pairs, rows) for rows in sizes]), "pairs scored"
+    )
+
+
+def counted_effects(largest: int) -> list[str]:
+    """Saturation, ties and measures, beside a plain aggregation of the same file."""
+    found = []
     for rows in (largest // 100, largest // 10, largest):
         write_rows(FOLDER / f"logits-{rows}.parquet", rows, logits)
-        ours, plain = measured(count_effects, rows), measured(aggregate, rows)
-        rows_of.append({"rows": rows, **ours, "ratio": ours["seconds"] / plain["seconds"]})
-    frame = pd.DataFrame(rows_of)
-    tables += [table(frame, "stored scores"), growth(frame)]
-    for work, of, most in (
-        (audit_scores, "scores audited", largest),
-        (compare_scores, "pairs compared", largest // 10),
-    ):
-        sizes = (most // 100, most // 10, most)
-        for rows in sizes:
-            for name, path in (("scores", PATH), ("others", OTHER)):
-                write_rows(FOLDER / f"{name}-{rows}.parquet", rows, scores(path))
-        frame = pd.DataFrame([{"rows": rows, **measured(work, rows)} for rows in sizes])
-        tables += [table(frame, of), growth(frame)]
+        ours, plain = measured_at(count_effects, rows), measured_at(aggregate, rows)
+        found.append({**ours, "ratio": ours["seconds"] / plain["seconds"]})
+    return tables_of(pd.DataFrame(found), "stored scores")
+
+
+def audited_scores(largest: int) -> list[str]:
+    """An audit of stored scores."""
+    return of_stored_scores(audit_scores, largest, "scores audited", {"scores": PATH})
+
+
+def compared_scores(largest: int) -> list[str]:
+    """Two files of scores compared."""
+    both = {"scores": PATH, "others": OTHER}
+    return of_stored_scores(compare_scores, largest // 10, "pairs compared", both)
+
+
+def of_stored_scores(
+    work: Callable[[int], dict], most: int, of: str, paths: dict[str, str]
+) -> list[str]:
+    """Some work on scores of paths, by the names of their files."""
+    found = []
+    for rows in (most // 100, most // 10, most):
+        for name, path in paths.items():
+            write_rows(FOLDER / f"{name}-{rows}.parquet", rows, scores(path))
+        found.append(measured_at(work, rows))
+    return tables_of(pd.DataFrame(found), of)
+
+
+def measured_at(work: Callable[[int], dict], rows: int) -> dict[str, float]:
+    """What so many rows took."""
+    return {"rows": rows, **measured(work, rows)}
+
+
+def tables_of(frame: pd.DataFrame, of: str) -> list[str]:
+    """A table, and how it grows."""
+    return [table(frame, of), growth(frame)]
+
+
+def write_page(tables: list[str]) -> None:
+    """Write the tables, and on what machine they were measured, into the page."""
     cpu = describe(torch.device("cpu"))["name"]
-    tables.append(f"{cpu}, Python {platform.python_version()}, {datetime.date.today()}.")
+    machine = f"{cpu}, Python {platform.python_version()}, {datetime.date.today()}."
     before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
-    text = before + BEGIN + "\n\n".join(tables) + "\n" + END + rest.split(END, 1)[1]
-    PAGE.write_text(text, encoding="utf-8")
+    made = "\n\n".join([*tables, machine])
+    PAGE.write_text(before + BEGIN + made + "\n" + END + rest.split(END, 1)[1], encoding="utf-8")
 
 
 if __name__ == "__main__":
