@@ -26,7 +26,7 @@ _PRELOADED = (
     "analysis.scoring",
     "transformers.models.bert.modeling_bert",
 )
-_TOO_LONG = 600.0
+_TOO_LONG = 1_800.0
 """Seconds after which a process hangs."""
 
 
