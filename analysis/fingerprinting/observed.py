@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from analysis.formats import FORMATS, Format
 
 Scores = NDArray[np.float64]
-Answer = TypeVar("Answer")
+_Answer = TypeVar("_Answer")
 
 _FEW_DECIMALS, _MOST_DECIMALS = 4, 12
 _MOST_PRINTED = 15
@@ -57,7 +57,7 @@ class Observed:
         default_factory=dict, init=False, repr=False, compare=False
     )
 
-    def ask(self, question: Callable[[Observed], Answer]) -> Answer:
+    def ask(self, question: Callable[[Observed], _Answer]) -> _Answer:
         """Answer to a question about the scores, which is worked out once."""
         if question not in self._answers:
             self._answers[question] = question(self)

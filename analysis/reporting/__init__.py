@@ -8,7 +8,9 @@ both in :mod:`analysis.reporting.pages`.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from errno import ENOSPC
 from pathlib import Path
 
 from analysis import places
@@ -91,10 +93,22 @@ def report(
     say(f"measuring a pass of one query in {about.forward_dtype} and float32")
     asked = {"path": path, "dtype": dtypes, "format": others, "out": out}
     command = _command(model=model, data=data, **asked, **loading)
-    with writing(folder, "make room there, or name another folder: --out FOLDER"):
+    with _naming_a_full(folder):
         found = answer(candidates, reranker, about, logits, run.executed, is_named=path is not None)
         _write(run, found, command, say)
     return folder / INDEX
+
+
+@contextmanager
+def _naming_a_full(folder: Path) -> Iterator[None]:
+    """Say that it is the folder whose disk is full, where the system does not say which."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != ENOSPC or error.filename:
+            raise
+        with writing(folder, "make room there, or name another folder: --out FOLDER"):
+            raise
 
 
 def _write(run: Run, found: Answer, command: str, say: Say) -> None:

@@ -17,8 +17,8 @@ import numpy as np
 import psutil
 
 from torture.counts import CannotRunError, Count, Kind
-from torture.processes import disturbed, seconds_of, started
-from torture.scoring_kills import Scoring, score_tiny
+from torture.processes import started
+from torture.scoring_kills import Scoring, kill_again, score_tiny
 
 _WORKERS = 2
 _KILLS_OF_ONE_RUN = 3
@@ -37,18 +37,8 @@ def score_on_ray(checkpoint: Path, store: Path, logits: Path) -> None:
 
 
 def kill_driver(times: int, folder: Path) -> Count:
-    """The driver is killed up to three times, its cluster with it; then another may end."""
-    scoring, count = _scoring(folder), Count()
-    rng = np.random.default_rng(3)
-    seconds = seconds_of(score_on_ray, *scoring.into(folder / "on-ray"))
-    while count.tried < times:
-        place = folder / "killed"
-        for _ in range(min(times - count.tried, rng.integers(1, _KILLS_OF_ONE_RUN + 1))):
-            after = float(rng.uniform(0, seconds))
-            ended = disturbed(score_on_ray, *scoring.into(place), after=after)
-            count.add(tried=int(ended.status == -signal.SIGKILL))
-        count.add(scoring.faults(place, f"after kill {count.tried}"), tried=0)
-    return count
+    """The driver is killed again and again, its cluster with it; then another may end."""
+    return kill_again(_scoring(folder), times, seed=3)
 
 
 def kill_workers(times: int, folder: Path) -> Count:

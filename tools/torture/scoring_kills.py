@@ -43,12 +43,16 @@ def score_tiny(checkpoint: Path, store: Path, logits: Path, engine: str = "local
 
 def kill_one(times: int, folder: Path) -> Count:
     """One process scores and is killed again and again; then it may end."""
-    scoring, count = Scoring(folder), Count()
-    rng = np.random.default_rng(0)
+    return kill_again(Scoring(folder), times, seed=0)
+
+
+def kill_again(scoring: Scoring, times: int, seed: int) -> Count:
+    """Kill a run up to four times before it may end, until it was killed so often."""
+    count, rng = Count(), np.random.default_rng(seed)
     while count.tried < times:
-        place = folder / "killed"
+        place = scoring.folder / "killed"
         for _ in range(min(times - count.tried, rng.integers(1, _KILLS_OF_ONE_RUN + 1))):
-            ended = disturbed(score_tiny, *scoring.into(place), after=scoring.moment(rng))
+            ended = disturbed(scoring.work, *scoring.into(place), after=scoring.moment(rng))
             count.add(tried=int(ended.status == -signal.SIGKILL))
         count.add(scoring.faults(place, f"after kill {count.tried}"), tried=0)
     return count
@@ -75,13 +79,14 @@ def kill_among_several(times: int, folder: Path) -> Count:
 
 
 class Scoring:
-    """What an undisturbed run gives, to hold others against; ``work`` is what resumes them."""
+    """What an undisturbed run gives here, to hold others against; ``work`` is what they do."""
 
     def __init__(self, folder: Path, work: Callable[..., None] = score_tiny) -> None:
         self.folder, self.work = folder, work
         self.checkpoint = write_checkpoint(folder / "checkpoint")
         seconds_of(score_tiny, *self.into(folder / "warm"))
-        self.seconds = seconds_of(score_tiny, *self.into(folder / "undisturbed"))
+        seconds_of(score_tiny, *self.into(folder / "undisturbed"))
+        self.seconds = seconds_of(work, *self.into(folder / "timed"))
 
     def into(self, store: Path, number: int = 0) -> tuple[Path, Path, Path]:
         """Arguments of :func:`score_tiny` for a store."""
