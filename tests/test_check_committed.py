@@ -217,7 +217,7 @@ def test_main_says_what_differs_and_fails(check, monkeypatch, tmp_path, capsys):
     assert "figures/01_old.svg is on one side only\n" in capsys.readouterr().out
 
 
-def test_looks_of_another_machine_are_not_compared_but_their_size_is(check, folders):
+def test_looks_of_other_logits_are_not_compared_but_their_size_is(check, folders):
     draw(folders[1] / "01_a.png", bar=9)
     assert list(check.figure_differences(*folders, {"01_a"}, set(), looks=False)) == []
     draw(folders[1] / "01_a.png", size=9)
@@ -229,7 +229,7 @@ def test_looks_of_another_machine_are_not_compared_but_their_size_is(check, fold
 @pytest.mark.parametrize(
     ("said", "fires"), [("<!-- 5 logits --><!-- score -->", False), ("<!-- scores -->", True)]
 )
-def test_words_of_a_measured_figure_must_be_the_same_on_any_machine(
+def test_words_of_a_measured_figure_must_be_the_same_for_any_logits(
     check, folders, looks, said, fires
 ):
     (folders[0] / "01_a.svg").write_text("<!-- score --><!-- 4 logits -->")
@@ -238,7 +238,38 @@ def test_words_of_a_measured_figure_must_be_the_same_on_any_machine(
     assert list(check.figure_differences(*folders, {"01_a"}, set(), looks=looks)) == expected
 
 
-def test_a_notebook_says_its_machine(check):
-    said = "Measured on AMD EPYC (cpu, threads: 2), torch 2.13.0."
-    assert check.machine_of(notebook(display(markdown=said))) == "AMD EPYC (cpu, threads: 2)"
-    assert check.machine_of(notebook(named(1.0))) == ""
+def test_measured_values_are_those_that_logits_enter(check):
+    assert check.measured_values(notebook(named(1.0))) == []
+    ours, theirs = (notebook(named(value, 0.1), measured=True) for value in (0.5, 0.5000001))
+    assert check.measured_values(ours) == [("lost", 0.5, 0.1)]
+    assert check.measured_values(ours) != check.measured_values(theirs)
+
+
+@pytest.mark.parametrize(("value", "found"), [(0.5, 1), (0.5000001, 0)])
+def test_main_compares_looks_where_the_logits_are_the_same(
+    check, monkeypatch, tmp_path, folders, capsys, value, found
+):
+    """Two CPUs of one name may compute other logits: the values tell, not the name."""
+
+    def outputs(value: float) -> NotebookNode:
+        cells = notebook(named(value, 0.1), measured=True)
+        cells.cells[1].source = 'show("01_a")'
+        return cells
+
+    def run_notebooks(run) -> list:
+        run.executed.mkdir()
+        check.nbformat.write(outputs(value), run.executed / "01_a.ipynb")
+        folders[1].rename(run.figures)
+        return []
+
+    draw(folders[1] / "01_a.png", bar=9)
+    check.nbformat.write(outputs(0.5), tmp_path / "01_a.ipynb")
+    folders[0].rename(tmp_path / "figures")
+    monkeypatch.setattr(check, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(check, "notebooks", lambda: [tmp_path / "01_a.ipynb"])
+    monkeypatch.setattr(check, "run_notebooks", run_notebooks)
+    monkeypatch.setattr(check, "broken", lambda name, values: [])
+    assert check.main() == found
+    said = capsys.readouterr().out
+    assert ("01_a.png looks different" in said) == bool(found)
+    assert ("last bits" in said) != bool(found)
