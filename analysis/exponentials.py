@@ -160,7 +160,7 @@ def _glibc_expf(x: _Float32s) -> _Float32s:
     shifted = z + _SHIFT
     k = shifted.view(np.int64)
     r = z - (shifted - _SHIFT)
-    power = (_TABLE_BITS[k % _TABLE_SIZE] + (k << 47)).view(np.float64)
+    power = (_TABLE_BITS[k & (_TABLE_SIZE - 1)] + (k << 47)).view(np.float64)
     cubic = (_EXP2F[0] * r + _EXP2F[1]) * (r * r) + (_EXP2F[2] * r + 1)
     return (cubic * power).astype(np.float32)
 
@@ -236,5 +236,5 @@ def _sum_to_odd(a: _Float64s, b: _Float64s) -> _Float64s:
     total, error = _exact_sum(a, b)
     bits = total.view(np.int64)
     away_from_zero = np.where((error > 0) == (total > 0), 1, -1)
-    bits += away_from_zero * ((error != 0) & (bits % 2 == 0))
+    bits += away_from_zero * ((error != 0) & (bits & 1 == 0))
     return total

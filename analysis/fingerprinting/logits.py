@@ -80,10 +80,10 @@ def has_bits_to_spare(logits: Logits, number_format: Format, step: float = 0.0) 
     spacing = number_format.spacing(np.abs(logits.values))
     telling = (2 * logits.reach < spacing / 2) & (spacing > step)
     ordinals = number_format.ordinals(logits.values[telling])
-    with_bits = [np.count_nonzero(ordinals % 2**bits) for bits in _LAST_BITS]
+    with_bits = [np.count_nonzero(ordinals & (2**bits - 1)) for bits in _LAST_BITS]
     odds = -binom.logcdf(with_bits, ordinals.size, [1 - 0.5**bits for bits in _LAST_BITS])
     most = (odds.max() - math.log(len(_LAST_BITS))) / math.log(10)
-    return bool(ordinals.size) and (most >= ODD or not (ordinals % 2).any())
+    return bool(ordinals.size) and (most >= ODD or not (ordinals & 1).any())
 
 
 def mostly_in_steps(logits: Logits) -> bool:
