@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from types import ModuleType
@@ -172,9 +173,11 @@ def test_times_go_into_the_runs_and_the_card(record, recorder, monkeypatch, tmp_
     assert f"| `{text}` | `model.safetensors` | 273 |\n" in (tmp_path / "README.md").read_text(
         "utf-8"
     )
-    monkeypatch.setattr(record, "every_format", lambda: iter([(run_of(record, text), text)]))
+    now = {name: shared[name] for name in record.MACHINE}
+    monkeypatch.setattr(record, "RUNS", [replace(run_of(record, text), formats=(text,))])
     monkeypatch.setattr(record.Recorder, "seconds", lambda self, run, text, threads: 5 / threads)
     record.add_times(recorder, tmp_path)
     timed = json.loads((tmp_path / "runs.json").read_text("utf-8"))
-    assert timed == {**shared, "runs": [{**run, "seconds": {"1": 5.0, "2": 2.5}}]}
+    timed_run = {**run, "seconds": {"1": 5.0, "2": 2.5}}
+    assert timed == {**shared, "timed": now, "runs": [timed_run]}
     assert "| 273 | 5.0 | 2.5 |\n" in (tmp_path / "README.md").read_text("utf-8")
