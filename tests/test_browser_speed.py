@@ -38,6 +38,9 @@ LIMITS = {(1, 15): 25, (1, 1_000): 50, (1, 10_000): 50, (1_000, 100): 50}
 """Milliseconds of a toggle by queries and candidates of each."""
 OPENING_MS = 3_000
 """Milliseconds of opening a page of 100,000 pairs, of all threads."""
+PLAIN_ROWS, PLAIN_MS = 1_000, 100
+"""A plain table of so many rows is drawn in so many milliseconds where the limits hold as they are;
+a machine that takes longer for it may take longer for the view."""
 
 
 @pytest.mark.parametrize("candidates", [15, 1_000, 10_000])
@@ -45,7 +48,7 @@ def test_a_toggle_costs_little(browser, tmp_path, candidates):
     file = view(*many_pairs(1, candidates), path=OLD).save(tmp_path / "page.html")
     with opened(browser, file) as page:
         cost = toggle_ms(page)
-    assert cost < LIMITS[1, candidates]
+    assert cost < LIMITS[1, candidates] * slowness(browser)
 
 
 def test_a_page_of_100_000_pairs_opens_soon(browser, tmp_path):
@@ -54,8 +57,36 @@ def test_a_page_of_100_000_pairs_opens_soon(browser, tmp_path):
     with opened(browser, file) as page:
         opening = renderers_ms(browser) - before
         toggle = toggle_ms(page)
-    assert opening < OPENING_MS
-    assert toggle < LIMITS[1_000, 100]
+    slower = slowness(browser)
+    assert opening < OPENING_MS * slower
+    assert toggle < LIMITS[1_000, 100] * slower
+
+
+def slowness(browser: Browser) -> float:
+    """How many times as long as meant a plain table takes here; 1 where it takes less."""
+    return max(1.0, plain_table_ms(browser) / PLAIN_MS)
+
+
+def plain_table_ms(browser: Browser) -> float:
+    """CPU time of the main thread until a plain table is drawn: the median of several."""
+    page = browser.new_page()
+    session = clock(page)
+    costs = []
+    for number in range(9):
+        before = spent_ms(session)
+        page.evaluate(
+            """async ([rows, number]) => {
+                const cells = (row) => [1, 2, 3, 4, 5].map((n) => `<td>${row * n + number}</td>`);
+                const line = (_, row) => `<tr>${cells(row).join("")}</tr>`;
+                const lines = Array.from({length: rows}, line);
+                document.body.innerHTML = `<table>${lines.join("")}</table>`;
+                await new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn)));
+            }""",
+            [PLAIN_ROWS, number],
+        )
+        costs.append(spent_ms(session) - before)
+    page.close()
+    return median(costs)
 
 
 def renderers_ms(browser: Browser) -> float:
