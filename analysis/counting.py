@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.engines import path_of
 from analysis.forwardformats import by_format, format_texts, of_format
@@ -22,12 +24,13 @@ from analysis.frames import (
     check_numbers,
     check_once,
     check_same_pairs,
+    same_rows,
 )
 from analysis.heads import TWO_LOGITS
 from analysis.metrics import average, evaluate
 from analysis.pieces import pieces
 from analysis.scorepath import ScorePath, TieRule
-from analysis.ties import apply, first_ranks, ranks, tied_in_top, with_tie_groups
+from analysis.ties import Places, apply
 
 COLUMNS = {
     "path": ("score path", "name of the path, or its stages"),
@@ -129,7 +132,7 @@ def added_up(tables: list[pd.DataFrame], names: Sequence[str] = _NAMES) -> pd.Da
 
 def _by_text(scored: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """The rows of each forward format, with its text."""
-    return [(format_texts(rows).iloc[0], rows) for rows in by_format(scored) if len(rows)]
+    return [(format_texts(rows.head(1)).item(), rows) for rows in by_format(scored) if len(rows)]
 
 
 def _named(
@@ -180,25 +183,38 @@ def count(
     """
     check_k(k)
     _check(scored, "frame of scores")
-    if reference is not None:
-        _check(reference, "reference")
-        check_same_pairs(scored, reference, "frame of scores", "reference (float32 logits)")
-    groups = with_tie_groups(scored)
-    shared = groups["tie_size"] > 1
+    places = Places.of(scored)
     counts = {
-        "candidates": len(groups),
-        "queries": groups["query_id"].nunique(),
-        "ones": int((groups["score"] == 1.0).sum()) if bounded else pd.NA,
-        "zeros": int((groups["score"] == 0.0).sum()) if bounded else pd.NA,
-        "tied": int(shared.sum()),
-        "tied_in_top": int(tied_in_top(groups, k).sum()),
+        "candidates": len(scored),
+        "queries": scored["query_id"].nunique(),
+        "ones": int((scored["score"] == 1.0).sum()) if bounded else pd.NA,
+        "zeros": int((scored["score"] == 0.0).sum()) if bounded else pd.NA,
+        "tied": int(places.tied.sum()),
+        "tied_in_top": int(places.tied_in_top(k).sum()),
         "moved": pd.NA,
-        "first_shared": groups.loc[shared & (groups["tie_group"] == 1), "query_id"].nunique(),
+        "first_shared": _queries_of(places, places.tied & (places.first == 1)),
         **dict.fromkeys(_AGAINST[1:], pd.NA),
     }
     if reference is not None:
-        counts |= _against(groups, reference, k, tie_rule)
-    return counts | _mean_ndcg(groups, k)
+        _check(reference, "reference")
+        other = _in_order_of(scored, reference)
+        others = Places.of(other)
+        moved = places.ranks(scored, tie_rule) != others.ranks(other, tie_rule)
+        counts |= {"moved": int(moved.sum()), **_against(places, others, k)}
+    return counts | _mean_ndcg(scored, k)
+
+
+def _in_order_of(scored: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
+    """The reference's scores in the order of ``scored``, which has the same pairs."""
+    if same_rows(scored, reference):
+        return reference
+    check_same_pairs(scored, reference, "frame of scores", "reference (float32 logits)")
+    return scored[KEYS].merge(reference[[*KEYS, "score"]], on=KEYS, validate="one_to_one")
+
+
+def _queries_of(places: Places, rows: NDArray[np.bool_]) -> int:
+    """How many queries some rows are of."""
+    return np.unique(places.query[rows]).size
 
 
 def _check(scored: pd.DataFrame, what: str) -> None:
@@ -213,20 +229,14 @@ def headings(k: int = 10) -> dict[str, str]:
     return {column: heading.format(k=k) for column, (heading, _) in COLUMNS.items()}
 
 
-def _against(
-    groups: pd.DataFrame, reference: pd.DataFrame, k: int, tie_rule: TieRule
-) -> dict[str, int]:
-    """Count what differs from the reference, whose rows may stand in another order."""
-    other = groups[KEYS].merge(reference[[*KEYS, "score"]], on=KEYS, validate="one_to_one")
-    other = with_tie_groups(other.set_axis(groups.index))
-    taken = (groups["tie_group"] == 1) & (other["tie_group"] != 1)
-    first, other_first = first_ranks(groups), first_ranks(other)
-    replaced = (first != other_first) | (groups["tie_size"] != other["tie_size"])
-    in_top = (first <= k) | (other_first <= k)
+def _against(places: Places, other: Places, k: int) -> dict[str, int]:
+    """Count what differs from the places of a reference."""
+    taken = (places.first == 1) & (other.first != 1)
+    replaced = (places.first != other.first) | (places.tie_size != other.tie_size)
+    in_top = (places.first <= k) | (other.first <= k)
     return {
-        "moved": int((ranks(groups, tie_rule) != ranks(other, tie_rule)).sum()),
-        "first_lost": groups.loc[taken, "query_id"].nunique(),
-        "reordered": groups.loc[in_top & replaced, "query_id"].nunique(),
+        "first_lost": _queries_of(places, taken),
+        "reordered": _queries_of(places, in_top & replaced),
     }
 
 

@@ -68,6 +68,11 @@ def check_numbers(frame: pd.DataFrame, name: str, what: str) -> None:
         )
 
 
+def same_rows(frame: pd.DataFrame, other: pd.DataFrame) -> bool:
+    """Whether two frames have the same pairs in the same order."""
+    return all(frame[key].array.equals(other[key].array) for key in KEYS)
+
+
 def check_same_pairs(frame: pd.DataFrame, other: pd.DataFrame, what: str, others: str) -> None:
     """Check that two frames, each with every pair once, have the same pairs."""
     ours, theirs = (pd.MultiIndex.from_frame(one[KEYS]) for one in (frame, other))

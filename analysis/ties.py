@@ -6,6 +6,8 @@ is a maximal set of candidates of one query with equal scores.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -16,6 +18,8 @@ from analysis.formats import is_wide
 from analysis.forwardformats import by_format
 from analysis.frames import KEYS, check_columns, check_ids, check_numbers, check_once
 from analysis.heads import TWO_LOGITS
+from analysis.metrics.groups import order_keys, rank_within
+from analysis.metrics.sums import Ints
 from analysis.scorepath import ScorePath, TieRule
 
 
@@ -62,7 +66,12 @@ def _ranked(chosen: pd.DataFrame, path: ScorePath) -> pd.DataFrame:
     check_once(chosen, what)
     scored = chosen.assign(path=path.name or str(path), score=_scores(chosen, path, what))
     check_numbers(scored, "score", what)
-    return with_tie_groups(scored.assign(rank=ranks(scored, path.tie_rule)))
+    places = Places.of(scored)
+    return scored.assign(
+        rank=places.ranks(scored, path.tie_rule),
+        tie_group=places.tie_group,
+        tie_size=places.tie_size,
+    )
 
 
 def _scores(chosen: pd.DataFrame, path: ScorePath, what: str) -> NDArray[np.float64]:
@@ -88,13 +97,69 @@ def _scores(chosen: pd.DataFrame, path: ScorePath, what: str) -> NDArray[np.floa
     return path.scores_of_pairs(*(chosen[name] for name in TWO_LOGITS), queries=chosen["query_id"])
 
 
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where each row stands within its query by descending ``score``: one sort tells it all.
+
+    Arrays of shape (n_rows,), in the frame's order: ``query`` numbers the queries; ``tie_group``
+    and ``tie_size`` are those of :func:`apply`; ``first`` is the first of the ranks that the row's
+    tie group occupies, and ``before`` says how many of the group stand before it in the frame.
+    """
+
+    query: Ints
+    tie_group: Ints
+    tie_size: Ints
+    first: Ints
+    before: Ints
+
+    @classmethod
+    def of(cls, scored: pd.DataFrame) -> Places:
+        """Sort rows with ``query_id, score``, no score of which is NaN."""
+        query = pd.factorize(scored["query_id"])[0]
+        score = scored["score"].to_numpy(dtype=np.float64)
+        keys = order_keys(query, score)
+        order = np.argsort(keys, kind="stable")
+        rank, before = rank_within(query[order]), rank_within(keys[order])
+        group = np.cumsum(before == 0) - 1
+        places = (
+            group - group[np.arange(order.size) - rank] + 1,
+            np.bincount(group)[group],
+            rank - before + 1,
+            before,
+        )
+        unsorted = np.empty((len(places), order.size), dtype=np.int64)
+        for found, place in zip(unsorted, places, strict=True):
+            found[order] = place
+        return cls(query, *unsorted)
+
+    @property
+    def tied(self) -> NDArray[np.bool_]:
+        """Which rows share their score."""
+        return self.tie_size > 1
+
+    def tied_in_top(self, k: int) -> NDArray[np.bool_]:
+        """Which rows are those of :func:`tied_in_top`."""
+        return self.tied & (self.first <= k)
+
+    def ranks(self, scored: pd.DataFrame, tie_rule: TieRule) -> NDArray[np.float64]:
+        """Ranks of the same rows under a tie rule, as :func:`ranks` says it."""
+        if tie_rule == "expected":
+            return self.first + (self.tie_size - 1) / 2
+        if tie_rule == "input order":
+            return (self.first + self.before).astype(np.float64)
+        if tie_rule == "reversed input order":
+            return (self.first + self.tie_size - 1 - self.before).astype(np.float64)
+        ids = pd.factorize(scored["passage_id"], sort=True)[0]
+        order = np.lexsort((ids if tie_rule == "docid ascending" else -ids, self.first, self.query))
+        found = np.empty(order.size)
+        found[order] = rank_within(self.query[order]) + 1
+        return found
+
+
 def with_tie_groups(scored: pd.DataFrame) -> pd.DataFrame:
     """Add ``tie_group`` and ``tie_size``, as in :func:`apply`, to ``query_id, score``."""
-    by_query = scored.groupby("query_id", sort=False)["score"]
-    return scored.assign(
-        tie_group=by_query.rank(method="dense", ascending=False).astype(np.int64),
-        tie_size=scored.groupby(["query_id", "score"], sort=False)["score"].transform("size"),
-    )
+    places = Places.of(scored)
+    return scored.assign(tie_group=places.tie_group, tie_size=places.tie_size)
 
 
 def ranks(scored: pd.DataFrame, tie_rule: TieRule) -> pd.Series:
@@ -105,18 +170,7 @@ def ranks(scored: pd.DataFrame, tie_rule: TieRule) -> pd.Series:
     descending`` compare passage ids as strings (trec_eval: descending); ``expected`` gives each
     tied row the mean rank of its group.
     """
-    by_query = scored.groupby("query_id", sort=False)["score"]
-    if tie_rule == "expected":
-        return by_query.rank(method="average", ascending=False)
-    ordered = scored
-    if tie_rule == "reversed input order":
-        ordered = scored.iloc[::-1]
-    elif tie_rule != "input order":
-        ordered = scored.sort_values(
-            "passage_id", ascending=tie_rule == "docid ascending", kind="stable"
-        )
-    by_query = ordered.groupby("query_id", sort=False)["score"]
-    return by_query.rank(method="first", ascending=False).reindex(scored.index)
+    return pd.Series(Places.of(scored).ranks(scored, tie_rule), scored.index)
 
 
 def tie_groups(scored: pd.DataFrame) -> pd.DataFrame:
@@ -136,7 +190,7 @@ def tie_groups(scored: pd.DataFrame) -> pd.DataFrame:
 
 def first_ranks(scored: pd.DataFrame) -> pd.Series:
     """First of the ranks that each row's tie group occupies within its query, by ``score``."""
-    return scored.groupby("query_id", sort=False)["score"].rank(method="min", ascending=False)
+    return pd.Series(Places.of(scored).first, scored.index)
 
 
 def tied_in_top(scored: pd.DataFrame, k: int) -> pd.Series:
@@ -144,5 +198,4 @@ def tied_in_top(scored: pd.DataFrame, k: int) -> pd.Series:
 
     A group that straddles rank ``k`` counts with all of its members.
     """
-    tied = scored.duplicated(["query_id", "score"], keep=False)
-    return tied & (first_ranks(scored) <= k)
+    return pd.Series(Places.of(scored).tied_in_top(k), scored.index)

@@ -10,7 +10,7 @@ from analysis.engines import path_of
 from analysis.errors import InputError
 from analysis.forwardformats import in_format
 from analysis.scorepath import TIE_RULES, ScorePath
-from analysis.ties import apply, first_ranks, tie_groups, tied_in_top
+from analysis.ties import apply, first_ranks, ranks, tie_groups, tied_in_top, with_tie_groups
 
 
 def frame(logits, query_id="q1", dtype="float16"):
@@ -87,6 +87,43 @@ def test_every_rule_keeps_the_order_of_scores_and_uses_each_place_once(logits, t
     assert scored["rank"].sum() == len(logits) * (len(logits) + 1) / 2
     if tie_rule != "expected":
         assert scored["rank"].tolist() == list(range(1, len(logits) + 1))
+
+
+SCORES = [0.0, -0.0, 1.0, 0.5, 0.1, -2.5, np.inf, -np.inf]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.sampled_from(SCORES)), max_size=30),
+    st.sampled_from([np.float32, np.float64]),
+    st.randoms(use_true_random=False),
+)
+def test_places_are_those_of_pandas_whatever_the_order_of_rows(rows, dtype, random):
+    """Of float32 values and of such as float32 does not hold; -0.0 ties with 0.0."""
+    numbers = list(range(len(rows)))
+    random.shuffle(numbers)
+    scored = pd.DataFrame(rows, columns=["query_id", "score"], index=numbers)
+    scored = scored.assign(
+        score=scored["score"].to_numpy(dtype).astype(np.float64),
+        passage_id=[f"p{number}" for number in numbers],
+    )
+    by_query = scored.groupby("query_id")["score"]
+
+    def ranked(method):
+        return by_query.rank(method=method, ascending=False).tolist()
+
+    groups = with_tie_groups(scored)
+    assert groups["tie_group"].tolist() == ranked("dense")
+    sizes = scored.groupby(["query_id", "score"])["score"].transform("size")
+    assert groups["tie_size"].tolist() == sizes.tolist()
+    assert first_ranks(scored).tolist() == ranked("min")
+    assert ranks(scored, "expected").tolist() == ranked("average")
+    assert ranks(scored, "input order").tolist() == ranked("first")
+    for rule in ("reversed input order", "docid ascending", "docid descending"):
+        turned = scored.iloc[::-1]
+        if rule.startswith("docid"):
+            turned = scored.sort_values("passage_id", ascending=rule == "docid ascending")
+        expected = turned.groupby("query_id")["score"].rank(method="first", ascending=False)
+        assert ranks(scored, rule).tolist() == expected.reindex(scored.index).tolist()
 
 
 def test_one_candidate_and_none():

@@ -102,6 +102,27 @@ class Judgements:
         return cls(np.bincount(query[relevant], minlength=n_queries), ideal)
 
 
+def order_keys(query: Ints, score: Floats) -> NDArray[np.uint64]:
+    """One number per row that ascends by query, then by falling score; equal where tied."""
+    return (query.astype(np.uint64) << np.uint64(32)) | _falling(score)
+
+
+def _falling(score: Floats) -> NDArray[np.uint64]:
+    """Whole numbers below 2³² that fall as the scores rise, equal where the scores are.
+
+    Where float32 holds every score, that is any path's scores but those stored as float64, its bit
+    patterns will do, which are in order once the sign is taken care of; otherwise ranks.
+    """
+    with np.errstate(over="ignore"):
+        narrow = score.astype(np.float32)
+    if not np.array_equal(narrow, score):
+        rank = np.unique(score, return_inverse=True)[1]
+        return (rank.max() - rank).astype(np.uint64)
+    bits = (narrow + np.float32(0)).view(np.uint32)  # adding 0 makes -0.0 the same as 0.0
+    sign = np.uint32(1 << 31)
+    return np.where(bits & sign, bits, ~(bits | sign)).astype(np.uint64)
+
+
 def rank_within(block: Ints) -> Ints:
     """Position of each element within its run of equal values, counted from 0."""
     index = np.arange(len(block))

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from analysis.errors import InputError, quoted
 from analysis.formats import format_of
-from analysis.frames import check_columns, check_ids, check_once
-from analysis.metrics.groups import Judgements
+from analysis.frames import KEYS, check_columns, check_ids, check_once, same_rows
+from analysis.metrics.groups import Judgements, order_keys
 from analysis.metrics.sums import Floats, Ints
 
 RUN_COLUMNS = ("query_id", "passage_id", "score")
@@ -50,7 +50,7 @@ class JudgedRun:
 
     def order_keys(self) -> NDArray[np.uint64]:
         """One number per row that ascends by query, then by falling score; equal where tied."""
-        return (self.query.astype(np.uint64) << np.uint64(32)) | _falling(self.score)
+        return order_keys(self.query, self.score)
 
 
 def judge(
@@ -75,7 +75,8 @@ def judge(
     run = checked_frame(run, RUN_COLUMNS, "run")
     qrels = checked_frame(qrels, QRELS_COLUMNS, "qrels")
     score = checked_scores(run, stored_dtype, "run")
-    graded = qrels.assign(grade=_grades(qrels)).query("grade > 0")
+    qrels = qrels.assign(grade=_grades(qrels))
+    graded = qrels[qrels["grade"] > 0]
     query_ids = pd.Index(qrels["query_id"].unique())
     query = query_ids.get_indexer(run["query_id"])
     known = query >= 0
@@ -86,7 +87,8 @@ def judge(
             "give the qrels of the same queries, with the same ids",
             field="query_id",
         )
-    grade = run.merge(graded, on=["query_id", "passage_id"], how="left")["grade"]
+    own = same_rows(run, qrels)
+    grade = (qrels if own else run.merge(graded, on=KEYS, how="left"))["grade"]
     return JudgedRun(
         query_ids=query_ids,
         query=query[known],
@@ -174,19 +176,3 @@ def _numbers(frame: pd.DataFrame, name: str, source: str) -> Floats:
             f"the {source} has {column.dtype} values there", "give numbers", field=name
         )
     return column.to_numpy(dtype=np.float64, na_value=np.nan)
-
-
-def _falling(score: Floats) -> NDArray[np.uint64]:
-    """Whole numbers below 2³² that fall as the scores rise, equal where the scores are.
-
-    Where float32 holds every score, that is any path's scores but those stored as float64, its bit
-    patterns will do, which are in order once the sign is taken care of; otherwise ranks.
-    """
-    with np.errstate(over="ignore"):
-        narrow = score.astype(np.float32)
-    if not np.array_equal(narrow, score):
-        rank = np.unique(score, return_inverse=True)[1]
-        return (rank.max() - rank).astype(np.uint64)
-    bits = (narrow + np.float32(0)).view(np.uint32)  # adding 0 makes -0.0 the same as 0.0
-    sign = np.uint32(1 << 31)
-    return np.where(bits & sign, bits, ~(bits | sign)).astype(np.uint64)
