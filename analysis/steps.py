@@ -269,7 +269,9 @@ def _widened(path: ScorePath, low: NDArray, high: NDArray) -> tuple[NDArray, NDA
 
 def _logits_between(path: ScorePath, low: NDArray, high: NDArray) -> tuple[Ordinals, Ordinals]:
     """First and last logit, as ordinals, whose scores lie in each closed interval [low, high]."""
-    return _first_logits(path, low), _first_logits(path, np.nextafter(high, np.inf)) - 1
+    ends = np.concatenate((low, np.nextafter(high, np.inf)))
+    first, beyond = np.split(_first_logits(path, ends), 2)
+    return first, beyond - 1
 
 
 def _first_logits(path: ScorePath, scores: ArrayLike) -> Ordinals:

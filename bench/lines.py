@@ -52,16 +52,20 @@ class Line:
 
 @dataclass(frozen=True)
 class Part:
-    """What a part measured, and on which machine and day."""
+    """What a part measured, and on which machine and day, over how much."""
 
     machine: str
     lines: list[Line]
 
 
-def keep(part: str, lines: Iterable[Line]) -> None:
-    """Keep the lines of a part for the table, in the place of those of an earlier run."""
+def keep(part: str, lines: Iterable[Line], over: str = "") -> None:
+    """Keep the lines of a part for the table, in the place of those of an earlier run.
+
+    ``over`` is a sentence that says how much was measured, where the command line has a say in it.
+    """
     KEPT.mkdir(parents=True, exist_ok=True)
-    content = {"machine": machine(), "lines": [asdict(line) for line in lines]}
+    where = f"{machine()} {over}".rstrip()
+    content = {"machine": where, "lines": [asdict(line) for line in lines]}
     _file(part).write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
 
 

@@ -215,7 +215,7 @@ def time_dtypes(
     args = parser.parse_args()
     reranker, dataset = load("demo", device="cpu", max_length=MAX_LENGTH), mixed_pairs(args.pairs)
     lines = [line for dtype in dtypes for line in lines_of(dtype, dataset, reranker, args.rounds)]
-    keep(part, lines)
+    keep(part, lines, f"{args.pairs:,} pairs in {args.rounds} rounds.")
     show(lines)
 
 

@@ -51,14 +51,14 @@ def score(
 
     out = replaceable(out)  # what fails, fails before the hours of scoring
     source = of_split(data, split)
+    candidates = None if is_parquet(source) else readers.read(source)
     trust = {"trust_remote_code": trust_remote_code, "allow_pickle": allow_pickle}
     reranker = models.load(model, **trust)
     options = {"deterministic": deterministic, "store": Store(), "engine": engine}
-    if is_parquet(source):
+    if candidates is None:
         with writing(out, WRITE_ELSEWHERE):
             written = streaming.score_file(source, reranker, formats, out=out, **options)
     else:
-        candidates = readers.read(source)
         tell(candidates.notes)
         logits = scoring.score(candidates, reranker, formats, **options)
         with writing(out, WRITE_ELSEWHERE), replacing(out) as temporary:
