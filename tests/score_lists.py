@@ -335,7 +335,7 @@ def _others() -> Iterator[Source]:
         None,
         lambda logits: np.clip(np.rint(5 + logits / 2), 0, 10),
     )
-    yield Source("judgements", "whole numbers", None, lambda logits: (logits > 0) * 1.0)
+    yield Source("judgements", "cannot tell", None, lambda logits: (logits > 0) * 1.0)
     yield Source(
         "log-probabilities in bfloat16",
         "log-probabilities",

@@ -66,7 +66,8 @@ def test_what_was_done_over_a_list_shows_with_the_queries(kind, normalise):
     scores, queries = in_lists(normalise)
     verdict = fingerprint(scores, queries=queries)
     assert verdict.kind == kind, verdict
-    assert verdict.stage("after").certain
+    assert verdict.stage("after").values[0].startswith(kind)
+    assert verdict.stage("after").certain == (kind != "list softmax")
     assert not verdict.bounded
     assert fingerprint(scores).path is None
 
@@ -324,10 +325,99 @@ def test_a_half_everywhere_is_a_logit_of_0_in_lists_too():
     assert "logit of 0 everywhere" in fingerprint([0.5] * 200, queries=queries_of(200)).reason
 
 
-def test_judgements_are_whole_numbers_if_there_are_many():
-    rng = np.random.default_rng(0)
-    assert fingerprint(rng.integers(0, 2, 40)).kind == "whole numbers"
-    assert fingerprint([0, 1, 1, 0, 1]).kind == "cannot tell"
+@pytest.mark.parametrize("n", [5, 40])
+def test_zeros_and_ones_are_judgements_or_a_sigmoid_that_saturates(n):
+    logits = np.where(np.arange(n) % 3, -12.0, 9.5)
+    path = ScorePath("float16", "stepwise", "float16", "float16")
+    verdict = fingerprint(path.scores(logits))
+    assert (verdict.kind, verdict.bounded) == ("cannot tell", True)
+    assert "judgements, or a sigmoid that saturates" in verdict.reason
+
+
+def test_short_lists_of_ones_may_be_good_passages_that_saturate():
+    scores = BFLOAT16.scores(np.linspace(6.7, 12, 18))
+    verdict = fingerprint(scores, queries=np.arange(18) // 3)
+    assert (verdict.kind, verdict.bounded) == ("cannot tell", True)
+
+
+def test_zeros_throughout_are_counted_as_saturated():
+    verdict = fingerprint(FLOAT16.scores(np.linspace(-30, -19, 60)), queries=queries_of(60))
+    assert (verdict.kind, verdict.bounded) == ("cannot tell", True)
+
+
+def test_a_second_sigmoid_may_make_one_half_everywhere():
+    scores = BFLOAT16.scores(BFLOAT16.scores(np.linspace(-12, -8, 8)))
+    assert "through the sigmoid once more" in fingerprint(scores).reason
+
+
+@pytest.mark.parametrize("path", [ScorePath(), FLOAT16])
+def test_one_query_asked_again_is_no_rank(path):
+    once = path.scores(logits(60))
+    verdict = fingerprint(np.tile(once, 3), queries=np.repeat(np.arange(3), 60))
+    assert verdict.kind == "sigmoid"
+    assert verdict.path == fingerprint(once).path
+
+
+@pytest.mark.parametrize("digits", [1, 2, 3])
+def test_few_digits_are_no_half_type(digits):
+    for low in (-11, 0):
+        sigmoids = ScorePath().scores(low + logits(60))
+        printed = [float(f"{score:.{digits}g}") for score in sigmoids]
+        verdict = fingerprint(printed)
+        assert not verdict.stage("stored dtype").certain, verdict
+        assert verdict.path is None
+    bm25 = [float(f"{score:.3g}") for score in RNG(1).gamma(3, 4, 60)]
+    assert not fingerprint(bm25).stage("stored dtype").certain
+
+
+def test_low_scores_rounded_to_six_decimals_are_no_half_type():
+    scores = ScorePath().scores(RNG().normal(-11, 1, 20)).round(6)
+    assert not fingerprint(scores).stage("stored dtype").certain
+
+
+def test_one_tiny_score_hides_no_digits():
+    float32 = ScorePath("float16", "fused", "float32", "float32")
+    scores = float32.scores(np.append(logits(100), -24.3))
+    verdict = fingerprint([float(f"{score:.9g}") for score in scores])
+    assert verdict.path == float32
+
+
+NEGATIVE = {
+    "bfloat16 logits": ScorePath("bfloat16").raw().scores(RNG(2).normal(-30, 3, 100)),
+    "less the best of each list": np.concatenate(
+        [np.float16(one) - np.float16(one.max()) for one in logits(100).reshape(-1, 10)]
+    ),
+    "distances with duplicates": -ScorePath("bfloat16")
+    .raw()
+    .scores(np.append(RNG(4).gamma(3, 2, 90), np.zeros(10))),
+}
+
+
+@pytest.mark.parametrize("values", NEGATIVE.values(), ids=NEGATIVE)
+def test_values_below_zero_alone_are_no_log_probabilities(values):
+    assert values.max() <= 0
+    assert fingerprint(values).kind == "no sigmoid"
+
+
+def test_shares_of_a_sum_are_no_softmax_for_certain():
+    scores, queries = in_lists(lambda one: one / one.sum())
+    verdict = fingerprint(scores, queries=queries)
+    assert verdict.stage("after").values[1].startswith("division by the sum")
+    assert "or a division by their sum" in verdict.reason
+
+
+def test_half_cosines_may_pass_one_by_a_rounding():
+    cosines = np.append(RNG(5).uniform(-1, 1, 80), 1 + 2.0**-10)
+    verdict = fingerprint(ScorePath("float16").raw().scores(cosines))
+    assert (verdict.kind, verdict.path) == ("no sigmoid", None)
+    assert "cosines" in verdict.reason
+
+
+def test_percent_is_certain_only_with_the_evidence_for_what_is_behind():
+    for seed in range(20):
+        verdict = fingerprint(ScorePath().scores(logits(8, seed)) * 100)
+        after = verdict.stage("after")
+        assert not after.certain or after.odds >= 6, verdict
 
 
 def test_rounded_percentages_are_not_said_to_be_ratings_alone():

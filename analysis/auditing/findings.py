@@ -73,12 +73,13 @@ class Findings:
     def may_be_list_best(self) -> bool:
         """Whether a score of 1.0 may as well be the best of its query, divided by itself.
 
-        Where the fingerprint cannot tell, and 1.0 stands once in every query.
+        Where the fingerprint cannot tell, and 1.0 (100 of percentages) stands once in every query.
         """
-        unknown = self.path is None and self.verdict.kind == "cannot tell"
-        if not unknown or self.saturated != self.counted("queries"):
+        kind, after = self.verdict.kind, self.verdict.stage("after")
+        unknown = kind == "cannot tell" or (kind == "percent" and not after.certain)
+        if self.path is not None or not unknown or self.saturated != self.counted("queries"):
             return False
-        return all(_has_one_each(part.frame) for part in self.scored.parts())
+        return all(_has_one_each(part.frame, self.verdict.unit) for part in self.scored.parts())
 
     @property
     def top_scores(self) -> np.ndarray:
@@ -178,9 +179,9 @@ def _largest(groups: list[pd.DataFrame]) -> pd.DataFrame:
     )
 
 
-def _has_one_each(frame: pd.DataFrame) -> bool:
-    """Whether the score 1.0 stands once in every query."""
-    return bool(frame["score"].eq(1.0).groupby(frame["query_id"]).sum().eq(1).all())
+def _has_one_each(frame: pd.DataFrame, unit: float) -> bool:
+    """Whether the score that stands for 1 is there once in every query."""
+    return bool(frame["score"].eq(unit).groupby(frame["query_id"]).sum().eq(1).all())
 
 
 def _effects(scored: Scored, *, bounded: bool, unit: float) -> pd.DataFrame:

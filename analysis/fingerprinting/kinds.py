@@ -14,8 +14,13 @@ import numpy as np
 
 from analysis.errors import counted, every
 from analysis.fingerprinting.deciding import decide_alone
-from analysis.fingerprinting.evidence import DECIDED, against_chance, forward_dtypes
-from analysis.fingerprinting.grids import equal_steps
+from analysis.fingerprinting.evidence import (
+    DECIDED,
+    against_chance,
+    excess_odds,
+    forward_dtypes,
+)
+from analysis.fingerprinting.grids import Regular, equal_steps
 from analysis.fingerprinting.lists import WHY_CONSTANT
 from analysis.fingerprinting.logits import Logits
 from analysis.fingerprinting.observed import Observed, Scores
@@ -30,6 +35,10 @@ _FEW_DECIMALS = 5
 _PERCENT = 100.0
 _FEWEST_WHOLE = 5
 _MIDDLE, _END = 0.5, 0.02
+_ALL_BUT_CERTAIN = 0.01
+"""Logarithms of probabilities above 0.99 lie so near to 0."""
+_LARGEST_COSINE = 1.02
+"""Of vectors that were normalised in a half type."""
 
 
 def decide_by_range(scores: Scores, observed: Observed) -> Verdict | None:
@@ -43,27 +52,28 @@ def _constant(scores: Scores, observed: Observed) -> Verdict | None:
     fewest = _FEWEST_CONSTANT if value == _MIDDLE else _FEWEST_OTHER
     if observed.scores.size > 1 or scores.size < fewest or near_an_end:
         return None
-    why = WHY_CONSTANT.get(value, "the passages do not reach the score")
+    why = WHY_CONSTANT.get(value, "the passages do not reach the score, or saturate before it")
     return Verdict(
         "constant",
-        reason=f"all {scores.size:,} scores are {value:.9g}; no rounding of different logits does "
-        f"that alone: {why}",
+        reason=f"all {scores.size:,} scores are {value:.9g}: {why}",
     )
 
 
 def _whole_numbers(scores: Scores, observed: Observed) -> Verdict | None:
-    """Ratings and their like; 0 and 1 alone are the two ends of no sigmoid if there are many."""
+    """Ratings and their like. 0 and 1 alone may be the two ends of a sigmoid as well."""
     values = observed.scores
-    fewest = _FEWEST_WHOLE if _outside(values) else _FEWEST_OTHER
-    if np.any(values != np.rint(values)) or scores.size < fewest or values.size < 2:
+    if np.any(values != np.rint(values)) or scores.size < _FEWEST_WHOLE or values.size < 2:
         return None
-    what = "ratings, grades, ranks, or percentages without decimals"
     if not _outside(values):
-        what = "judgements, and nothing between them as a sigmoid would have"
+        return Verdict(
+            "cannot tell",
+            reason=f"all {scores.size:,} values are 0 or 1: judgements, or a sigmoid that "
+            "saturates for every passage",
+        )
     return Verdict(
         "whole numbers",
         reason=f"all {scores.size:,} values are whole numbers, {values.size:,} different ones from "
-        f"{values[0]:g} to {values[-1]:g}: {what}",
+        f"{values[0]:g} to {values[-1]:g}: ratings, grades, ranks, or percentages without decimals",
     )
 
 
@@ -75,10 +85,11 @@ def _percent(scores: Scores, observed: Observed) -> Verdict | None:
     inner = decide_alone(scores / _PERCENT, observed.divided(_PERCENT))
     at_end = int((scores == _PERCENT).sum())
     within = f"{every(scores.size, 'value')} {'lies' if scores.size == 1 else 'lie'} in [0, 100]"
-    known = inner.kind in ("sigmoid", "softmax", "mixture")
-    half = inner.stage("stored dtype").values
-    if known or half in [(name,) for name in HALVES]:
-        stages = certain(inner.stages, inner.odds, after="times 100")
+    stored = inner.stage("stored dtype")
+    in_half = stored.values in [(name,) for name in HALVES]
+    odds = stored.odds if in_half else inner.odds
+    if odds >= DECIDED and (in_half or inner.kind in ("sigmoid", "softmax", "mixture")):
+        stages = certain(inner.stages, odds, after="times 100")
         reason = f"{within}; divided by 100, {inner.reason}"
         return replace(inner, kind="percent", path=None, stages=stages, reason=reason)
     if at_end < _FEWEST_AT_THE_END or np.all(values == np.rint(values)):
@@ -97,33 +108,52 @@ def _log_probabilities(scores: Scores, observed: Observed) -> Verdict | None:
         return None
     zeros = int((scores == 0).sum())
     dtypes, odds = forward_dtypes(values, observed.stored)
+    odds = min(odds, _odds_of_certainty(scores))
     where = f"{every(scores.size, 'value')} {'is' if scores.size == 1 else 'are'} at most 0"
     if zeros >= _FEWEST_AT_THE_END and odds >= DECIDED and dtypes[0] in HALVES:
         return Verdict(
             "log-probabilities",
             odds=odds,
-            reason=f"{where}, and {zeros:,} exactly 0; they are values of {dtypes[0]}, "
-            f"{against_chance(odds)}: a log-softmax evaluated in {dtypes[0]}, which rounds "
-            "probabilities near 1 to log 1",
+            reason=f"{where}, {zeros:,} exactly 0 and many just below; they are values of "
+            f"{dtypes[0]}, {against_chance(odds)}: a log-softmax evaluated in {dtypes[0]}, which "
+            "rounds probabilities near 1 to log 1",
             stages=(
                 StageVerdict("stored dtype", dtypes[:1], odds),
                 StageVerdict("sigmoid", (f"log-softmax in {dtypes[0]}",), odds),
                 StageVerdict("forward dtype", wanted="the logits of both labels"),
             ),
         )
-    steps = equal_steps(_log_odds(observed))
+    steps, own = equal_steps(_log_odds(observed)), _own_steps(observed)
     if steps is None or not steps.decided:
         return None
+    if own is not None and own.decided:
+        return None  # far below 0 a logarithm of a probability is all but its logit
     return Verdict(
         "log-probabilities",
         odds=steps.odds,
         reason=f"{where}; as log-probabilities they stand for logits in {steps.forward}, "
         f"{against_chance(steps.odds)}",
         stages=(
-            StageVerdict("sigmoid", ("log-softmax in float32",), steps.odds),
+            StageVerdict("sigmoid", ("log-softmax or log-sigmoid in float32",), steps.odds),
             StageVerdict("forward dtype", (steps.forward,), steps.odds),
         ),
     )
+
+
+def _odds_of_certainty(scores: Scores) -> float:
+    """Log10 odds against so many values just below 0, where probabilities near 1 crowd.
+
+    Distances and what was subtracted from the best of a list are spread evenly there.
+    """
+    below = scores[(scores >= -1) & (scores < 0)]
+    return excess_odds(int((below >= -_ALL_BUT_CERTAIN).sum()), _ALL_BUT_CERTAIN * below.size)
+
+
+def _own_steps(observed: Observed) -> Regular | None:
+    """Equal steps of the values themselves."""
+    reach = observed.spacing + observed.stored.spacing(np.abs(observed.scores))
+    reach = np.maximum(reach, _decimal_step(observed.scores) / 2)
+    return equal_steps(Logits(observed.scores, reach))
 
 
 def _log_odds(observed: Observed) -> Logits:
@@ -148,8 +178,7 @@ def _unbounded(scores: Scores, observed: Observed) -> Verdict | None:
     reason = f"{outside:,} of {counted(values.size, 'distinct value')} {are} below 0 or above 1"
     guess = _by_signs(values)
     stored, odds = _stored(observed)
-    reach = observed.spacing + observed.stored.spacing(np.abs(values))
-    steps = equal_steps(Logits(values, np.maximum(reach, _decimal_step(values) / 2)))
+    steps = _own_steps(observed)
     if steps is not None and steps.decided and steps.odds > odds:
         return Verdict(
             "no sigmoid",
@@ -162,7 +191,7 @@ def _unbounded(scores: Scores, observed: Observed) -> Verdict | None:
         return Verdict("no sigmoid", reason=f"{reason}: {guess}", stages=stages)
     found = f"{reason}; they are values of {stored}, {against_chance(odds)}"
     stages = (StageVerdict("stored dtype", (stored,), odds),)
-    if values[0] >= 0 or values[-1] <= 0 or np.abs(values).max() <= 1:
+    if values[0] >= 0 or values[-1] <= 0 or np.abs(values).max() <= _LARGEST_COSINE:
         return Verdict("no sigmoid", odds=odds, reason=f"{found}: {guess}", stages=stages)
     path = ScorePath(stored).raw()
     stages = (*stages, StageVerdict("forward dtype", (stored,), odds))
@@ -186,7 +215,7 @@ def _decimal_step(values: Scores) -> float:
 
 def _by_signs(values: Scores) -> str:
     """What values outside of [0, 1] can be, by their range alone."""
-    if np.abs(values).max() <= 1:
+    if np.abs(values).max() <= _LARGEST_COSINE:
         return "cosines, or logits near 0"
     if values[-1] <= 0:
         return "log-probabilities, negated distances, or logits"

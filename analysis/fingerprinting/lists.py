@@ -1,7 +1,7 @@
 """Scores that were made over a whole list of candidates: min-max, softmax over the list, ranks.
 
 They show only with the query of each score: the best of every query is exactly 1.0 and its worst
-exactly 0.0; every query sums to 1; the candidates of every query have the same scores, by rank.
+exactly 0.0; every query sums to 1; the scores of every query follow from the rank.
 """
 
 from __future__ import annotations
@@ -12,14 +12,18 @@ import numpy as np
 
 from analysis.fingerprinting.evidence import DECIDED, against_chance
 from analysis.fingerprinting.observed import Observed, Scores
-from analysis.fingerprinting.verdict import StageVerdict, Verdict
+from analysis.fingerprinting.verdict import Kind, StageVerdict, Verdict
 from analysis.formats import FORMATS
 
-_FEWEST, _FEWEST_OF_RANKS = 3, 5
-"""Candidates that a list must have to count."""
+_FEWEST, _FEWEST_OF_RANKS, _FEWEST_OF_ONES = 3, 5, 10
+"""Candidates that a list must have to count. A short list may hold good passages alone, of which
+all saturate."""
+_LOWEST = 0.02
+"""Below, many different logits may share a score, the best of a list too."""
 _FEWEST_LISTS = 5
 WHY_CONSTANT = {
-    0.5: "a logit of 0 everywhere: a head that was not loaded, or was quantised away",
+    0.5: "a logit of 0 everywhere, as from a head that was not loaded or was quantised away, or "
+    "low scores that went through the sigmoid once more",
     1.0: "a softmax over a single label, or a clamp",
 }
 """What makes some values those of all candidates."""
@@ -51,13 +55,17 @@ def decide_lists(lists: Sequence[Scores], observed: Observed) -> Verdict | None:
 
 def _one_value(lists: Sequence[Scores]) -> Verdict | None:
     """One value for all candidates of all queries, the worst of them too."""
-    long = [one for one in lists if one.size >= _FEWEST]
-    if len(long) < _FEWEST_LISTS or any(not one[0] == one[-1] == long[0][0] for one in lists):
+    value = float(lists[0][0])
+    fewest = _FEWEST_OF_ONES if value >= 1 - _LOWEST else _FEWEST
+    long = [one for one in lists if one.size >= fewest]
+    if len(long) < _FEWEST_LISTS or any(not one[0] == one[-1] == value for one in lists):
         return None
-    why = WHY_CONSTANT.get(long[0][0], "the passages do not reach the score, or a clamp")
+    if 0 <= value <= _LOWEST:
+        return None
+    why = WHY_CONSTANT.get(value, "the passages do not reach the score, or a clamp")
     return Verdict(
         "constant",
-        reason=f"all candidates of {len(lists):,} lists have the score {long[0][0]:.9g}, the worst "
+        reason=f"all candidates of {len(lists):,} lists have the score {value:.9g}, the worst "
         f"ones too: {why}",
     )
 
@@ -111,30 +119,27 @@ def _sums(lists: list[Scores], observed: Observed) -> Verdict | None:
         lists,
         odds,
         f"the scores of each of {len(lists):,} lists sum to 1, {against_chance(odds)}: a softmax "
-        "over the candidates of a query",
+        "over the candidates of a query, or a division by their sum",
+        "division by the sum",
     )
 
 
 def _ranks(lists: list[Scores]) -> Verdict | None:
-    """The scores of every list are those of its ranks: the same ones in each, or reciprocals."""
+    """The scores of every list are those of its ranks: in equal steps, or reciprocals.
+
+    That the scores are the same in every list says nothing: it may be one query, asked again.
+    """
     long = [one for one in lists if one.size >= _FEWEST_OF_RANKS]
     tables = [np.stack([one for one in long if one.size == n]) for n in {one.size for one in long}]
     if not long or any((np.diff(table) == 0).any() for table in tables):
         return None
-    longest = max(long, key=len)
-    alike = all(
-        np.allclose(table, longest[: table.shape[1]], rtol=1e-6, atol=0) for table in tables
-    )
-    linear = all(map(_is_linear, tables))
     reciprocal = next(
         (k for k in _RANK_CONSTANTS if all(_is_reciprocal(table, k) for table in tables)), None
     )
-    odds = 3.0 * sum(one.size - 2 for one in long) if reciprocal is not None or linear else 0.0
-    if alike and len(long) > 1:
-        odds = max(odds, 3.0 * sum(one.size for one in long[1:]))
-    how = "the same in every list" if alike and len(long) > 1 else "in equal steps"
-    if reciprocal is not None:
-        how = f"1 / ({reciprocal} + rank)"
+    if reciprocal is None and not all(map(_is_linear, tables)):
+        return None
+    how = "in equal steps" if reciprocal is None else f"1 / ({reciprocal} + rank)"
+    odds = 3.0 * sum(one.size - 2 for one in long)
     return _found(
         "ranks",
         lists,
@@ -155,8 +160,13 @@ def _is_reciprocal(table: Scores, constant: int) -> bool:
     return bool(np.allclose(table * ranks, 1.0, rtol=1e-4, atol=0))
 
 
-def _found(kind: str, lists: list[Scores], odds: float, reason: str) -> Verdict | None:
+def _found(
+    kind: Kind, lists: list[Scores], odds: float, reason: str, *others: str
+) -> Verdict | None:
+    """The verdict, where the odds carry it; ``others`` are what leaves the same trace."""
     if odds < DECIDED:
         return None
-    stage = StageVerdict("after", (f"{kind} over {len(lists):,} lists",), odds)
+    values = tuple(f"{how} over {len(lists):,} lists" for how in (kind, *others))
+    wanted = "the scores before" if others else ""
+    stage = StageVerdict("after", values, 0.0 if others else odds, wanted)
     return Verdict(kind, odds=odds, reason=reason, stages=(stage,))

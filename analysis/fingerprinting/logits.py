@@ -75,7 +75,8 @@ def has_bits_to_spare(logits: Logits, number_format: Format, step: float = 0.0) 
     The last one is set in half of the values that a network rounds to a format, one of the last two
     in three quarters, one of the last three in seven eighths; and each in few of those that a shift
     or a subtraction left there. Counted are logits that are known well enough, and, where all of
-    them lie in equal steps, those at which the format is the coarser.
+    them lie in equal steps, those at which the format is the coarser; where there are none,
+    nothing shows that the last bits are used.
     """
     spacing = number_format.spacing(np.abs(logits.values))
     telling = (2 * logits.reach < spacing / 2) & (spacing > step)
@@ -83,7 +84,7 @@ def has_bits_to_spare(logits: Logits, number_format: Format, step: float = 0.0) 
     with_bits = [np.count_nonzero(ordinals & (2**bits - 1)) for bits in _LAST_BITS]
     odds = -binom.logcdf(with_bits, ordinals.size, [1 - 0.5**bits for bits in _LAST_BITS])
     most = (odds.max() - math.log(len(_LAST_BITS))) / math.log(10)
-    return bool(ordinals.size) and (most >= ODD or not (ordinals & 1).any())
+    return bool(most >= ODD or not (ordinals & 1).any())
 
 
 def mostly_in_steps(logits: Logits) -> bool:

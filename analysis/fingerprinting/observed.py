@@ -123,7 +123,8 @@ def observe(scores: Scores, decimals: int | None = None) -> Observed:
 
     ``decimals`` says that the file prints each of them with so many. Otherwise few decimals are
     read as such; more may be the shortest print of a float16, bfloat16 or float32, which is then
-    taken to that very value. Anything else is float64.
+    taken to that very value, unless they were rounded to fewer digits than the dtype's prints have.
+    Anything else is float64.
     """
     if decimals is not None and decimals <= _MOST_PRINTED and _written(scores, 10.0**-decimals):
         return _rounded(scores, decimals)
@@ -132,11 +133,11 @@ def observe(scores: Scores, decimals: int | None = None) -> Observed:
     fewest, digits = _fewest_decimals(scores), _fewest_digits(scores)
     if fewest is not None and fewest <= _FEW_DECIMALS:
         return _rounded(scores, fewest)
-    for half in (FORMATS["float16"], FORMATS["bfloat16"]):
-        if _printed_from(half, scores):
-            return _exactly(_nearest(half, scores), FORMATS["float32"])
     rounded = _coarser(scores, fewest, digits)
-    if rounded is not None and _rounded_odds(rounded) >= _ROUNDED_ODDS:
+    for half in (FORMATS["float16"], FORMATS["bfloat16"]):
+        if _printed_from(half, scores) and not _is_rounded(rounded, half):
+            return _exactly(_nearest(half, scores), FORMATS["float32"])
+    if _is_rounded(rounded, FORMATS["float32"]):
         return rounded
     telling = [None] if digits is None or digits < _FLOAT32_DIGITS else [None, digits]
     if any(_printed_from(FORMATS["float32"], scores, number) for number in telling):
@@ -165,17 +166,21 @@ def _coarser(scores: Scores, decimals: int | None, digits: int | None) -> Observ
     return max(prints, key=lambda one: np.log10(one.spacing).sum(), default=None)
 
 
-def _rounded_odds(rounded: Observed) -> float:
-    """Log10 odds against float32 values whose shortest prints all are as short as these."""
-    spacing = FORMATS["float32"].spacing(np.abs(rounded.scores))
-    return float(-np.log10(np.minimum(1.0, spacing / rounded.spacing)).sum())
+def _is_rounded(rounded: Observed | None, number_format: Format) -> bool:
+    """Whether values of the format would hardly all have shortest prints as short as these."""
+    if rounded is None:
+        return False
+    telling = rounded.scores != 0  # 0 is short in any print
+    spacing = number_format.spacing(np.abs(rounded.scores[telling]))
+    odds = -np.log10(np.minimum(1.0, spacing / rounded.spacing[telling])).sum()
+    return bool(odds >= _ROUNDED_ODDS)
 
 
 def _units(scores: Scores, digits: int) -> Scores:
     """Value of the last of so many significant digits of each score."""
     sizes = np.abs(scores)
     first = np.floor(np.log10(np.where(sizes > 0, sizes, 1.0)))
-    return 10.0 ** (first - digits + 1)
+    return np.maximum(10.0 ** (first - digits + 1), np.finfo(np.float64).tiny)
 
 
 def _nearest(number_format: Format, scores: Scores) -> Scores:
@@ -202,12 +207,20 @@ def _fewest_decimals(scores: Scores) -> int | None:
 def _fewest_digits(scores: Scores) -> int | None:
     """Fewest significant digits that write every score (``%.6g``), or None.
 
-    None as well where a score is so small that its digits cannot be read off in float64.
+    Digits of very small scores cannot be read off by their units in float64: those are printed.
     """
-    if np.any((scores != 0) & (np.abs(scores) < _SMALLEST_READ)):
+    small = np.abs(scores) < _SMALLEST_READ
+    usual, tiny = scores[~small], scores[small]
+    if not usual.size:
         return None
     every = range(1, _MOST_DECIMALS + 1)
-    return next((number for number in every if _written(scores, _units(scores, number))), None)
+    fitting = (number for number in every if _written(usual, _units(usual, number)))
+    return next((number for number in fitting if _has_digits(tiny, number)), None)
+
+
+def _has_digits(scores: Scores, digits: int) -> bool:
+    """Whether every score is the print of so many significant digits."""
+    return all(float(f"{score:.{digits}g}") == score for score in scores)
 
 
 def _printed_from(number_format: Format, scores: Scores, digits: int | None = None) -> bool:
