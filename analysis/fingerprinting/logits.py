@@ -84,7 +84,8 @@ def has_bits_to_spare(logits: Logits, number_format: Format, step: float = 0.0) 
     with_bits = [np.count_nonzero(ordinals & (2**bits - 1)) for bits in _LAST_BITS]
     odds = -binom.logcdf(with_bits, ordinals.size, [1 - 0.5**bits for bits in _LAST_BITS])
     most = (odds.max() - math.log(len(_LAST_BITS))) / math.log(10)
-    return bool(most >= ODD or not (ordinals & 1).any())
+    known = ordinals.size > 0 or step > 0
+    return bool(known and (most >= ODD or not (ordinals & 1).any()))
 
 
 def mostly_in_steps(logits: Logits) -> bool:
