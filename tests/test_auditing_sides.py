@@ -118,6 +118,25 @@ def test_a_server_is_asked_by_the_name_it_knows_its_model_by(tmp_path):
             assert error.field == "timeout"
 
 
+def test_a_set_without_the_pairs_is_said_not_to_be_used(files, tmp_path):
+    rows = ["query_id,query,passage_id,passage,grade"]
+    strange = write(tmp_path / "strange.csv", *rows, *(f"a,Wo?,{n},da,{n % 2}" for n in range(100)))
+    queries = frame_of(LOGITS)["query_id"]
+    known = [f"{queries[n]},Wo?,p{n},da,{n % 2}" for n in range(100)]
+    partly, fully = (write(tmp_path / f"{n}.csv", *rows, *known[:n]) for n in (90, len(known)))
+    for data, note in (
+        (strange, "lengths and grades are not used: the set has none of the 100 pairs"),
+        (partly, "lengths and grades are not used: the set lacks 10 of 100 pairs"),
+    ):
+        ran = run("compare", *files, "--data", data)
+        assert f"rerank-precision: {note}\n" in ran.stderr
+        assert "nDCG" not in ran.stdout
+        assert compare(*files, data=data).to_dict()["notes"] == [note]
+    found = compare(*files, data=fully)
+    assert (found.notes, found.rankings.measures is None) == ((), False)
+    assert compare(*files).notes == ()
+
+
 def test_the_command(files):
     same = run("compare", files[0], files[0])
     assert same.returncode == 0

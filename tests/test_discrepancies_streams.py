@@ -130,6 +130,13 @@ def test_one_pair_that_is_far_off_is_found_wherever_it_stands(logits, tmp_path, 
     assert found.table["passage_id"].iloc[place] == f"p{row}"
 
 
+def test_pairs_that_the_grades_lack_are_counted_over_all(streams, logits):
+    grades = logits[["query_id", "passage_id", "grade"]]
+    assert compare_streams(*streams, grades=grades, most=200).notes == ()
+    (note,) = compare_streams(*streams, grades=grades.iloc[:1000], most=200).notes
+    assert "lacks 1,000 of 1,979 pairs" in note
+
+
 def test_the_same_scores_are_identical(frames, streams):
     found = compare_streams(streams[0], streams[0], most=200)
     assert found.answer == "identical"

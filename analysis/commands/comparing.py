@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from analysis.commands.options import Pickle, Split, Trust, of_split
-from analysis.commands.output import echo, echo_json, servers_may_fail
+from analysis.commands.output import echo, echo_json, servers_may_fail, tell
 from analysis.errors import InputError
 
 _BEYOND_ROUNDING = 1
@@ -64,6 +64,7 @@ def compare(
             trust_remote_code=trust_remote_code,
             allow_pickle=allow_pickle,
         )
+    tell(found.notes)
     if json:
         echo_json(found.to_dict())
     else:

@@ -15,7 +15,7 @@ from analysis.discrepancies.deciding import decide
 from analysis.discrepancies.intervals import Ends, Pairs, Side
 from analysis.discrepancies.noise import Noise
 from analysis.discrepancies.rankings import compare_rankings
-from analysis.discrepancies.verdict import Comparison
+from analysis.discrepancies.verdict import Comparison, notes_on
 from analysis.errors import InputError
 from analysis.frames import KEYS
 
@@ -34,8 +34,9 @@ def compare_sides(
     """Compare two sides over the pairs of both.
 
     ``lengths`` (``query_id, passage_id, length``, in any unit) and ``grades`` (``…, grade``) are
-    used where they have every pair. ``measured`` is the noise of a dtype on this model
-    (:func:`.decide`). Raises :class:`InputError` where the two have no pair in common.
+    used where they have every pair; else ``notes`` of the result say so. ``measured`` is the noise
+    of a dtype on this model (:func:`.decide`). Raises :class:`InputError` where the two have no
+    pair in common.
     """
     table, pairs = pairs_of(first, second, lengths)
     scores = [table.rename(columns={name: "score"}) for name in ("score_a", "score_b")]
@@ -45,6 +46,7 @@ def compare_sides(
         table,
         (len(first.frame) - len(table), len(second.frame) - len(table)),
         compare_rankings(*scores, all_known(table, grades, "grade")),
+        notes=notes_on(len(table), missing(table, grades if lengths is None else lengths)),
     )
 
 
@@ -106,6 +108,13 @@ def _taken(ends: Ends | None, rows: np.ndarray) -> Ends | None:
 def _lengths(table: pd.DataFrame, lengths: pd.DataFrame | None) -> np.ndarray | None:
     known = all_known(table, lengths, "length")
     return None if known is None else known["length"].to_numpy(np.float64)
+
+
+def missing(table: pd.DataFrame, known: pd.DataFrame | None) -> int:
+    """How many of the table's pairs a frame lacks; 0 where there is no frame."""
+    if known is None:
+        return 0
+    return len(table) - len(table[KEYS].merge(known[KEYS].drop_duplicates(), on=KEYS))
 
 
 def all_known(table: pd.DataFrame, known: pd.DataFrame | None, column: str) -> pd.DataFrame | None:

@@ -7,15 +7,18 @@ size the differences either fit, or one rule explains them down to that size, or
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from analysis.discrepancies.intervals import Ends, Pairs, Side, middle
+from analysis.discrepancies.intervals import Ends, Pairs, Side, Values, middle
 from analysis.discrepancies.noise import BEYOND, FITS, Noise, expected_noise, noise_of
-from analysis.discrepancies.shapes import Shape, explained, monotonic, scattered
+from analysis.discrepancies.shapes import Shape, chances, explained, monotonic, scattered
 from analysis.formats import FORWARD_DTYPES
-from analysis.scorepath import ScorePath
+
+_Mask = NDArray[np.bool_]
 
 Answer = Literal[
     "identical",
@@ -30,6 +33,9 @@ _DECIDED = 6.0
 """Log10 odds against scores that are close by chance, before they are called close."""
 _ALIKE = 0.1
 """Scores this close, as a share of their range, may be those of one function, and rounding."""
+_END = 0.01
+"""So near to 0 and to 1 scores are clipped."""
+_DIGITS = "scores with all their digits"
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ def _is_identical(pairs: Pairs) -> bool:
 
 def _with_logits(first: Side, second: Side, pairs: Pairs, noise: dict[str, Noise]) -> Finding:
     dtypes = _up_to_widest(first, second)
-    ceiling, likely = noise[dtypes[-1]], dtypes[: _widest(first.paths + second.paths) + 1]
+    ceiling, likely = noise[dtypes[-1]], dtypes[: _widest(first, second) + 1]
     for dtype in dtypes:
         shown = pairs.widths <= noise[dtype].bound
         seen = _odds(pairs, noise[dtype]) >= _DECIDED
@@ -98,8 +104,11 @@ def _with_logits(first: Side, second: Side, pairs: Pairs, noise: dict[str, Noise
                 continue  # a coarser dtype's rounding shows in more pairs
             found = noise_of(pairs.gaps[shown])
             finding = Finding("not known", dtype, noise[dtype], found, int(shown.sum()))
-            return _rounding(finding, first, second, seen=seen)
-        shape = explained(pairs, noise[dtype], ceiling) if dtype in likely else None
+            told = _odds(pairs, noise[dtype], shown) >= _DECIDED
+            return _rounding(finding, first, second, seen=seen, told=told)
+        shape = None
+        if dtype in likely:
+            shape = explained(pairs, noise[dtype], ceiling, noise[likely[-1]])
         if shape is not None:
             largest = noise_of(pairs.gaps)
             return Finding(
@@ -108,10 +117,9 @@ def _with_logits(first: Side, second: Side, pairs: Pairs, noise: dict[str, Noise
     return _beyond(first, second, pairs, noise, dtypes)
 
 
-def _odds(pairs: Pairs, noise: Noise) -> float:
+def _odds(pairs: Pairs, noise: Noise, among: _Mask | slice = slice(None)) -> float:
     """Log10 odds against differences of this size between logits that spread as these do."""
-    room = np.maximum(pairs.widths + 2 * FITS * noise.rms, np.finfo(float).tiny)
-    return float(np.log10(np.maximum(1.0, pairs.spread / room)).sum())
+    return float(chances(pairs.spread, pairs.widths[among], noise).sum())
 
 
 def _up_to_widest(first: Side, second: Side) -> tuple[str, ...]:
@@ -120,9 +128,10 @@ def _up_to_widest(first: Side, second: Side) -> tuple[str, ...]:
     return FORWARD_DTYPES[: last + 1]
 
 
-def _widest(paths: tuple[ScorePath, ...]) -> int:
-    """Place of the forward dtype with the most noise among paths, which scores show."""
-    return max((_place(path.forward_dtype) for path in paths), default=0)
+def _widest(*sides: Side) -> int:
+    """Place of the forward dtype with the most noise that scores show."""
+    shown = [path.forward_dtype for side in sides for path in side.paths]
+    return max(map(_place, [*shown, *(side.half or "float32" for side in sides)]))
 
 
 def _place(dtype: str) -> int:
@@ -130,8 +139,8 @@ def _place(dtype: str) -> int:
     return FORWARD_DTYPES.index(dtype) if dtype in FORWARD_DTYPES else 0
 
 
-def _rounding(finding: Finding, first: Side, second: Side, *, seen: bool) -> Finding:
-    """Name the rounding that differences fit."""
+def _rounding(finding: Finding, first: Side, second: Side, *, seen: bool, told: bool) -> Finding:
+    """Name the rounding that differences fit; ``told``: the pairs that show it are enough."""
 
     def answer(answer: Answer, wanted: str = "") -> Finding:
         """The finding with another answer."""
@@ -144,6 +153,8 @@ def _rounding(finding: Finding, first: Side, second: Side, *, seen: bool) -> Fin
     known = [side.dtypes[0] if len(side.dtypes) == 1 else None for side in (first, second)]
     one_logit = finding.found.largest == 0
     if one_logit or finding.dtype == "float32" or known[0] == known[1] is not None:
+        if not told and not _paths_are_known(first, second):
+            return answer("rounding can explain it", _DIGITS)
         return answer(_same_logits(first, second))
     if None not in known:
         return answer("other forward dtype")
@@ -151,6 +162,10 @@ def _rounding(finding: Finding, first: Side, second: Side, *, seen: bool) -> Fin
     if finding.dtype in {path.forward_dtype for path in first.paths + second.paths}:
         return answer("rounding can explain it", wanted)
     return answer("not known", wanted)
+
+
+def _paths_are_known(*sides: Side) -> bool:
+    return all(len({path.reduced().computation for path in side.paths}) == 1 for side in sides)
 
 
 def _same_logits(first: Side, second: Side) -> Answer:
@@ -172,21 +187,47 @@ def _beyond(
     found = noise_of(pairs.gaps)
     shown = int(np.isfinite(pairs.widths).sum())
     if first.is_constant or second.is_constant:
+        if _is_left(*pairs.scores):
+            return Finding("not known", dtypes[-1], ceiling, found, shown, wanted=_DIGITS)
         shape = Shape("constant", pairs.queries.size)
         return Finding("larger than any rounding", dtypes[-1], ceiling, found, shown, shape)
     if ceiling.is_exceeded(pairs.gaps[np.isfinite(pairs.widths)]):
         finest = noise[_finest(pairs, noise, dtypes)]
         shape = (
-            explained(pairs, finest.times(BEYOND / FITS), ceiling)
+            explained(pairs, finest.times(BEYOND / FITS), ceiling, finest)
             or monotonic(pairs.queries, pairs.first, pairs.scores[1], finest.bound)
             or monotonic(pairs.queries, pairs.second, pairs.scores[0], finest.bound)
             # Logits that are none, such as percentages, spread so widely that noise seems large.
             or monotonic(pairs.queries, pairs.first, pairs.scores[1], 0.0)
-            or scattered(pairs, finest)
+            or scattered(pairs, finest, noise["float32"], noise[dtypes[_widest(first, second)]])
         )
         return Finding("larger than any rounding", dtypes[-1], ceiling, found, shown, shape)
     wanted = "which dtype each network runs in; the logits of both; more pairs"
     return Finding("not known", dtypes[-1], ceiling, found, shown, wanted=wanted)
+
+
+def _is_left(first: Values, second: Values) -> bool:
+    """Whether one of two sides is a number that rounding or clipping leaves of the other."""
+    return any(
+        np.ptp(one) == 0 and _is_left_of(float(one[0]), other)
+        for one, other in ((first, second), (second, first))
+    )
+
+
+def _is_left_of(constant: float, scores: Values) -> bool:
+    """Whether scores may be one number for being printed with its decimals, or clipped there."""
+    decimals = max(0, -Decimal(_spelled(constant)).normalize().as_tuple().exponent)
+    if bool(np.all(np.abs(scores - constant) <= 0.5 * 10.0**-decimals)):
+        return True
+    low, high = (constant, 1.0) if constant > 0.5 else (0.0, constant)
+    is_end = min(abs(constant), abs(1 - constant)) <= _END
+    return is_end and bool(np.all((low <= scores) & (scores <= high)))
+
+
+def _spelled(number: float) -> str:
+    """The fewest decimals of a number, or of a float32 that it is."""
+    narrow = np.float32(number)
+    return str(narrow if float(narrow) == number else number)
 
 
 def _finest(pairs: Pairs, noise: dict[str, Noise], dtypes: tuple[str, ...]) -> str:
@@ -201,6 +242,8 @@ def _without_logits(first: Side, second: Side, pairs: Pairs) -> Finding:
     """Answer where the scores of a side stand for no logits: by the order alone."""
     wanted = "the raw logits of both, or the score paths that made the scores"
     if first.is_constant != second.is_constant:
+        if _is_left(*pairs.scores):
+            return Finding("not known", shown=pairs.queries.size, wanted=_DIGITS)
         shape = Shape("constant", pairs.queries.size)
         return Finding("larger than any rounding", shape=shape, shown=pairs.queries.size)
     if _may_be_one_function(first, second, pairs.scores):

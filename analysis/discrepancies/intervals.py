@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from analysis.engines import known_paths
 from analysis.fingerprinting import Verdict, fingerprint
-from analysis.formats import FORWARD_DTYPES, HALVES
+from analysis.formats import FORWARD_DTYPES, HALVES, format_of
 from analysis.scorepath import ScorePath
 from analysis.steps import logit_intervals
 
@@ -75,6 +75,25 @@ class Side:
             return self.verdict.paths
         return self.verdict.paths or tuple(known_paths())
 
+    @property
+    def named(self) -> tuple[ScorePath, ...]:
+        """Those of the paths that somebody or something names: scores without evidence name none.
+
+        One score over and over fits nearly every path.
+        """
+        is_told = self.verdict.path is not None or bool(self.verdict.paths)
+        if self.path is None and (self.is_constant or not is_told):
+            return ()
+        return self.paths
+
+    @property
+    def half(self) -> str | None:
+        """The half type that raw logits are written in, where they show one."""
+        if self.has_logits or self.paths or self.verdict.kind not in _LOGITS:
+            return None
+        stored = self.verdict.stage("stored dtype")
+        return stored.values[0] if stored.certain and stored.values[0] in HALVES else None
+
     @cached_property
     def dtypes(self) -> tuple[str, ...]:
         """Forward dtypes that the network may have run in.
@@ -110,7 +129,11 @@ class Side:
         return self.decimals if known else self.verdict.decimals
 
     def _printed(self, scores: Values) -> Ends:
-        """Scores that are logits, to within half of their last decimal."""
+        """Scores that are logits, to within half of their last decimal or of a half type's step."""
+        if self.half is not None:
+            stored = format_of(self.half)
+            below, above = stored.spacing_below(scores), stored.spacing_above(scores)
+            return scores - below / 2, scores + above / 2
         half = 0.0 if self._decimals is None else 0.5 * 10.0**-self._decimals
         return scores - half, scores + half
 

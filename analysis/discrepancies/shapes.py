@@ -12,10 +12,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special, stats
 
 from analysis.discrepancies.intervals import Ends, Pairs, Values, gaps, middle
-from analysis.discrepancies.noise import BEYOND, Noise, noise_of
+from analysis.discrepancies.noise import BEYOND, FITS, Noise, noise_of
 
 ShapeKind = Literal[
     "shift",
@@ -61,23 +61,31 @@ class Shape:
     rows: tuple[int, ...] = ()
 
 
-def explained(pairs: Pairs, noise: Noise, ceiling: Noise) -> Shape | None:
-    """Find a shape that leaves no more than ``noise``; ``ceiling`` is the most that may be noise.
+def explained(pairs: Pairs, noise: Noise, ceiling: Noise, likely: Noise) -> Shape | None:
+    """Find a shape that leaves no more than ``noise``.
 
-    For pairs both of whose scores stand for logits.
+    ``ceiling`` is the most that may be noise, ``likely`` the most that the scores show. For pairs
+    both of whose scores stand for logits.
     """
     return (
-        _another_order(pairs, noise)
+        _another_order(pairs, noise, likely)
         or _straight(pairs, noise)
         or _some_pairs(pairs, noise, ceiling)
     )
 
 
-def scattered(pairs: Pairs, noise: Noise) -> Shape | None:
-    """Differences of most pairs that show, larger than ``noise``, without a rule among them."""
+def scattered(pairs: Pairs, noise: Noise, least: Noise, likely: Noise) -> Shape | None:
+    """Differences of most pairs that show, larger than ``noise``, without a rule among them.
+
+    None where a rule may be there, though the evidence names none: a line that leaves what is
+    ``likely``, or an order that leaves the ``least``.
+    """
     shown = _shown(pairs, noise)
     differing = int((pairs.gaps > noise.bound).sum())
     if shown.sum() < 10 or differing < _MOST_PAIRS * shown.sum():
+        return None
+    orders = (gaps(order.of(pairs.first), pairs.second)[order.told] for order in _orders(pairs))
+    if _is_on_a_line(pairs, likely) or any(least.fits(left) for left in orders):
         return None
     return Shape("all pairs at random", differing)
 
@@ -147,7 +155,9 @@ def _straight(pairs: Pairs, noise: Noise) -> Shape | None:
     """A factor and a shift of the logits, found by least squares."""
     shown = _shown(pairs, noise)
     x, y = (middle(ends)[shown] for ends in (pairs.first, pairs.second))
-    if x.size < 3 or np.ptp(x) == 0 or (x.size - 2) * _chance(pairs, noise) < DECIDED:
+    if not _has_a_line(x, y):
+        return None
+    if (x.size - 2) * float(chances(pairs.spread, pairs.widths[shown], noise).mean()) < DECIDED:
         return None
     factor, shift = (float(one) for one in np.polyfit(x, y, 1))
     # A line through the origin, or along the diagonal, is the simpler rule where it does.
@@ -161,6 +171,27 @@ def _straight(pairs: Pairs, noise: Noise) -> Shape | None:
             turned: ShapeKind = kind if times > 0 else "turned round"
             return Shape(turned, int((pairs.gaps > 0).sum()), times, plus)
     return None
+
+
+def _is_on_a_line(pairs: Pairs, noise: Noise) -> bool:
+    """Whether a line from logits to logits leaves no more than ``noise``, and explains the rest."""
+    known = np.isfinite(pairs.widths)
+    x, y = (middle(ends)[known] for ends in (pairs.first, pairs.second))
+    if not _has_a_line(x, y):
+        return False
+    factor, shift = (float(one) for one in np.polyfit(x, y, 1))
+    left = gaps(_moved(pairs.first, factor, shift), pairs.second)[known]
+    return noise.times(max(1.0, abs(factor))).fits(left) and _is_better(left, pairs)
+
+
+def _has_a_line(x: Values, y: Values) -> bool:
+    return x.size > 2 and np.ptp(x) > 0 and np.ptp(y) > 0
+
+
+def chances(spread: float, widths: Values, noise: Noise) -> Values:
+    """Log10 odds of each pair (n,) against meeting within its width and ``noise`` by chance."""
+    room = np.maximum(widths + 2 * FITS * noise.rms, np.finfo(float).tiny)
+    return np.log10(np.maximum(1.0, spread / room))
 
 
 def _moved(ends: Ends, factor: float, shift: float) -> Ends:
@@ -183,34 +214,67 @@ def _is_better(left: Values, pairs: Pairs) -> bool:
     return noise_of(left).rms <= _BETTER * noise_of(pairs.gaps).rms
 
 
-def _another_order(pairs: Pairs, noise: Noise) -> Shape | None:
+@dataclass(frozen=True)
+class _Order:
+    """Which logit of the first side belongs to each pair, and which pairs are ``told`` of one.
+
+    ``lists`` are the rows within which the order was chosen to fit, none where it was not.
+    """
+
+    kind: ShapeKind
+    taken: NDArray[np.int64]
+    told: _Mask
+    lists: tuple[NDArray[np.int64], ...] = ()
+
+    def of(self, ends: Ends) -> Ends:
+        """The logits in this order."""
+        return ends[0][self.taken], ends[1][self.taken]
+
+    def choices(self, counted: _Mask) -> float:
+        """Log10 of the orders of the ``counted`` pairs among which it was chosen."""
+        many = np.array([counted[rows].sum() for rows in self.lists])
+        return float(special.gammaln(many + 1).sum() / np.log(10))
+
+
+def _orders(pairs: Pairs) -> Iterator[_Order]:
+    """Each query's logits one place on, or sorted alike, or all of them sorted alike."""
+    lists = tuple(_lists(pairs.queries))
+    everything = np.arange(pairs.queries.size)
+    for step in (1, -1):
+        taken, told = everything.copy(), np.ones(everything.size, dtype=bool)
+        for rows in lists:
+            taken[rows] = np.roll(rows, step)
+            # What fell off at the end may be lost, and not come back at the beginning.
+            told[rows[0 if step == 1 else -1]] = False
+        yield _Order("one off", taken, told)
+    for own in (lists, (everything,)):
+        taken = everything.copy()
+        for rows in own:
+            by_first, by_second = (
+                rows[np.argsort(middle(ends)[rows], kind="stable")]
+                for ends in (pairs.first, pairs.second)
+            )
+            taken[by_second] = by_first
+        told = np.ones(everything.size, dtype=bool)
+        yield _Order("another order of results", taken, told, own)
+
+
+def _another_order(pairs: Pairs, noise: Noise, likely: Noise) -> Shape | None:
     """Each query's logits in another order, or each one place on."""
-    # Where intervals are wide, logits that were sorted meet by chance.
-    differing = (pairs.gaps > noise.bound) & _shown(pairs, noise)
-    if not np.isfinite(pairs.widths).all() or differing.sum() * _chance(pairs, noise) < DECIDED:
+    # Rounding that is ``likely`` exchanges neighbours.
+    differing = pairs.gaps > max(noise.bound, likely.bound)
+    if not differing.any():
         return None
-    for kind, moved in (
-        ("one off", lambda rows: np.roll(rows, 1)),
-        ("one off", lambda rows: np.roll(rows, -1)),
-        ("another order of results", None),
-    ):
-        taken = np.arange(pairs.queries.size)
-        counted = np.ones(taken.size, dtype=bool)
-        for rows in _lists(pairs.queries):
-            if moved is None:
-                by_first, by_second = (
-                    rows[np.argsort(middle(ends)[rows], kind="stable")]
-                    for ends in (pairs.first, pairs.second)
-                )
-                taken[by_second] = by_first
-            else:
-                taken[rows] = moved(rows)
-                # What fell off at the end may be lost, and not come back at the beginning.
-                counted[rows[0 if moved(rows)[0] == rows[-1] else -1]] = False
-        first = pairs.first[0][taken], pairs.first[1][taken]
-        left = gaps(first, pairs.second)[counted]
-        if noise.fits(left) and _is_better(left, pairs):
-            return Shape(kind, int(differing.sum()))
+    for order in _orders(pairs):
+        first = order.of(pairs.first)
+        left = gaps(first, pairs.second)[order.told]
+        if not noise.fits(left) or not _is_better(left, pairs):
+            continue
+        widths = np.ptp(first, axis=0) + np.ptp(pairs.second, axis=0)
+        counted = differing & order.told
+        odds = chances(pairs.spread, widths[counted], noise).sum() - order.choices(counted)
+        if odds >= DECIDED:
+            return Shape(order.kind, int((pairs.gaps > noise.bound).sum()))
     return None
 
 

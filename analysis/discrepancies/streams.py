@@ -13,11 +13,17 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from analysis.discrepancies import all_known, nothing_in_common, pairs_of, shared_pairs
+from analysis.discrepancies import (
+    all_known,
+    missing,
+    nothing_in_common,
+    pairs_of,
+    shared_pairs,
+)
 from analysis.discrepancies.deciding import Finding, decide
 from analysis.discrepancies.intervals import Side
 from analysis.discrepancies.rankings import added_rankings
-from analysis.discrepancies.verdict import Comparison, Whole
+from analysis.discrepancies.verdict import Comparison, Whole, notes_on
 from analysis.errors import Place
 from analysis.readers.scorestreams import JUDGED, Queries, ScoreStream
 
@@ -55,7 +61,7 @@ def compare_streams(
     chosen = Queries(both[0].hashes, np.maximum(both[0].rows, both[1].rows)).sample(most)
     frames = [one.taken(chosen) for one in (first, second)]
     names = str(first.path), str(second.path)
-    tally = _Tally(tuple(map(Side, names, frames)))
+    tally = _Tally(tuple(map(Side, names, frames)), grades if lengths is None else lengths)
     rankings = added_rankings(tally.over(_together(first, second, both), grades))
     sides = tuple(map(Side, names, tally.with_farthest(frames)))
     table, pairs = pairs_of(*sides, lengths)
@@ -67,6 +73,7 @@ def compare_streams(
         tuple(int(one.rows.sum()) - tally.whole.pairs for one in queries),
         rankings,
         tally.whole,
+        notes_on(tally.whole.pairs, tally.missing),
     )
 
 
@@ -96,8 +103,10 @@ def _together(
 class _Tally:
     """What is counted over all pairs under the paths of a sample, and the farthest queries."""
 
-    def __init__(self, sample: tuple[Side, Side]) -> None:
-        self.sample = sample
+    def __init__(self, sample: tuple[Side, Side], known: pd.DataFrame | None) -> None:
+        self.sample, self.known = sample, known
+        self.missing = 0
+        """How many pairs the ``known`` ones lack."""
         self.whole = Whole()
         self.is_refuted = False
         """Whether the sample's paths cannot have made all of the scores."""
@@ -122,6 +131,7 @@ class _Tally:
             ]
             self.is_refuted |= not all(explained)
             self._add(table, frames)
+            self.missing += missing(table, self.known)
             scores = [table.rename(columns={name: "score"}) for name in ("score_a", "score_b")]
             yield *scores, all_known(table, grades, "grade")
         if not self.whole.pairs:

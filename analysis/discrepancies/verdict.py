@@ -36,6 +36,8 @@ _MEANS: dict[ShapeKind, str] = {
     "constant": "a head that was not loaded, or a softmax over one label",
 }
 """What commonly makes a shape."""
+_AT_AN_END = "a softmax over one label, or a sigmoid of logits that are all too large for it"
+"""What commonly makes a constant of 0 or 1."""
 _PAIRS_SHOWN = 5
 _HOW_SAMPLED = f"{HOW_TAKEN}, and those with the largest differences"
 """How the pairs are chosen that are judged where there are too many."""
@@ -73,7 +75,8 @@ class Comparison:
     of logits that the two scores need (NaN where they stand for no logits). ``alone`` counts the
     pairs of one side only, which are left out. Where there are more pairs than are judged at once,
     ``finding``, ``table`` and the frames of the sides are those of a sample, and ``whole`` is about
-    all, as ``alone`` and ``rankings`` are; else it is None.
+    all, as ``alone`` and ``rankings`` are; else it is None. ``notes`` are sentences about what was
+    given and not used.
     """
 
     sides: tuple[Side, Side]
@@ -82,6 +85,7 @@ class Comparison:
     alone: tuple[int, int]
     rankings: Rankings
     whole: Whole | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def answer(self) -> Answer:
@@ -123,6 +127,7 @@ class Comparison:
             "answer": found.answer,
             "sentence": self.sentence,
             "wanted": found.wanted,
+            "notes": list(self.notes),
             "pairs": self.rankings.candidates,
             "judged": len(self.table),
             "all": None
@@ -134,7 +139,7 @@ class Comparison:
             "rounding": None if found.noise is None else asdict(found.noise),
             "shape": None if found.shape is None else _shape_dict(found.shape, self.table),
             "sides": [
-                {"name": side.name, "paths": [path.computation for path in side.paths]}
+                {"name": side.name, "paths": [path.computation for path in side.named]}
                 for side in self.sides
             ],
             "rankings": {
@@ -154,9 +159,25 @@ class Comparison:
         return "\n".join(terminal(line) for line in _lines(self))
 
 
+def notes_on(pairs: int, missing: int) -> tuple[str, ...]:
+    """What there is to say where the set named lacks some of the pairs."""
+    if not missing:
+        return ()
+    lacks = f"the set has none of the {counted(pairs, 'pair')}"
+    if missing < pairs:
+        lacks = f"the set lacks {missing:,} of {counted(pairs, 'pair')}"
+    return (f"lengths and grades are not used: {lacks}",)
+
+
 def _shape_dict(shape: Shape, table: pd.DataFrame) -> dict[str, Any]:
     concerned = table.iloc[list(shape.rows)][["query_id", "passage_id"]]
-    return asdict(shape) | {"rows": concerned.to_dict("records"), "means": _MEANS[shape.kind]}
+    return asdict(shape) | {"rows": concerned.to_dict("records"), "means": _means(shape, table)}
+
+
+def _means(shape: Shape, table: pd.DataFrame) -> str:
+    """What commonly makes the shape of these pairs."""
+    ends = [table[name].isin([end]).all() for name in ("score_a", "score_b") for end in (0.0, 1.0)]
+    return _AT_AN_END if shape.kind == "constant" and any(ends) else _MEANS[shape.kind]
 
 
 def _number(value: float) -> float | None:
@@ -173,7 +194,7 @@ def _sentence(comparison: Comparison) -> Iterator[str]:
         yield f" ({' and '.join(_path(side) for side in comparison.sides)})"
     if found.shape is not None:
         scale = scale_of(found.shape, comparison.table, comparison.sides)
-        usual = f"Commonly that is {_MEANS[found.shape.kind]}"
+        usual = f"Commonly that is {_means(found.shape, comparison.table)}"
         yield f": {_shape(found.shape, n)}. {scale or usual}."
         return
     if found.found is None or found.noise is None:
@@ -220,16 +241,16 @@ def _shape(shape: Shape, n: int) -> str:
 
 
 def _path(side: Side) -> str:
-    if side.has_logits and not side.paths:
+    if side.has_logits and not side.named:
         return "logits"
-    first, *others = side.paths or ("no sigmoid",)
+    first, *others = side.named or (side.verdict.kind,)
     text = getattr(first, "computation", first)
     return f"{text} or {counted(len(others), 'more', 'more')}" if others else text
 
 
 def _lines(comparison: Comparison) -> Iterator[str]:
     for letter, side in zip("AB", comparison.sides, strict=True):
-        path = f", {_path(side)}" if side.paths or side.has_logits else ""
+        path = f", {_path(side)}" if side.named or side.has_logits else ""
         yield f"{letter}: {side.name}: {side.verdict.kind}{path}"
     yield comparison.sentence
     if comparison.whole is not None:
