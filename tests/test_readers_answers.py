@@ -147,6 +147,24 @@ def test_one_answer_a_line_a_list_of_answers_and_answers_by_query(tmp_path: Path
     assert read_scores(keyed).frame["query_id"].unique().tolist() == ["q1", "q2"]
 
 
+@pytest.mark.parametrize("service", ["Cohere", "Infinity", "vLLM rerank", "vLLM score"])
+def test_a_list_of_answers_that_have_ids(tmp_path: Path, service) -> None:
+    first, second = ({**SERVICES[service], "id": name} for name in ("x", "y"))
+    listed = write(tmp_path / "a.json", [first, second])
+    assert pairs(listed) == ROWS * 2
+    assert read_scores(listed).frame["query_id"].unique().tolist() == ["a:1", "a:2"]
+
+
+def test_a_list_of_answers_may_begin_with_an_empty_one(tmp_path: Path) -> None:
+    listed = write(tmp_path / "a.json", [{"id": "x", "results": []}, COHERE])
+    assert read_scores(listed).frame["query_id"].unique().tolist() == ["a:2"]
+
+
+def test_a_result_may_have_lists_of_its_own(tmp_path: Path) -> None:
+    results = [{**one, "data": [{"page": 3}]} for one in FLASHRANK]
+    assert pairs(write(tmp_path / "a.json", results)) == ROWS
+
+
 def test_runs_as_objects(tmp_path: Path) -> None:
     run = {"q1": {"d1": 0.98, "d2": 0.97}, "q2": {"d1": 0.1}}
     expected = [["q1", "d1", 0.98], ["q1", "d2", 0.97], ["q2", "d1", 0.1]]
