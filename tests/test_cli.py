@@ -115,6 +115,28 @@ def test_the_help_of_every_command_has_its_examples(command, monkeypatch):
         assert f"rerank-precision {command.__name__} {arguments}".rstrip() in said
 
 
+@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["--help"], 0),
+        (["audit", "--help"], 0),
+        ([], 2),
+        (["audit", "--no-such-option"], 2),
+        (["check", "nowhere.jsonl"], 2),
+    ],
+    ids=lambda one: " ".join(one) if isinstance(one, list) else None,
+)
+def test_a_closed_pipe_leaves_the_exit_status_as_it_is(arguments, status):
+    """As with ``|& head``: 1 stays the status of a condition that holds."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-c", "from analysis.cli import main; main()", *arguments]
+    done = subprocess.run(command, stdout=writer, stderr=writer, check=False)
+    os.close(writer)
+    assert done.returncode == status
+
+
 def test_the_help_fills_the_lines_of_a_terminal(monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     assert "a page per notebook and figures/." in run("report", "--help").stdout
