@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from functools import partial
 from os import PathLike
 from typing import NamedTuple
@@ -81,7 +82,7 @@ def checked_name(name: object, remedy: str) -> str | PathLike[str]:
 def quoted(value: object) -> str:
     """Spell a value from outside for a sentence: at most 80 characters, whatever it is."""
     try:
-        text = repr(value)
+        text = str(value) if isinstance(value, Decimal) else repr(value)
     except Exception:  # an integer of 5,000 digits, or an object's own trouble
         return f"a {type(value).__name__}"
     return text if len(text) <= 80 else f"{text[:79]}…"

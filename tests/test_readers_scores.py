@@ -131,6 +131,7 @@ REFUSED = [
         "stands on line 1 and again on line 2",
     ),
     ("a.xlsx", "", None, None, "suffix '.xlsx'"),
+    ("a.jsonl", GOOD + "0.50\n", 2, None, "a JSON number, not an object"),
     ("a.jsonl", GOOD.replace('"p"', '"p", "score": 1'), 1, None, "'score' stands twice"),
     ("a.jsonl", GOOD.replace("0.5", "0_5"), 1, None, "invalid JSON"),
     ("a.csv", "query_id,passage_id,score\nq,p,98.5%\n", 2, "score", "a percentage"),
