@@ -203,7 +203,7 @@ def test_check_names_the_split_and_what_was_left_out(tmp_path):
     (tmp_path / "qrels").mkdir()
     header = "query-id\tcorpus-id\tscore\n"
     for split in ("dev", "train"):
-        (tmp_path / "qrels" / f"{split}.tsv").write_text(f"{header}q\td\t1\nq\tx\t1\n")
+        (tmp_path / "qrels" / f"{split}.tsv").write_text(f"{header}q\td\t1\nq\tx\t-1\n")
     assert "--split" in refused(run("check", tmp_path))
     result = run("check", tmp_path, "--split", "dev")
     assert result.stdout == (
@@ -212,6 +212,7 @@ def test_check_names_the_split_and_what_was_left_out(tmp_path):
         "grades: 1 (1×)\n"
         "duplicates: none\n"
         "1 judged passage has no text in corpus.jsonl and is left out (the first is 'x')\n"
+        "1 negative grade counts as 0, not relevant\n"
     )
     assert run("check", tmp_path / "qrels" / "dev.tsv").stdout == result.stdout
     assert "only the folder" in refused(run("check", "german", "--split", "dev"))
