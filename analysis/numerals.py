@@ -129,9 +129,7 @@ def _in_place(value: object, number: float | None) -> tuple[str, str]:
 
 
 def _shown(value: object) -> str:
-    """Spell a value for a sentence, with the digits of Decimals as the file has them."""
+    """Spell a value for a sentence."""
     if value is None:
         return "null"
-    if isinstance(value, list) and all(isinstance(one, Decimal | int | float) for one in value[:9]):
-        return quoted([float(one) for one in value[:9]])
     return quoted(str(value) if isinstance(value, str | Real | Decimal) else value)

@@ -110,6 +110,10 @@ def test_digits_of_a_pair_are_shown_as_numbers() -> None:
     assert refused(finite_number, pair, HERE).problem.startswith("[0.9290498495101929, 0.1] is not")
 
 
+def test_a_list_may_hold_a_whole_number_beyond_float64() -> None:
+    assert "but a list" in refused(finite_number, [10**400], HERE).problem
+
+
 def test_wrappers_are_taken_off() -> None:
     assert numeral(" np.float32(0.5000) ") == "0.5000"
     assert numeral(Decimal("0.50")) == "0.50"

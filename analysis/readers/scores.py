@@ -173,15 +173,8 @@ def _frame(rows: Iterable[_Row]) -> pd.DataFrame:
     return pd.DataFrame(list(rows), columns=_COLUMNS, dtype=object)
 
 
-class _Printed(Decimal):
-    """A number with its digits as they are printed, in a sentence about what holds it too."""
-
-    __slots__ = ()
-    __repr__ = Decimal.__str__
-
-
-# NaN is refused as a number, by its field.
-_AS_PRINTED: dict[str, Callable] = {"parse_float": _Printed, "parse_constant": str}
+# Decimal keeps the digits as they are printed; NaN is refused as a number, by its field.
+_AS_PRINTED: dict[str, Callable] = {"parse_float": Decimal, "parse_constant": str}
 
 
 def _jsonl_rows(path: Path) -> Iterator[_Row]:
