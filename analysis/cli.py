@@ -14,7 +14,7 @@ from analysis.commands.auditing import audit
 from analysis.commands.comparing import compare
 from analysis.commands.fingerprinting import fingerprint
 from analysis.commands.listing import formats, paths
-from analysis.commands.output import complain
+from analysis.commands.output import complain, outlive_closed_pipes
 from analysis.commands.reporting import figures, report
 from analysis.commands.scoring import score
 from analysis.commands.sets import check, init
@@ -110,6 +110,7 @@ def main() -> None:
     What nobody foresaw keeps its traceback, and never the exit status 1, by which a pipeline reads
     that a condition of the audit holds.
     """
+    outlive_closed_pipes()
     try:
         app()
     except (KeyboardInterrupt, SystemExit) as end:

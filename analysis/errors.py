@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from functools import partial
+from itertools import islice
 from os import PathLike
 from typing import NamedTuple
 
 from analysis import sinks
+
+_SHOWN = 80
+"""Most characters of a value from outside that a sentence shows."""
 
 
 class InputError(ValueError):
@@ -81,10 +86,25 @@ def checked_name(name: object, remedy: str) -> str | PathLike[str]:
 def quoted(value: object) -> str:
     """Spell a value from outside for a sentence: at most 80 characters, whatever it is."""
     try:
-        text = repr(value)
+        text = repr(_plain(value))
     except Exception:  # an integer of 5,000 digits, or an object's own trouble
         return f"a {type(value).__name__}"
-    return text if len(text) <= 80 else f"{text[:79]}…"
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+class _Digits(Decimal):
+    __repr__ = Decimal.__str__
+
+
+def _plain(value: object) -> object:
+    """A JSON value whose Decimals are spelled as numbers: as much of it as is shown."""
+    if isinstance(value, Decimal):
+        return _Digits(value)
+    if type(value) is list:
+        return [_plain(one) for one in value[:_SHOWN]]
+    if type(value) is dict:
+        return {key: _plain(one) for key, one in islice(value.items(), _SHOWN)}
+    return value
 
 
 def twice(first: str, second: str) -> str:

@@ -17,6 +17,14 @@ import numpy as np
 from analysis.errors import Place, quoted
 
 _NUMERAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_ITEM_OF_LIST = (
+    r"(?:(?:np|numpy)\.[a-z]+[0-9]+\()?"
+    r"[+-]?(?:[0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]+)?|\.[0-9]+(?:e[+-]?[0-9]+)?|nan|inf)"
+)
+_LIST = (
+    rf"(?:array\()?[\[(][\s\[(]*(?:{_ITEM_OF_LIST}(?:[\s,\[\]()]+{_ITEM_OF_LIST})*)?[\s,\])]*"
+    r"(?:dtype=\w+\)+)?(?<=[\])])"
+)
 _GRADE = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{0,18})?")
 _WRAPPED = re.compile(r"((?:np|numpy)\.(?:float|u?int)[0-9]+)\((.*)\)")
 
@@ -34,8 +42,8 @@ _IN_PLACE = (
     (r"null|none|n/?a|-", "a missing value", f"{_WRITE}, or leave the row out"),
     (r"true|false", "a truth value", "write the score that it was made of"),
     (r"tensor\(.*\)", "the print of a torch tensor", _ITEM),
-    (r"(?:array\()?[\[(][^,]*,[^,]*[\])]\)?", *_TWO_LABELS),
-    (r"(?:array\()?[\[(].*[\])]\)?", "a list", "write one number a row"),
+    (rf"(?:array\()?[\[(]{_ITEM_OF_LIST}\)?, *{_ITEM_OF_LIST}[)\]]+", *_TWO_LABELS),
+    (_LIST, "a list", "write one number a row"),
     (r"\{.*\}", "an object", "write its score alone"),
     (r".*[0-9] *[%‰]", "a percentage", "write it as a share of 1, with all its digits"),
     (r"[+-]?[0-9]*,[0-9]+", "one with a decimal comma", "write a point for the comma"),
@@ -121,9 +129,7 @@ def _in_place(value: object, number: float | None) -> tuple[str, str]:
 
 
 def _shown(value: object) -> str:
-    """Spell a value for a sentence, with the digits of Decimals as the file has them."""
+    """Spell a value for a sentence."""
     if value is None:
         return "null"
-    if isinstance(value, list) and all(isinstance(one, Decimal | int | float) for one in value[:9]):
-        return quoted([float(one) for one in value[:9]])
     return quoted(str(value) if isinstance(value, str | Real | Decimal) else value)

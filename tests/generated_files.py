@@ -221,7 +221,7 @@ _RUN_OBJECT = st.dictionaries(_ID, st.dictionaries(_ID, _NUMERIC, max_size=3), m
 _SCORE_JSON = st.one_of(_ANSWER, st.lists(_ROW, max_size=4), _RUN_OBJECT, JSON)
 _RUN_LINE = st.one_of(
     _joined(" ", _ID, st.just("Q0"), _ID, st.just("1"), _NUMBER, st.just("run")),
-    _joined("\t", _ID, st.just("Q0"), _ID, _NUMBER, _NUMBER, _ID),
+    _joined("\t", _ID, st.just("Q0"), _ID, mostly(st.sampled_from("012-"), _NUMBERS), _NUMBER, _ID),
 )
 _QREL_LINE = _joined(" ", _ID, st.just("0"), _ID, mostly(st.sampled_from("0123"), _NUMBERS))
 

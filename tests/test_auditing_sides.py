@@ -150,3 +150,10 @@ def test_the_command(files):
     missing = run("compare", files[0], FLOAT32)
     assert missing.returncode == 2
     assert "no pair" in missing.stderr
+
+
+def test_logits_that_are_all_but_zero_draw_no_line():
+    frame = {"query_id": list("aaaaa"), "passage_id": list("12345")}
+    first = pd.DataFrame(frame | {"score": [0.0, 1.02, -7.97783, 1.0, 0.5]})
+    second = pd.DataFrame(frame | {"score": [0.0, -2.3e-284, 0.0, -4.9e-324, 0.0]})
+    assert compare(first, second).answer == compare(second, first).answer

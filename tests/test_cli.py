@@ -115,6 +115,28 @@ def test_the_help_of_every_command_has_its_examples(command, monkeypatch):
         assert f"rerank-precision {command.__name__} {arguments}".rstrip() in said
 
 
+@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["--help"], 0),
+        (["audit", "--help"], 0),
+        ([], 2),
+        (["audit", "--no-such-option"], 2),
+        (["check", "nowhere.jsonl"], 2),
+    ],
+    ids=lambda one: " ".join(one) if isinstance(one, list) else None,
+)
+def test_a_closed_pipe_leaves_the_exit_status_as_it_is(arguments, status):
+    """As with ``|& head``: 1 stays the status of a condition that holds."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-c", "from analysis.cli import main; main()", *arguments]
+    done = subprocess.run(command, stdout=writer, stderr=writer, check=False)
+    os.close(writer)
+    assert done.returncode == status
+
+
 def test_the_help_fills_the_lines_of_a_terminal(monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     assert "a page per notebook and figures/." in run("report", "--help").stdout
@@ -181,7 +203,7 @@ def test_check_names_the_split_and_what_was_left_out(tmp_path):
     (tmp_path / "qrels").mkdir()
     header = "query-id\tcorpus-id\tscore\n"
     for split in ("dev", "train"):
-        (tmp_path / "qrels" / f"{split}.tsv").write_text(f"{header}q\td\t1\nq\tx\t1\n")
+        (tmp_path / "qrels" / f"{split}.tsv").write_text(f"{header}q\td\t1\nq\tx\t-1\n")
     assert "--split" in refused(run("check", tmp_path))
     result = run("check", tmp_path, "--split", "dev")
     assert result.stdout == (
@@ -190,6 +212,7 @@ def test_check_names_the_split_and_what_was_left_out(tmp_path):
         "grades: 1 (1×)\n"
         "duplicates: none\n"
         "1 judged passage has no text in corpus.jsonl and is left out (the first is 'x')\n"
+        "1 negative grade counts as 0, not relevant\n"
     )
     assert run("check", tmp_path / "qrels" / "dev.tsv").stdout == result.stdout
     assert "only the folder" in refused(run("check", "german", "--split", "dev"))

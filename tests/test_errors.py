@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pickle
+from decimal import Decimal
 
 import pytest
 
 from analysis import sinks
-from analysis.errors import InputError, Place, counted, every, twice
+from analysis.errors import InputError, Place, counted, every, quoted, twice
 
 
 def test_input_error_is_the_one_exception():
@@ -70,6 +71,17 @@ def test_one_both_and_all():
 def test_what_stands_twice_on_one_line_is_said_to():
     assert twice("line 1", "line 3") == "on line 1 and again on line 3"
     assert twice("line 1", "line 1") == "twice on line 1"
+
+
+def test_numbers_are_quoted_with_their_digits_and_texts_as_they_are():
+    said = [quoted(value) for value in (Decimal("0.50"), 0.5, "Decimal('0.50')")]
+    assert said == ["0.50", "0.5", "\"Decimal('0.50')\""]
+    assert quoted({"q": [["p", Decimal("0.50")]]}) == "{'q': [['p', 0.50]]}"
+
+
+@pytest.mark.parametrize("value", [[1] * 10**4, dict.fromkeys(range(10**4)), "x" * 10**4], ids=type)
+def test_of_a_long_value_80_characters_are_quoted(value):
+    assert quoted(value) == f"{repr(value)[:79]}…"
 
 
 def test_a_field_inside_a_place():

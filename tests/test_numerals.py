@@ -53,6 +53,14 @@ IN_PLACE = [
     ("array([0.1, 0.9], dtype=float32)", "a list", "one number"),
     ("[0.99]", "a list", "one number"),
     ("[0.1, 0.2, 0.7]", "a list", "one number"),
+    ("[[0.98 1.0]\n [.5 1e-05]]", "a list", "one number"),
+    ("array([[0.98]], dtype=float32)", "a list", "one number"),
+    ("[np.float32(0.1), np.float32(0.9)]", "a pair of numbers", "(no, yes)"),
+    ("[nan, -inf, 0.5]", "a list", "one number"),
+    ("[]", "a list", "one number"),
+    ("[bold red]markup[/]", "'[bold red]markup[/]' is not a finite number but a text", "write"),
+    ("[yes, no]", "a text", "write the number"),
+    ("(1", "a text", "write the number"),
     ("{'score': 0.5}", "an object", "its score"),
     ("7/10", "a fraction", "quotient"),
     ("Decimal('0.5')", "print of a Decimal", "str(score)"),
@@ -83,6 +91,10 @@ def test_what_stands_in_place_of_a_number_is_named_with_fitting_advice(value, wh
     assert "NaN" not in error.remedy
 
 
+def test_a_long_text_that_begins_like_a_list_is_looked_at_once() -> None:
+    assert "but a text" in refused(finite_number, "[" + "11.5 " * 100_000 + "x]", HERE).problem
+
+
 @pytest.mark.parametrize("value", ["nan", "NaN", "-inf", "Infinity", None, float("nan"), pd.NA])
 def test_nan_is_a_matter_of_the_engines_dtype(value) -> None:
     assert "bfloat16 or float32" in refused(finite_number, value, HERE).remedy
@@ -96,6 +108,10 @@ def test_a_torch_tensor_is_named() -> None:
 def test_digits_of_a_pair_are_shown_as_numbers() -> None:
     pair = [Decimal("0.9290498495101929"), Decimal("0.1")]
     assert refused(finite_number, pair, HERE).problem.startswith("[0.9290498495101929, 0.1] is not")
+
+
+def test_a_list_may_hold_a_whole_number_beyond_float64() -> None:
+    assert "but a list" in refused(finite_number, [10**400], HERE).problem
 
 
 def test_wrappers_are_taken_off() -> None:

@@ -147,6 +147,24 @@ def test_one_answer_a_line_a_list_of_answers_and_answers_by_query(tmp_path: Path
     assert read_scores(keyed).frame["query_id"].unique().tolist() == ["q1", "q2"]
 
 
+@pytest.mark.parametrize("service", ["Cohere", "Infinity", "vLLM rerank", "vLLM score"])
+def test_a_list_of_answers_that_have_ids(tmp_path: Path, service) -> None:
+    first, second = ({**SERVICES[service], "id": name} for name in ("x", "y"))
+    listed = write(tmp_path / "a.json", [first, second])
+    assert pairs(listed) == ROWS * 2
+    assert read_scores(listed).frame["query_id"].unique().tolist() == ["a:1", "a:2"]
+
+
+def test_a_list_of_answers_may_begin_with_an_empty_one(tmp_path: Path) -> None:
+    listed = write(tmp_path / "a.json", [{"id": "x", "results": []}, COHERE])
+    assert read_scores(listed).frame["query_id"].unique().tolist() == ["a:2"]
+
+
+def test_a_result_may_have_lists_of_its_own(tmp_path: Path) -> None:
+    results = [{**one, "data": [{"page": 3}]} for one in FLASHRANK]
+    assert pairs(write(tmp_path / "a.json", results)) == ROWS
+
+
 def test_runs_as_objects(tmp_path: Path) -> None:
     run = {"q1": {"d1": 0.98, "d2": 0.97}, "q2": {"d1": 0.1}}
     expected = [["q1", "d1", 0.98], ["q1", "d2", 0.97], ["q2", "d1", 0.1]]
@@ -176,6 +194,9 @@ GOOD = {"index": 0, "relevance_score": 0.5}
         ({"results": [GOOD, {"relevance_score": 0.5}]}, "results[1]", "no index"),
         ({"results": [GOOD, {"index": 1}]}, "results[1]", "no relevance_score"),
         ({"results": [{"index": None, "score": 1}]}, "results[0]", "not an id"),
+        ({"results": [{"index": 0.50, "score": 1}]}, "results[0]", "0.5 is not an id"),
+        ([["p1", 0.9], ["p2", 0.1]], "[0]", "no scores in ['p1', 0.9]"),
+        ({"q1": [["p1", 0.9]]}, "'q1'", "no scores in [['p1', 0.9]]"),
         ({"results": [{"index": 0, "score": "hoch"}]}, "results[0].score", "but a text"),
         ({"results": [{"index": 0, "score": None}]}, "results[0].score", "null"),
         ({"results": [{"index": 0, "score": [0.2, 0.8]}]}, "results[0].score", "a pair of numbers"),
@@ -193,7 +214,9 @@ GOOD = {"index": 0, "relevance_score": 0.5}
         ({"results": []}, None, "there is no score"),
         ({}, None, "there is no score"),
         ('{"output": ' * 900 + "{}" + "}" * 900, "'output'.'output'", "an object"),
-        ("0.5", None, "no scores in"),
+        ("0.50", None, "no scores in 0.50"),
+        ('{"q1": {"d1": %s}}' % ("1" * 5000), None, "a number is too long"),
+        ('{"q1": {"d1": 1e%s}}' % ("9" * 30), None, "a number is too long"),
         ('{"q1": {"d1": 1, "d1": 2}}', None, "the key 'd1' stands twice"),
         ('{"q1": {"d1": 1}', None, "invalid JSON"),
         ('{"q1": {"d1": 1_0}}', None, "invalid JSON"),

@@ -50,6 +50,15 @@ def rows(ours: RerankingSet) -> list[list]:
     return table.where(table.notna(), None).to_numpy().tolist()
 
 
+def test_negative_grades_are_counted_and_read_as_0(tmp_path: Path) -> None:
+    ours = read_folder(beir_folder(tmp_path / "b"))
+    assert ours.notes == ("1 negative grade counts as 0, not relevant",)
+    ours = trec(tmp_path, a_qrels=("q1 0 d1 -1", "q1 0 d2 -2", "q2 0 d1 1"))
+    assert ours.notes == ("2 negative grades count as 0, not relevant",)
+    assert ours.pairs["grade"].tolist() == [0, 0, 1]
+    assert trec(tmp_path, a_qrels=("q1 0 d1 1", "q1 0 d2 0")).notes == ()
+
+
 def test_a_run_keeps_its_order_and_takes_grades_and_texts(tmp_path: Path) -> None:
     ours = trec(tmp_path)
     assert rows(ours) == [

@@ -91,6 +91,7 @@ def test_judged_documents_are_candidates_where_none_are_scored(catalogue) -> Non
     ours = read("ir_datasets:a/dev")
     assert rows(ours) == [["q1", "d1", 2, "Wie?", "eins"], ["q1", "d2", 0, "Wie?", ""]]
     assert (ours.name, ours.queries_without_candidates) == ("a/dev", ("q2",))
+    assert ours.notes == ("1 negative grade counts as 0, not relevant",)
 
 
 def test_scored_documents_are_candidates_in_their_order(catalogue) -> None:

@@ -121,6 +121,8 @@ REFUSED = [
     ("a.csv", "", 1, None, "no column query_id, passage_id, score"),
     ("a.trec", "q Q0 p 1 0.5\n", 1, None, "5 columns instead of 6"),
     ("a.trec", "q Q0 p 1 nan tag\n", 1, "score", "'nan' is not a finite number"),
+    ("a.trec", "q Q0 p 0.9 1 t\nq Q0 r 0.8 2 t\n", 1, "rank", "'0.9' is not a whole number"),
+    ("a.trec", "q Q0 p 1 0.9 t\nq Q0 r 1e-3 2 t\n", 2, "rank", "'1e-3' is not a whole number"),
     (
         "a.run",
         "q Q0 p 1 0.5 t\nq Q0 p 2 0.4 t\n",
@@ -129,6 +131,7 @@ REFUSED = [
         "stands on line 1 and again on line 2",
     ),
     ("a.xlsx", "", None, None, "suffix '.xlsx'"),
+    ("a.jsonl", GOOD + "0.50\n", 2, None, "a JSON number, not an object"),
     ("a.jsonl", GOOD.replace('"p"', '"p", "score": 1'), 1, None, "'score' stands twice"),
     ("a.jsonl", GOOD.replace("0.5", "0_5"), 1, None, "invalid JSON"),
     ("a.csv", "query_id,passage_id,score\nq,p,98.5%\n", 2, "score", "a percentage"),
@@ -149,6 +152,12 @@ def test_bad_input_names_file_line_and_field(tmp_path, name, text, line, field, 
     assert (error.file, error.line, error.field) == (file, line, field)
     assert says in error.problem
     assert error.remedy
+
+
+@pytest.mark.parametrize("rank", ["-", "0", "-1", "+3", "007", "2.0"])
+def test_the_rank_of_a_run_may_be_any_whole_number_or_a_dash(tmp_path, rank):
+    run = write_lines(tmp_path / "a.trec", f"q Q0 p {rank} 0.5 tag")
+    assert read_scores(run).frame["score"].tolist() == [0.5]
 
 
 def test_pyterriers_columns(tmp_path):

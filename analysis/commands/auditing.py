@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import rich.console
 import typer
 
 from analysis.commands.files import refuse_folders, write_file
 from analysis.commands.options import Data, Split, of_split
-from analysis.commands.output import Console, echo, servers_may_fail
+from analysis.commands.output import echo, servers_may_fail
 
 if TYPE_CHECKING:
     from analysis.auditing import Condition, Findings
@@ -93,7 +94,7 @@ def audit(
             allow_pickle=allow_pickle,
         )
     # Standard output is for the JSON alone where it was asked for there.
-    console = Console(highlight=False, emoji=False, stderr=json == _STANDARD_OUTPUT)
+    console = rich.console.Console(highlight=False, emoji=False, stderr=json == _STANDARD_OUTPUT)
     print_summary(found, conditions, console=console)
     _write(found, conditions, json, html)
     held = any(found.holds(condition) for condition in conditions)

@@ -21,26 +21,26 @@ from analysis import progress, sinks
 _SERVER_TROUBLE = 3
 
 
-class Console(rich.console.Console):
-    """A console that goes on where nobody reads any more."""
+def outlive_closed_pipes() -> None:
+    """Let all that Rich prints, Typer's help and errors too, go on where nobody reads any more.
 
-    def on_broken_pipe(self) -> None:
-        """Drop what is still to be printed; the base class would end with exit status 1."""
-        _to_nowhere(self.file)
+    Rich itself would end the command with exit status 1.
+    """
+    rich.console.Console.on_broken_pipe = lambda console: _to_nowhere(console.file)
 
 
-def echo(text: object, *, end: bool = True) -> None:
-    """Print to standard output, as long as somebody reads it."""
+def echo(text: object, *, end: bool = True, err: bool = False) -> None:
+    """Print to standard output (``err``: standard error), as long as somebody reads it."""
     try:
-        typer.echo(text, nl=end)
+        typer.echo(text, nl=end, err=err)
     except BrokenPipeError:
-        _to_nowhere(sys.stdout)
+        _to_nowhere(sys.stderr if err else sys.stdout)
 
 
 def complain(error: object) -> None:
     """Say in one line on standard error what is wrong, or worth knowing."""
     progress.hide()
-    typer.echo(sinks.terminal(f"rerank-precision: {error}"), err=True)
+    echo(sinks.terminal(f"rerank-precision: {error}"), err=True)
 
 
 def tell(notes: Iterable[str]) -> None:

@@ -34,6 +34,8 @@ ShapeKind = Literal[
 
 DECIDED = 6.0
 """Log10 odds against chance that a shape needs."""
+_LEAST_SPREAD = 1e-150
+"""Squares of smaller logits are 0 in float64."""
 _BETTER = 1 / 3
 """What a shape leaves unexplained is at most so much of the differences."""
 _WITHIN = 0.2
@@ -185,7 +187,7 @@ def _is_on_a_line(pairs: Pairs, noise: Noise) -> bool:
 
 
 def _has_a_line(x: Values, y: Values) -> bool:
-    return x.size > 2 and np.ptp(x) > 0 and np.ptp(y) > 0
+    return x.size > 2 and min(np.ptp(x), np.ptp(y)) > _LEAST_SPREAD
 
 
 def chances(spread: float, widths: Values, noise: Noise) -> Values:

@@ -86,8 +86,13 @@ def results_of(value: object) -> list[dict[str, object]] | None:
         return held if _are_objects(held) else None
     if isinstance(value, list) and value and _are_objects(value):
         is_result = any(key in value[0] for key in _IDS) and not spelled("query_id", value[0])
-        return value if is_result else None
+        return value if is_result and not any(map(_has_results, value)) else None
     return None
+
+
+def _has_results(value: dict[str, object]) -> bool:
+    """Whether one of a list is an answer: it may have an id, and a result lists of its own."""
+    return is_answer(value) and not any(name in value for name in SCORE_NAMES)
 
 
 def _are_objects(value: object) -> bool:

@@ -40,6 +40,7 @@ def joined(
 
     Without a run the judged passages are the candidates; those whose passage or query has no text
     are left out, and counted in the set's notes: published collections have such judgements.
+    Negative grades are counted there too.
     ``topics`` are the query ids that were asked: those without a candidate are listed in
     ``queries_without_candidates``. ``file`` is what the candidates were read from. Raises
     :class:`InputError` for a candidate of a run without a text, and where no candidate has one.
@@ -59,6 +60,7 @@ def joined(
         )
         for item in candidates
     ]
+    notes += [] if qrels is None else qrels.notes
     asked = {item.query_id for item in candidates}
     unasked = [query_id for query_id in topics if query_id not in asked]
     return from_pairs(

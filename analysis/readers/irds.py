@@ -141,12 +141,14 @@ def _read(dataset: _Dataset, dataset_id: str, place: Place) -> RerankingSet:
 
 def _qrels(judgements: Iterable[_Judgement], place: Place) -> Qrels:
     grades: dict[str, dict[str, int | float]] = {}
+    negatives = 0
     for item in judgements:
         grade = as_grade(item.relevance, place._replace(field="grade"), negatives_as_zero=True)
         row = grades.setdefault(item.query_id, {})
         row[item.doc_id] = max(row.get(item.doc_id, 0), grade or 0)
+        negatives += grade is not None and item.relevance < 0
     judged = [Candidate(query_id, doc_id) for query_id, row in grades.items() for doc_id in row]
-    return Qrels(grades, judged)
+    return Qrels(grades, judged, negatives)
 
 
 def _text(record: _Query | _Document, place: Place) -> str:

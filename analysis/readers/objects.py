@@ -11,11 +11,17 @@ from typing import NoReturn
 from analysis.errors import Place, quoted
 from analysis.readers.lines import text_lines, whole_text
 
+_KINDS = {list: "list", str: "string", bool: "truth value", type(None): "null"}
+_FEWER_DIGITS = "write 17 digits and an exponent, which is all that a float64 holds"
 _ONE_A_LINE = "write one whole JSON object a line (json.dumps does)"
 
 
 class _TwiceError(ValueError):
     """A key that stands twice in an object: Python's parser would keep the last."""
+
+
+class _ConstantError(ValueError):
+    """NaN or Infinity, which Python's parser would take and JSON does not know."""
 
 
 def json_values(path: Path, **hooks: Callable) -> Iterator[tuple[int, object]]:
@@ -43,8 +49,9 @@ def json_file(path: Path, **hooks: Callable) -> object:
 def as_object(value: object, place: Place) -> dict[str, object]:
     """Give an object as it is; :class:`InputError` for another JSON value."""
     if not isinstance(value, dict):
+        kind = _KINDS.get(type(value), "number")
         raise place.error(
-            f"this is a JSON {type(value).__name__}, not an object",
+            f"this is a JSON {kind}, not an object",
             'write {"query_id": …} on each line',
         )
     return value
@@ -63,13 +70,17 @@ def _parsed(text: str, place: Place, remedy: str, hooks: dict[str, Callable]) ->
         return json.loads(text, object_pairs_hook=_once, **hooks)
     except _TwiceError as error:
         raise place.error(str(error), "keep one of the two") from error
-    except (ValueError, ArithmeticError, RecursionError) as error:
+    except _ConstantError as error:
+        raise place.error(f"invalid JSON ({error})", remedy) from error
+    except json.JSONDecodeError as error:
         # The error's own text names a line too, of the string that was parsed.
-        at = getattr(error, "colno", None)
-        if place.line is None and at is not None:
-            place = place._replace(line=error.lineno)
-        reason = error if at is None else f"{error.msg}: column {at}"
-        raise place.error(f"invalid JSON ({reason})", remedy) from error
+        at = place if place.line is not None else place._replace(line=error.lineno)
+        raise at.error(f"invalid JSON ({error.msg}: column {error.colno})", remedy) from error
+    except RecursionError as error:
+        raise place.error("invalid JSON (nested too deeply)", remedy) from error
+    except (ValueError, ArithmeticError) as error:
+        # Python converts no whole number of more than 4,300 digits, Decimal no such exponent.
+        raise place.error("a number is too long to be read", _FEWER_DIGITS) from error
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -81,5 +92,4 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _no_number(constant: str) -> NoReturn:
-    # Python's parser would take NaN and Infinity, which JSON does not know.
-    raise ValueError(f"{constant} is not JSON; null stands for a missing value")
+    raise _ConstantError(f"{constant} is not JSON; null stands for a missing value")

@@ -48,10 +48,22 @@ class Candidate(NamedTuple):
 
 
 class Qrels(NamedTuple):
-    """Judgements: grades by query and passage id, and the judged passages in their order."""
+    """Judgements: grades by query and passage id, and the judged passages in their order.
+
+    ``negatives`` is how many grades were negative; they are 0 here.
+    """
 
     grades: dict[str, dict[str, int | float]]
     candidates: list[Candidate]
+    negatives: int = 0
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be said about how they were read."""
+        if not self.negatives:
+            return []
+        said = counted(self.negatives, "negative grade counts", "negative grades count")
+        return [f"{said} as 0, not relevant"]
 
 
 def read_qrels(path: str | Path) -> pd.DataFrame:
@@ -85,6 +97,7 @@ def _qrels_of(rows: Iterable[_Row]) -> Qrels:
     """
     grades: dict[str, dict[str, int | float]] = {}
     place_of: dict[tuple[str, str], Place] = {}
+    negatives = 0
     for place, query_id, passage_id, written in rows:
         at = place.inside("grade")
         if (query_id, passage_id) in place_of:
@@ -99,7 +112,9 @@ def _qrels_of(rows: Iterable[_Row]) -> Qrels:
         if known is None:
             raise at.error("the grade is missing", "give a number, or leave the pair out")
         grades.setdefault(query_id, {})[passage_id] = known
-    return Qrels(grades, [Candidate(*pair, place.line) for pair, place in place_of.items()])
+        negatives += grade < 0
+    candidates = [Candidate(*pair, place.line) for pair, place in place_of.items()]
+    return Qrels(grades, candidates, negatives)
 
 
 def _text_rows(path: Path, header: bool) -> Iterator[_Row]:

@@ -8,7 +8,7 @@
   (:mod:`analysis.readers.columns`); others are left out; a TSV without a header is MS MARCO's
   ``query_id, passage_id, rank, score``;
 - a TREC run (``.trec``, ``.run``, ``.res`` or ``.txt``): ``query_id Q0 passage_id rank score tag``;
-  its ranks are ignored;
+  its ranks are not used, but must be whole numbers or ``-``;
 - Parquet with the columns of a row.
 
 :func:`check_scores` is the one gate: numbers become the float64 nearest to their decimals, order

@@ -1,17 +1,19 @@
 """TREC: a run, perhaps qrels, and the texts of queries and passages.
 
 Run lines have six columns separated by blanks, ``query_id Q0 passage_id rank score tag``. The run
-says which passages are candidates; its order of lines is kept.
+says which passages are candidates; its order of lines is kept. Its ranks are not used, as by
+trec_eval, but must be whole numbers or ``-``: a file with rank and score swapped is refused.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from analysis.datasets import RerankingSet
-from analysis.errors import Place
+from analysis.errors import Place, quoted
 from analysis.numerals import finite_number
 from analysis.places import named_path
 from analysis.readers.collection import joined, read_texts
@@ -19,6 +21,7 @@ from analysis.readers.lines import columns_of, set_name
 from analysis.readers.qrels import Candidate, judgements
 
 _RUN = ("query_id", "Q0", "passage_id", "rank", "score", "tag")
+_RANK = re.compile(r"[+-]?[0-9]+(?:\.0*)?|-")
 _NAME = "name a file"
 
 
@@ -59,9 +62,13 @@ def read_trec(
 
 
 def run_lines(path: Path) -> Iterator[_RunLine]:
-    """Give the lines of a run; neither ids nor scores are checked."""
-    for line, columns in columns_of(path, _RUN):
-        yield _RunLine(line, columns[0], columns[2], columns[4])
+    """Give the lines of a run; its ranks are checked, neither ids nor scores are."""
+    for line, (query_id, _, passage_id, rank, score, _) in columns_of(path, _RUN):
+        if not _RANK.fullmatch(rank):
+            raise Place(path, line, "rank").error(
+                f"{quoted(rank)} is not a whole number", f"write {' '.join(_RUN)}, in this order"
+            )
+        yield _RunLine(line, query_id, passage_id, score)
 
 
 def run_candidates(path: Path) -> list[Candidate]:
